@@ -1,0 +1,172 @@
+"""One transaction holds the inbox rows, the state, and what is said about it: all of them, or none.
+
+A `Transaction` is the unit of work of a batch of events and of a command by HTTP alike. Stores write through `connection`; what is to be
+announced goes through `say`; both commit together. Nothing here sends to Kafka: the relay does, after the commit.
+"""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.kit.clock import Clock
+from services.kit.envelope import encode_data, headers_of
+from services.kit.ids import uuid7
+from services.kit.trace import child_of
+from services.kit.values import Cause, Heard
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
+_TIMEOUTS = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "30s"}
+
+_INSERT_OUTBOX = """
+insert into outbox (event_id, topic, key, type, payload, headers)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[])"""
+
+_INSERT_DEAD = """
+insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)
+select * from unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::text[], $7::uuid[], $8::text[], $9::text[], $10::text[],
+                     $11::bytea[], $12::bytea[])
+on conflict (topic, partition, "offset") do nothing"""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A readable event that a handler refuses: `reason` is a stable slug, `detail` one sentence without personal data."""
+
+    event_id: UUID
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One unit of work of one service. `now` is the business instant, the same for everything decided in it."""
+
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    now: datetime
+    source: str
+    refused: list[SetAside] = field(default_factory=list)
+    _outbox: tuple[list[UUID], list[str], list[str], list[str], list[bytes], list[bytes]] = field(default_factory=lambda: ([], [], [], [], [], []))
+
+    def say(self, topic: str, type: str, data: object, *, key: str, cause: Cause, version: int, at: datetime | None = None) -> UUID:
+        """Announce an event: it is on its way once the transaction commits. Returns the event's id.
+
+        `key` is the aggregate's id: the partition key and the CloudEvents subject. `version` is the aggregate's new version. `at` is when it
+        became true, `now` where nothing is given.
+        """
+        id = uuid7()
+        headers = headers_of(
+            id=id, type=type, source=self.source, subject=key, time=at or self.now, version=version, cause=cause, traceparent=child_of(cause.traceparent)
+        )
+        row = (id, topic, key, type, encode_data(data), encode_headers(headers))
+        for column, value in zip(self._outbox, row, strict=True):
+            column.append(value)  # type: ignore[attr-defined]  # one column per field: the types differ by position
+        return id
+
+    def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
+        """Put this event among the dead letters, with its reason, and go on: a refusal by state (an unknown order, another body) that
+        a retry will not mend by itself. The consume loop writes it in this transaction with the message's bytes."""
+        self.refused.append(SetAside(heard.id, reason, detail))
+
+    @property
+    def says(self) -> int:
+        """How many events wait for the commit."""
+        return len(self._outbox[0])
+
+    async def flush(self) -> None:
+        """Write what was said, in order. Called once, right before the commit."""
+        if self._outbox[0]:
+            await self.connection.execute(_INSERT_OUTBOX, *self._outbox)
+
+
+class Database:
+    """A service's own schema in PostgreSQL, through its own role."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", service: str, clock: Clock, wake_relay: Callable[[], None] = lambda: None) -> None:
+        self.pool, self.service, self.clock, self._wake_relay = pool, service, clock, wake_relay
+
+    @classmethod
+    async def connect(
+        cls, url: str, service: str, clock: Clock, *, size: int = 3, wake_relay: Callable[[], None] = lambda: None, process: str = "api"
+    ) -> "Database":
+        """A pool of up to `size` connections. Raises OSError or asyncpg.PostgresError when the server cannot be reached."""
+        settings = {**_TIMEOUTS, "search_path": service, "application_name": f"{service}.{process}", "timezone": "UTC"}
+        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=settings, init=_teach_json)
+        return cls(pool, service, clock, wake_relay)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Commit when the block ends, roll back when it raises. The relay is woken when something was said."""
+        async with self.pool.acquire() as connection:
+            async with connection.transaction():
+                work = Transaction(connection, self.clock.now(), f"/kept/{self.service}")
+                yield work
+                await work.flush()
+        if work.says:
+            self._wake_relay()
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message that was set aside. `kind`: `unreadable` (blocks nothing), `refused` (by the state), `failed` (a bug in the handler)."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    type: str
+    event_id: UUID | None
+    kind: str
+    reason: str
+    detail: str
+    value: bytes | None
+    headers: bytes
+
+
+async def bury(connection: "asyncpg.Connection[asyncpg.Record]", letters: Sequence[DeadLetter]) -> None:
+    """Write dead letters, once per topic, partition and offset, with the bytes as they came."""
+    rows = [
+        (uuid7(), d.topic, d.partition, d.offset, d.key, d.type, d.event_id, d.kind, d.reason, d.detail, d.value, d.headers) for d in letters
+    ]
+    if rows:
+        await connection.execute(_INSERT_DEAD, *(list(column) for column in zip(*rows, strict=True)))
+
+
+def encode_headers(headers: Sequence[tuple[str, bytes]]) -> bytes:
+    """Kafka headers as one column (MessagePack: names are text, values are bytes of any kind)."""
+    return _pack(headers)
+
+
+def decode_headers(column: bytes) -> list[tuple[str, bytes]]:
+    """The inverse of `encode_headers`."""
+    return _unpack(column)
+
+
+def service_url(admin_url: str, service: str) -> str:
+    """The service's own login on the server that `admin_url` names: role `kept_<service>`, a password derived from the administrator's."""
+    parts = urlsplit(admin_url)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+    return urlunsplit(parts._replace(netloc=f"kept_{service}:{quote(service_password(admin_url, service))}@{host}"))
+
+
+def service_password(admin_url: str, service: str) -> str:
+    """Derived, so that nothing has to be stored: whoever holds the administrator's login could set it anyway."""
+    secret = urlsplit(admin_url).password or ""
+    return hmac.new(secret.encode(), f"kept role {service}".encode(), hashlib.sha256).hexdigest()
+
+
+async def _teach_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """jsonb columns read and write Python values (asyncpg alone hands out text)."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=lambda value: msgspec.json.encode(value).decode(), decoder=msgspec.json.decode)

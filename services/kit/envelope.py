@@ -1,0 +1,206 @@
+"""CloudEvents 1.0 in the Kafka binding: how an event stands on the wire, and how it is read back.
+
+Binary mode is what we write: attributes are headers, the value is the data alone. Structured mode is read as well, since a storefront may send
+it. Whatever cannot be read raises `BadData`, with a reason and never with the content.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from services.kit.ids import named_uuid
+from services.kit.trace import child_of, valid_traceparent
+from services.kit.values import Cause, Heard
+
+T = TypeVar("T")
+Headers = Mapping[str, bytes]
+
+EVENT_TYPE = re.compile(r"^[a-z]+\.[A-Z][A-Za-z]+\.v[1-9][0-9]*$")
+_STRUCTURED = b"application/cloudevents+json"
+_encode = msgspec.json.Encoder().encode
+
+
+class BadData(Exception):
+    """A message that cannot be read: its reason, one sentence without the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads(Generic[T]):
+    """How one event type is read: the wire model, and what turns it into the domain's own input (may raise ValueError: bad data)."""
+
+    wire: type[Any]
+    to_domain: Callable[[Any], T]
+    strict: bool = False
+    """For what outsiders write: NUL characters and repeated keys are refused."""
+
+
+Hears = Mapping[str, type[Any] | Reads[Any]]
+"""Event type -> what to read it as. A bare class is decoded as it stands; unknown fields are tolerated."""
+
+
+def headers_of(
+    *, id: UUID, type: str, source: str, subject: str, time: datetime, version: int, cause: Cause, traceparent: str
+) -> list[tuple[str, bytes]]:
+    """The CloudEvents headers of one event in binary mode, in a fixed order."""
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": str(id),
+        "ce_type": type,
+        "ce_source": source,
+        "ce_subject": subject,
+        "ce_time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "ce_dataschema": f"urn:kept:{type}",
+        "ce_aggregateversion": str(version),
+        "ce_correlationid": str(cause.correlation_id),
+        "ce_causationid": str(cause.id),
+        "ce_traceparent": traceparent,
+        "content-type": "application/json",
+    }
+    return [(name, value.encode()) for name, value in attributes.items()]
+
+
+def encode_data(data: object) -> bytes:
+    """The event's value: compact JSON of a dataclass, a Struct or a dict."""
+    return _encode(data)
+
+
+class Reader:
+    """Reads messages of the types a service hears."""
+
+    def __init__(self, hears: Hears) -> None:
+        self._reads = {name: how if isinstance(how, Reads) else Reads(how, _as_it_stands) for name, how in hears.items()}
+        self._decoders = {name: msgspec.json.Decoder(how.wire) for name, how in self._reads.items()}
+
+    def read(self, headers: Headers, value: bytes | None) -> Heard[Any] | None:
+        """The event, or None when its type is not heard here. Raises BadData."""
+        if headers.get("content-type", b"").startswith(_STRUCTURED):
+            headers, value = _unfold(value)
+        name = _text(headers, "ce_type")
+        how = self._reads.get(name)
+        if how is None:
+            if not EVENT_TYPE.match(name):
+                raise BadData("the attribute ce_type is not a type of the form owner.EventName.v1")
+            return None
+        if value is None:
+            raise BadData(f"{name} has no data")
+        return _heard(name, headers, self._data(name, how, value))
+
+    def _data(self, name: str, how: Reads[T], value: bytes) -> T:
+        try:
+            if how.strict:
+                refuse_ambiguous(value)
+            return how.to_domain(self._decoders[name].decode(value))
+        except RecursionError:
+            raise BadData(f"the data of {name} is nested too deep") from None
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise BadData(f"the data of {name} does not fit: {_reason(error)}") from None
+
+
+def refuse_ambiguous(value: bytes) -> None:
+    """Raises ValueError for JSON that two readers may understand differently: repeated keys, NUL characters, numbers that are not finite."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in items]
+        if len(set(keys)) != len(keys):
+            raise ValueError("a key stands twice in one object; send each once")
+        return dict(items)
+
+    def constant(name: str) -> Any:
+        raise ValueError(f"{name} is not a JSON number")
+
+    if b"\\u0000" in value and "\0" in "".join(_strings(json.loads(value))):
+        raise ValueError("a text holds the character NUL; leave it out")
+    json.loads(value, object_pairs_hook=pairs, parse_constant=constant)
+
+
+def _strings(value: Any) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _heard(name: str, headers: Headers, data: T) -> Heard[T]:
+    id = _event_id(headers)
+    correlation = headers.get("ce_correlationid")
+    trace = headers.get("ce_traceparent", b"").decode("ascii", "replace")
+    cause = Cause(id, _uuid(correlation, "ce_correlationid") if correlation else id, trace if valid_traceparent(trace) else child_of(None))
+    try:
+        version = int(headers.get("ce_aggregateversion", b"0"))
+    except ValueError:
+        raise BadData("the attribute ce_aggregateversion is not a whole number") from None
+    return Heard(id, name, _text(headers, "ce_subject", required=False), version, _instant(headers), data, cause)
+
+
+def _event_id(headers: Headers) -> UUID:
+    text = _text(headers, "ce_id")
+    if not text or len(text) > 255:
+        raise BadData("the attribute ce_id has no text of 1 to 255 characters")
+    try:
+        return UUID(text)
+    except ValueError:
+        return named_uuid(_text(headers, "ce_source"), text)
+
+
+def _instant(headers: Headers) -> datetime:
+    text = _text(headers, "ce_time")
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is None:
+            raise BadData("the attribute ce_time has no offset; write UTC as ...Z")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadData("the attribute ce_time is not an RFC 3339 instant") from None
+
+
+def _uuid(value: bytes, name: str) -> UUID:
+    try:
+        return UUID(value.decode("ascii"))
+    except ValueError:
+        raise BadData(f"the attribute {name} is not a UUID") from None
+
+
+def _text(headers: Headers, name: str, *, required: bool = True) -> str:
+    value = headers.get(name)
+    if value is None:
+        if required:
+            raise BadData(f"the attribute {name} is missing")
+        return ""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise BadData(f"the attribute {name} is not UTF-8") from None
+    if "\0" in text:
+        raise BadData(f"the attribute {name} holds the character NUL")
+    return text
+
+
+def _unfold(value: bytes | None) -> tuple[dict[str, bytes], bytes]:
+    """Structured mode into binary mode."""
+    try:
+        event = msgspec.json.decode(value or b"", type=dict[str, msgspec.Raw])
+        data = bytes(event.pop("data", msgspec.Raw(b"")))
+        headers = {f"ce_{name}": str(msgspec.json.decode(raw)).encode() for name, raw in event.items() if name != "datacontenttype"}
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise BadData("the value is not a CloudEvent in structured mode") from None
+    return headers, data
+
+
+def _as_it_stands(data: T) -> T:
+    return data
+
+
+def _reason(error: Exception) -> str:
+    """What does not fit, without the value: msgspec names the expected type and the path, never the content."""
+    return str(error).split("\n")[0][:300]

@@ -1,0 +1,124 @@
+"""The tables that the kit keeps in every service's schema, and how a service's migrations are run.
+
+A service's first migration calls `create_kit_tables`. `migrate` makes roles and schemas as the administrator, then runs each service's own
+revisions (Alembic, one version table per schema) as that service.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import psycopg
+from alembic import command, op
+from alembic.config import Config
+from psycopg import sql
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+
+from services.kit.clock import record_now
+from services.kit.database import service_password, service_url
+
+_QUEUE = "with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0)"
+
+KIT_TABLES = (
+    # One row per event ever applied; partitioned by the day inside the event's own id, so that a repeated id meets its first row.
+    "create table inbox (day date not null, event_id uuid not null, primary key (day, event_id)) partition by range (day)",
+    f"create table inbox_default partition of inbox default {_QUEUE}",
+    # What was said and is not yet acknowledged by the broker; the relay deletes.
+    f"""create table outbox (
+        id bigint generated always as identity primary key, event_id uuid not null, topic text not null, key text not null, type text not null,
+        payload bytea not null, headers bytea not null, created_at timestamptz not null default clock_timestamp()) {_QUEUE}""",
+    """create table dead_letters (
+        id uuid primary key, topic text not null, partition int not null, "offset" bigint not null, key bytea, type text not null, event_id uuid,
+        kind text not null check (kind in ('unreadable', 'refused', 'failed')), reason text not null, detail text not null,
+        value bytea, headers bytea not null, attempts int not null default 0, set_aside_at timestamptz not null default clock_timestamp(),
+        settled_at timestamptz, settled_as text check (settled_as in ('retried', 'dropped')), unique (topic, partition, "offset"),
+        check ((settled_at is null) = (settled_as is null)))""",
+    # Written before a batch is handled, deleted with its commit: what is left after a crash says what may have killed the process.
+    """create table attempts (
+        topic text not null, partition int not null, first_offset bigint not null, last_offset bigint not null, count int not null,
+        primary key (topic, partition, first_offset, last_offset))""",
+    # The answer given to a command, by the caller's key.
+    """create table idempotency_keys (
+        scope text not null, key text not null, fingerprint bytea not null, status int not null, headers jsonb not null, body bytea not null,
+        created_at timestamptz not null default clock_timestamp(), primary key (scope, key))""",
+)
+
+INBOX_RETENTION_DAYS = 14
+"""Longer than any topic keeps its events (7 days; compacted topics are guarded by aggregate versions)."""
+
+
+def create_kit_tables() -> None:
+    """Called by the first revision of every service."""
+    for statement in KIT_TABLES:
+        op.execute(statement)
+
+
+def inbox_statements(today: date, present: Sequence[date]) -> list[str]:
+    """What keeps the inbox partitioned: days to come are made, days past retention are dropped. `present` are the days that have a partition."""
+    wanted = [today + timedelta(days=ahead) for ahead in range(-1, 8)]
+    oldest = today - timedelta(days=INBOX_RETENTION_DAYS)
+    make = [
+        f"create table if not exists inbox_{day:%Y%m%d} partition of inbox for values from ('{day}') to ('{day + timedelta(days=1)}') {_QUEUE}"
+        for day in wanted
+        if day not in present
+    ]
+    return make + [f"drop table inbox_{day:%Y%m%d}" for day in present if day < oldest]
+
+
+def migrate(admin_url: str, services: Sequence[str]) -> None:
+    """Bring every service's schema to its newest revision. May run twice, and beside itself (an advisory lock lets one go first).
+
+    Raises PermissionError, in one sentence, where the administrator's role may not create roles.
+    """
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(hashtext('kept migrate'))")
+        for service in services:
+            _prepare_schema(connection, admin_url, service)
+        for service in services:
+            _upgrade(service_url(admin_url, service), service)
+
+
+def _prepare_schema(connection: "psycopg.Connection[tuple[object, ...]]", admin_url: str, service: str) -> None:
+    role, schema = sql.Identifier(f"kept_{service}"), sql.Identifier(service)
+    password = sql.Literal(service_password(admin_url, service))
+    try:
+        exists = connection.execute("select 1 from pg_roles where rolname = %s", (f"kept_{service}",)).fetchone()
+        verb = sql.SQL("alter role" if exists else "create role")
+        connection.execute(sql.SQL("{} {} login password {}").format(verb, role, password))
+        connection.execute(sql.SQL("grant {} to current_user").format(role))
+        connection.execute(sql.SQL("create schema if not exists {} authorization {}").format(schema, role))
+    except psycopg.errors.InsufficientPrivilege:
+        raise PermissionError(
+            f"the role of DATABASE_URL may not create the role kept_{service}: create it with its schema, and set KEPT_{service.upper()}_DATABASE_URL"
+        ) from None
+
+
+def _upgrade(url: str, service: str) -> None:
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), connect_args={"options": f"-c search_path={service}"})
+    try:
+        with engine.begin() as connection:
+            command.upgrade(_config(service, connection), "head")
+            present = [_day_of(name) for (name,) in connection.execute(text(_PARTITIONS))]
+            for statement in inbox_statements(record_now().date(), present):
+                connection.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+_PARTITIONS = """select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'inbox'::regclass and c.relname <> 'inbox_default'"""
+
+
+def _day_of(name: str) -> date:
+    return date.fromisoformat(name.removeprefix("inbox_"))
+
+
+def _config(service: str, connection: Connection) -> Config:
+    root = Path(__file__).parents[1]
+    config = Config()
+    config.set_main_option("script_location", str(root / "kit" / "alembic"))
+    config.set_main_option("version_locations", str(root / service / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,38 @@
+"""What every process reads from its environment. A service adds its own in its settings.py by subclassing."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from services.kit.database import service_url
+
+
+class KitSettings(BaseSettings):
+    """Names are read with the prefix KEPT_, but for the two that the whole world calls the same."""
+
+    model_config = SettingsConfigDict(env_prefix="KEPT_", extra="ignore")
+
+    kafka: str = Field("127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP_SERVERS", description="Kafka bootstrap servers, comma separated.")
+    database: SecretStr = Field(
+        SecretStr("postgresql://postgres@127.0.0.1:5432/postgres"), validation_alias="DATABASE_URL", description="PostgreSQL, as its administrator."
+    )
+    clock: str = Field("system", description="Where business time comes from: system, fixed:..., scaled:..., file:<path>.")
+    var: Path = Field(Path("var"), description="The stack's folder: logs, the signing key, the public keys.")
+    topic_prefix: str = Field("", description="Put before every topic and group name, so that several stacks share one broker.")
+    driver: str = Field("faust", pattern="^(faust|raw)$", description="What consumes: the hardened Faust transport, or plain aiokafka.")
+    slot: str = Field("0", description="Which of a service's workers this is; names it to the broker, so that a restart does not disturb the others.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least severe log line written.")
+    jwks: Path | None = Field(None, description="Public keys of who may sign tokens (JWKS); var/keys/jwks.json where not set.")
+    token_issuer: str = Field("https://issuer.kept.invalid", description="The `iss` that tokens must carry.")
+    token_audience: str = Field("kept", description="The `aud` that tokens must carry.")
+    body_limit_bytes: int = Field(262_144, description="Largest request body; a larger one is answered 413.")
+
+    def service_database(self, service: str) -> str:
+        """The service's own login: KEPT_<SERVICE>_DATABASE_URL, or derived from DATABASE_URL."""
+        return os.environ.get(f"KEPT_{service.upper()}_DATABASE_URL") or service_url(self.database.get_secret_value(), service)
+
+    @property
+    def jwks_path(self) -> Path:
+        return self.jwks or self.var / "keys" / "jwks.json"

@@ -1,0 +1,17 @@
+"""W3C trace context, carried from the storefront's event to the last one said because of it."""
+
+import re
+import secrets
+
+_TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+
+
+def valid_traceparent(text: str) -> bool:
+    """Whether the text is a version 00 `traceparent`."""
+    return _TRACEPARENT.match(text) is not None
+
+
+def child_of(traceparent: str | None) -> str:
+    """A `traceparent` of a new span in the same trace; a new trace when there is none to continue."""
+    trace_id = traceparent.split("-")[1] if traceparent else secrets.token_hex(16)
+    return f"00-{trace_id}-{secrets.token_hex(8)}-01"
