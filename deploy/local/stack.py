@@ -1,0 +1,176 @@
+"""One stack in one folder: its servers, then its set-up steps, then its services; up, down, and how it is.
+
+Several stacks stand side by side, each in its own folder. A server that the environment names (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL) is used
+and never started.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from deploy.local import description, kafka, ports, postgres, programs
+from deploy.local.errors import CannotStart
+from deploy.local.progress import Progress
+from deploy.local.settings import clock
+from deploy.local.supervise import ROOT, Program, Supervisor
+
+BROKERS, DATABASE = "KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"
+_NEEDED_BYTES = 512 * 1024 * 1024
+_SERVER_SECONDS, _SERVICE_SECONDS = 60, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The stack in this folder. `environ` is what its user configured."""
+
+    var: Path
+    environ: Mapping[str, str]
+    progress: Progress
+    servers_only: bool = False
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return Supervisor(self.var)
+
+    @property
+    def description(self) -> Path:
+        return self.var / "stack.json"
+
+    def up(self, *, attached: bool) -> None:
+        """Start everything and return when all of it answers. Raises CannotStart, with nothing left running."""
+        require_space(self.var, _NEEDED_BYTES)
+        with self._alone():
+            self.description.unlink(missing_ok=True)
+            try:
+                environment = self._start_servers(attached)
+                if not self.servers_only:
+                    self._start_services(environment)
+            except BaseException:
+                self.down()
+                raise
+
+    def down(self) -> bool:
+        """Stop everything within 10 seconds or so. Returns whether there was anything to stop."""
+        stopped = self.supervisor.stop()
+        self.description.unlink(missing_ok=True)
+        return stopped
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.var / "up.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CannotStart(f"Another start is under way in {self.var}: wait for it.") from None
+            if self.supervisor.pid():
+                raise CannotStart(f"A stack runs in {self.var} already: `make status` shows it, `make down` stops it.")
+            yield
+
+    def _start_servers(self, attached: bool) -> dict[str, str]:
+        """Returns the environment of everything that runs beside them."""
+        postgres.await_previous(self.var / "postgres")
+        own_kafka, own_database = not self.environ.get(BROKERS), not self.environ.get(DATABASE)
+        wanted = ["supervisor", *(["kafka", "kafka_controller"] if own_kafka else []), *(["postgres"] if own_database else [])]
+        chosen = ports.assign([*wanted, *([] if self.servers_only else programs.PORTS)], self.var / "ports.json", self.environ)
+        servers: list[Program] = []
+        if own_kafka:
+            with self.progress.step("Apache Kafka prepared"):
+                node = kafka.Node(1, chosen["kafka"], chosen["kafka_controller"], self.var / "kafka")
+                servers.append(Program("kafka", kafka.prepare(node, [node], self.environ), server=True))
+        if own_database:
+            with self.progress.step("PostgreSQL prepared"):
+                servers.append(Program("postgres", postgres.prepare(self.var / "postgres", chosen["postgres"]), server=True, stop_signal="INT"))
+        addresses = {
+            BROKERS: self.environ.get(BROKERS) or f"127.0.0.1:{chosen['kafka']}",
+            DATABASE: self.environ.get(DATABASE) or postgres.url(self.var / "postgres", chosen["postgres"]),
+        }
+        environment = {**self.environ, **programs.environment(self.var, chosen, addresses, clock(self.environ, self.var / "clock"))}
+        self.supervisor.configure([*servers, *([] if self.servers_only else programs.programs())], chosen["supervisor"])
+        self.supervisor.start(self.description, environment, attached=attached)
+        with self.progress.step("Apache Kafka answers"):
+            self._await("kafka", own_kafka, lambda: kafka.why_silent(addresses[BROKERS]))
+        with self.progress.step("PostgreSQL answers"):
+            self._await("postgres", own_database, lambda: postgres.why_silent(addresses[DATABASE]))
+        self._describe(chosen, environment)
+        return environment
+
+    def _start_services(self, environment: Mapping[str, str]) -> None:
+        for name, module in programs.SETUP:
+            with self.progress.step(" ".join(module[1:])):
+                run_step(name, programs.command(module), environment, self.supervisor.log(name))
+        self.supervisor.start_services()
+        services = description.read(self.description)["services"]
+        for name, service in services.items():
+            with self.progress.step(f"{name} is ready"):
+                self._await(f"{name}-api", True, lambda url=service["health"]: not_ready(url), _SERVICE_SECONDS)
+                self._await(f"{name}-worker", True, lambda url=service["worker"]["health"]: not_ready(url), _SERVICE_SECONDS)
+
+    def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> None:
+        services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.SERVICES}
+        content = {
+            "kafka": environment[BROKERS],
+            "database": environment[DATABASE],
+            "services": services,
+            "clock": environment["KEPT_CLOCK"],
+            "processes": {name: row["pid"] or None for name, row in self.supervisor.states().items()},
+        }
+        description.write(self.description, content)
+
+    def _await(self, program: str, ours: bool, why_silent: Callable[[], str | None], seconds: float = _SERVER_SECONDS) -> None:
+        """Return once it answers. A server of somebody else's has 10 seconds: it should have been there already."""
+        deadline = time.monotonic() + (seconds if ours else 10)
+        while reason := why_silent():
+            if not ours and time.monotonic() > deadline:
+                raise CannotStart(f"The {program} that the environment names does not answer ({reason}): start it, or unset its variable.")
+            if ours and (time.monotonic() > deadline or self._gave_up(program)):
+                raise CannotStart(f"{program} did not start ({last_line(self.supervisor.log(program)) or reason}): see {self.supervisor.log(program)}.")
+            time.sleep(0.1)
+
+    def _gave_up(self, program: str) -> bool:
+        return self.supervisor.pid() is None or self.supervisor.states()[program]["statename"] in ("FATAL", "EXITED")
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """Create the folder. Raises CannotStart where its disk has less room than that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise CannotStart(
+            f"Only {free // 2**20} MB are free where {folder} lies and {needed_bytes // 2**20} MB are needed: make room, or give another folder with --var."
+        )
+
+
+def run_step(name: str, command: list[str], environment: Mapping[str, str], log: Path) -> None:
+    """Run one set-up step to its end. Raises CannotStart when it fails."""
+    with log.open("wb") as out:
+        code = subprocess.run(command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False).returncode
+    if code:
+        raise CannotStart(f"The set-up step {name} failed ({last_line(log) or f'exit code {code}'}): see {log}.")
+
+
+def not_ready(url: str) -> str | None:
+    """None once the process says that it is ready; until then the reason why not."""
+    try:
+        answer = httpx.get(url, timeout=2)
+    except httpx.HTTPError as failure:
+        return str(failure) or type(failure).__name__
+    return None if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code}"
+
+
+def last_line(log: Path) -> str | None:
+    """What the program said last."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1][:300] if lines else None
+
+
+def configured(var: Path, *, servers_only: bool) -> Stack:
+    """The stack of this folder as the process's environment configures it."""
+    return Stack(var.resolve(), dict(os.environ), Progress(), servers_only)

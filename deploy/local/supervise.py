@@ -1,0 +1,142 @@
+"""The stack's supervisor seen from outside: its configuration, its start and stop, and what it says of its programs."""
+
+import getpass
+import os
+import secrets
+import shlex
+import signal
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from deploy.local.processes import command_line
+
+ROOT = Path(__file__).parents[2]
+_STOP_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process to keep running. A `server` starts with the supervisor and stops last; the others start when told."""
+
+    name: str
+    argv: Sequence[str]
+    server: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    stop_signal: str = "TERM"
+
+
+class Supervisor:
+    """The supervisor of the stack in one folder."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        self._configuration = var / "supervisord.conf"
+        self._pid_file = var / "supervisord.pid"
+
+    def configure(self, programs: Sequence[Program], port: int) -> None:
+        """Write the configuration. It holds the password to the supervisor: for its owner only."""
+        password = secrets.token_urlsafe(24)
+        self._pid_file.unlink(missing_ok=True)
+        self._configuration.unlink(missing_ok=True)
+        handle = os.open(self._configuration, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(_configuration(self.var, programs, port, password))
+        (self.var / "logs").mkdir(exist_ok=True)
+
+    def start(self, description: Path, environment: Mapping[str, str], *, attached: bool) -> subprocess.Popen[bytes]:
+        """Start it and its servers. Attached, the stack stops when this process ends; otherwise it stays."""
+        command = [sys.executable, "-m", "deploy.local.watch", str(self._configuration), str(description)]
+        if attached:
+            command.append(str(os.getpid()))
+        with (self.var / "logs" / "supervisor.out").open("wb") as out:
+            return subprocess.Popen(
+                command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def pid(self) -> int | None:
+        """Its process id while it runs. A pid file left by a kill is not believed."""
+        text = self._pid_file.read_text().strip() if self._pid_file.exists() else ""
+        return int(text) if text.isdigit() and str(self._configuration) in command_line(int(text)) else None
+
+    def stop(self) -> bool:
+        """Stop the stack: services first, then servers. Returns whether one ran."""
+        pid = self.pid()
+        if pid is None:
+            return False
+        try:
+            process = psutil.Process(pid)
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(_STOP_SECONDS)
+        except psutil.NoSuchProcess:
+            pass
+        return True
+
+    def start_services(self) -> None:
+        self._call().startProcessGroup("services", False)
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """What is known of each program, by name: statename, pid, spawnerr, ..."""
+        rows: Any = self._call().getAllProcessInfo()
+        return {row["name"]: row for row in rows}
+
+    def log(self, program: str) -> Path:
+        return self.var / "logs" / f"{program}.log"
+
+    def _call(self) -> Any:
+        address = next(line.partition("; rpc: ")[2] for line in self._configuration.read_text().splitlines() if line.startswith("; rpc: "))
+        return xmlrpc.client.ServerProxy(address).supervisor
+
+
+def _configuration(var: Path, programs: Sequence[Program], port: int, password: str) -> str:
+    own = {"logfile": var / "logs" / "supervisord.log", "pidfile": var / "supervisord.pid", "childlogdir": var / "logs", "silent": "true"}
+    if os.geteuid() == 0:
+        own["user"] = getpass.getuser()
+    parts = [
+        f"; rpc: http://kept:{password}@127.0.0.1:{port}/RPC2\n",
+        _section("supervisord", own),
+        _section("inet_http_server", {"port": f"127.0.0.1:{port}", "username": "kept", "password": password}),
+        _section("rpcinterface:supervisor", {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"}),
+    ]
+    for group, server, priority in (("servers", True, 1), ("services", False, 2)):
+        members = [program for program in programs if program.server is server]
+        if members:
+            parts.append(_section(f"group:{group}", {"programs": ",".join(each.name for each in members), "priority": priority}))
+            parts += [_section(f"program:{each.name}", _program(var, each)) for each in members]
+    return "\n".join(parts)
+
+
+def _program(var: Path, program: Program) -> dict[str, object]:
+    """Exit code 78 says: do not start me again, a person must look. Servers are always started again."""
+    environment = ",".join(f'{name}="{value}"' for name, value in program.environment.items())
+    return {
+        "command": shlex.join(program.argv),
+        "directory": ROOT,
+        "environment": environment,
+        "autostart": str(program.server).lower(),
+        "autorestart": "true" if program.server else "unexpected",
+        "exitcodes": "0,78",
+        "startretries": 3 if program.server else 20,
+        "stopsignal": program.stop_signal,
+        "stopwaitsecs": 5,
+        "killasgroup": "true",
+        "redirect_stderr": "true",
+        "stdout_logfile": var / "logs" / f"{program.name}.log",
+        "stdout_logfile_maxbytes": "20MB",
+        "stdout_logfile_backups": 1,
+    }
+
+
+def _section(name: str, values: Mapping[str, object]) -> str:
+    lines = [f"{key}={str(value).replace('%', '%%')}" for key, value in values.items()]
+    return "\n".join([f"[{name}]", *lines, ""])

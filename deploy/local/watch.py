@@ -1,0 +1,64 @@
+"""The supervisor's own process: `supervisord` with four changes.
+
+Each program gets a session of its own (its own share of CPU) and dies with the supervisor, however that ends; SIGHUP stops the stack
+instead of restarting it; and the process ids in the stack's description follow every restart.
+
+`python -m deploy.local.watch CONFIGURATION DESCRIPTION [PARENT]`: with the pid of a parent the stack stops when that one ends.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+from supervisor import events
+from supervisor.medusa import asyncore_25 as asyncore
+from supervisor.options import ServerOptions
+from supervisor.supervisord import Supervisor
+
+from deploy.local.description import record_pid
+from deploy.local.processes import SUPERVISOR, die_with_parent
+
+
+class Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
+    """Called by supervisord between fork and exec, and on every signal."""
+
+    def setpgrp(self) -> None:
+        os.setsid()
+        die_with_parent(signal.SIGKILL, int(os.environ[SUPERVISOR]))
+
+    def get_signal(self) -> int | None:
+        received: int | None = super().get_signal()
+        return signal.SIGTERM if received == signal.SIGHUP else received
+
+
+class Watch(Supervisor):  # type: ignore[misc]  # supervisor has no types
+    """A supervisor that tells where its programs run."""
+
+    description: Path
+
+    def runforever(self) -> None:
+        def record(event: events.ProcessStateEvent) -> None:
+            record_pid(self.description, event.process.config.name, event.process.pid)
+
+        events.subscribe(events.ProcessStateEvent, record)
+        super().runforever()
+
+
+def main() -> None:
+    configuration, description, *parent = sys.argv[1:]
+    if parent:
+        die_with_parent(signal.SIGTERM, int(parent[0]))
+    os.environ[SUPERVISOR] = str(os.getpid())
+    options = Options()
+    options.realize(["--nodaemon", "--configuration", configuration])
+    options.first, options.test = True, False
+    watch = Watch(options)
+    watch.description = Path(description)
+    with contextlib.suppress(asyncore.ExitNow):
+        watch.main()
+
+
+if __name__ == "__main__":
+    main()
