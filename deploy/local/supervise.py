@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from deploy.local.errors import CannotStart
 from deploy.local.processes import command_line
 
 ROOT = Path(__file__).parents[2]
@@ -50,15 +52,23 @@ class Supervisor:
             file.write(_configuration(self.var, programs, port, password))
         (self.var / "logs").mkdir(exist_ok=True)
 
-    def start(self, description: Path, environment: Mapping[str, str], *, attached: bool) -> subprocess.Popen[bytes]:
-        """Start it and its servers. Attached, the stack stops when this process ends; otherwise it stays."""
+    def start(self, description: Path, environment: Mapping[str, str], *, attached: bool) -> None:
+        """Start it and its servers; return once it runs. Attached, the stack stops when this process ends; otherwise it stays."""
         command = [sys.executable, "-m", "deploy.local.watch", str(self._configuration), str(description)]
         if attached:
             command.append(str(os.getpid()))
-        with (self.var / "logs" / "supervisor.out").open("wb") as out:
-            return subprocess.Popen(
+        with self.log("supervisor").open("wb") as out:
+            process = subprocess.Popen(
                 command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
+        try:
+            while self.pid() is None:
+                if process.poll() is not None:
+                    raise CannotStart(f"The supervisor did not start: see {self.log('supervisor')}.")
+                time.sleep(0.02)
+        except KeyboardInterrupt:
+            process.terminate()
+            raise
 
     def pid(self) -> int | None:
         """Its process id while it runs. A pid file left by a kill is not believed."""

@@ -106,11 +106,10 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Commit when the block ends, roll back when it raises. The relay is woken when something was said."""
-        async with self.pool.acquire() as connection:
-            async with connection.transaction():
-                work = Transaction(connection, self.clock.now(), f"/kept/{self.service}")
-                yield work
-                await work.flush()
+        async with self.pool.acquire() as connection, connection.transaction():
+            work = Transaction(connection, self.clock.now(), f"/kept/{self.service}")
+            yield work
+            await work.flush()
         if work.says:
             self._wake_relay()
 
@@ -169,4 +168,8 @@ def service_password(admin_url: str, service: str) -> str:
 
 async def _teach_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """jsonb columns read and write Python values (asyncpg alone hands out text)."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=lambda value: msgspec.json.encode(value).decode(), decoder=msgspec.json.decode)
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_json_text, decoder=msgspec.json.decode)
+
+
+def _json_text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
