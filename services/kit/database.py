@@ -64,8 +64,9 @@ class Transaction:
         became true, `now` where nothing is given.
         """
         id = uuid7()
+        trace = child_of(cause.traceparent)
         headers = headers_of(
-            id=id, type=type, source=self.source, subject=key, time=at or self.now, version=version, cause=cause, traceparent=child_of(cause.traceparent)
+            id=id, type=type, source=self.source, subject=key, time=at or self.now, version=version, cause=cause, traceparent=trace
         )
         row = (id, topic, key, type, encode_data(data), encode_headers(headers))
         for column, value in zip(self._outbox, row, strict=True):
