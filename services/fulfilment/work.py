@@ -1,0 +1,55 @@
+"""Hands out the versions of `fulfilment.work.v1`: the one place that says an event of that topic.
+
+An order's version rises by exactly 1 with each event, whichever part of the service says it. The heads are locked last and in id order, in one
+statement, so that no two transactions wait for each other: every part collects into one `WorkLog`, and who opened the transaction flushes it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.kit.database import Transaction
+from services.kit.values import Cause
+
+WORK_TOPIC = "fulfilment.work.v1"
+
+_RAISE = """
+insert into work_heads as heads (order_id, version) select * from unnest($1::uuid[], $2::bigint[])
+on conflict (order_id) do update set version = heads.version + excluded.version
+returning order_id, version"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    order_id: UUID
+    type: str
+    data: object
+    cause: Cause
+    at: datetime | None
+
+
+@dataclass(slots=True)
+class WorkLog:
+    """What one transaction says about orders, in the order it became true. `flush` it once, as the last statement before the commit."""
+
+    transaction: Transaction
+    _said: list[_Said] = field(default_factory=list)
+
+    def say(self, type: str, order_id: UUID, data: object, cause: Cause, *, at: datetime | None = None) -> None:
+        """Announce an event of this order. `at` is when it became true, the transaction's `now` where nothing is given."""
+        self._said.append(_Said(order_id, type, data, cause, at))
+
+    async def flush(self) -> None:
+        """Give every collected event its order's next version and say it."""
+        if not self._said:
+            return
+        counts = sorted(Counter(said.order_id for said in self._said).items())
+        rows = await self.transaction.connection.fetch(_RAISE, [order_id for order_id, _ in counts], [count for _, count in counts])
+        heads = {row["order_id"]: row["version"] for row in rows}
+        following = {order_id: heads[order_id] - count + 1 for order_id, count in counts}
+        for said in self._said:
+            version = following[said.order_id]
+            following[said.order_id] = version + 1
+            self.transaction.say(WORK_TOPIC, said.type, said.data, key=str(said.order_id), cause=said.cause, version=version, at=said.at)
+        self._said.clear()
