@@ -20,7 +20,7 @@ CHARGES = {"POST", "DOT", "M", "C2"}
 """Stock codes that are no goods: postage, dotcom postage, manual, carriage."""
 
 _FIRST = ("Ada", "Ben", "Chloë", "David", "Emre", "Fatima", "Grace", "Hugo", "Ingrid", "Jürgen", "Keiko", "Liam", "Maria", "Noor", "O'Brien", "Zoë")
-_LAST = ("Abel", "Brown", "Čapek", "Díaz", "Evans", "Fischer", "Garcia", "Hughes", "Ito", "Jones", "Kaya", "Lund", "Müller", "Novak", "Olsen", "Smith")
+_LAST = ("Abel", "Brown", "Čapek", "Díaz", "Evans", "Fischer", "Garcia", "Hughes", "Ito", "Jones", "Kaya", "Lund", "Müller", "Novak", "Smith")
 _STREETS = ("Elm St", "Main St", "Bardstown Rd", "Oak Ave", "Frankfort Ave", "Maple Dr", "2nd St", "Market St")
 _ZONES = {"IL": "America/Chicago", "TN": "America/Chicago", "MO": "America/Chicago", "WI": "America/Chicago", "TX": "America/Chicago",
           "CO": "America/Denver", "CA": "America/Los_Angeles", "WA": "America/Los_Angeles"}  # fmt: skip
@@ -95,14 +95,9 @@ def submission(invoice: Invoice, *, service: str = "standard", payment: str = "c
     """The data of storefront.OrderSubmitted.v1 for an invoice, mistakes and all."""
     goods = [row for row in invoice.rows if row["stock_code"] not in CHARGES]
     extra = [row for row in invoice.rows if row["stock_code"] in CHARGES]
-    lines = [
-        {"line": n, "sku": row["stock_code"], "quantity": int(row["quantity"]), "unit_price_minor": _minor(row["unit_price"]), "description": row["description"]}
-        for n, row in enumerate(goods, 1)
-    ]
-    charges = [
-        {"code": row["stock_code"], "description": row["description"], "amount_minor": int(row["quantity"]) * _minor(row["unit_price"])} for row in extra
-    ]
-    total = sum(line["quantity"] * line["unit_price_minor"] for line in lines) + sum(charge["amount_minor"] for charge in charges)
+    lines = [_line(number, row) for number, row in enumerate(goods, 1)]
+    charges = [{"code": row["stock_code"], "description": row["description"], "amount_minor": _amount(row)} for row in extra]
+    total = sum(_amount(row) for row in invoice.rows)
     name, ship_to, zone = _person(invoice)
     customer = {
         "external_ref": invoice.customer or None, "name": name, "email": f"{invoice.customer or 'guest-' + invoice.number}@customers.example",
@@ -179,6 +174,15 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 
 def _flies(description: str) -> bool:
     return not any(word in description.upper() for word in _GROUNDED)
+
+
+def _line(number: int, row: dict[str, str]) -> dict[str, Any]:
+    price = _minor(row["unit_price"])
+    return {"line": number, "sku": row["stock_code"], "quantity": int(row["quantity"]), "unit_price_minor": price, "description": row["description"]}
+
+
+def _amount(row: dict[str, str]) -> int:
+    return int(row["quantity"]) * _minor(row["unit_price"])
 
 
 def _minor(price: str) -> int:
