@@ -24,12 +24,15 @@ from services.kit.trace import child_of
 from services.kit.values import Cause, Heard
 
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
+_unpack = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
+LARGEST_EVENT = 900_000
+"""Bytes of one event's value: below what a topic takes (1 MiB), headers and key included."""
+
 _TIMEOUTS = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "30s"}
 
 _INSERT_OUTBOX = """
 insert into outbox (event_id, topic, key, type, payload, headers)
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[])"""
+select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[])"""
 
 _INSERT_DEAD = """
 insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)
@@ -55,7 +58,7 @@ class Transaction:
     now: datetime
     source: str
     refused: list[SetAside] = field(default_factory=list)
-    _outbox: tuple[list[UUID], list[str], list[str], list[str], list[bytes], list[bytes]] = field(default_factory=lambda: ([], [], [], [], [], []))
+    _outbox: tuple[list[UUID], list[str], list[bytes], list[str], list[bytes], list[bytes]] = field(default_factory=lambda: ([], [], [], [], [], []))
 
     def say(self, topic: str, type: str, data: object, *, key: str, cause: Cause, version: int, at: datetime | None = None) -> UUID:
         """Announce an event: it is on its way once the transaction commits. Returns the event's id.
@@ -68,9 +71,12 @@ class Transaction:
         headers = headers_of(
             id=id, type=type, source=self.source, subject=key, time=at or self.now, version=version, cause=cause, traceparent=trace
         )
-        row = (id, topic, key, type, encode_data(data), encode_headers(headers))
-        for column, value in zip(self._outbox, row, strict=True):
-            column.append(value)  # type: ignore[attr-defined]  # one column per field: the types differ by position
+        value = encode_data(data)
+        if len(value) > LARGEST_EVENT:
+            raise ValueError(f"the data of {type} {key} has {len(value)} bytes; an event holds at most {LARGEST_EVENT}")
+        row = (id, topic, key.encode(), type, value, encode_headers(headers))
+        for column, field_ in zip(self._outbox, row, strict=True):
+            column.append(field_)  # type: ignore[attr-defined]  # one column per field: the types differ by position
         return id
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
@@ -120,7 +126,8 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One message that was set aside. `kind`: `unreadable` (blocks nothing), `refused` (by the state), `failed` (a bug in the handler)."""
+    """One message that was set aside. `kind`: `unreadable`, `refused` (by the state), `failed` (a bug in the handler), `behind` (a later event of a
+    key whose earlier one failed: both wait, so that a retry runs them in order). Only `failed` and `behind` hold back what follows."""
 
     topic: str
     partition: int
@@ -144,12 +151,12 @@ async def bury(connection: "asyncpg.Connection[asyncpg.Record]", letters: Sequen
         await connection.execute(_INSERT_DEAD, *(list(column) for column in zip(*rows, strict=True)))
 
 
-def encode_headers(headers: Sequence[tuple[str, bytes]]) -> bytes:
+def encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
     """Kafka headers as one column (MessagePack: names are text, values are bytes of any kind)."""
     return _pack(headers)
 
 
-def decode_headers(column: bytes) -> list[tuple[str, bytes]]:
+def decode_headers(column: bytes) -> list[tuple[str, bytes | None]]:
     """The inverse of `encode_headers`."""
     return _unpack(column)
 

@@ -24,16 +24,19 @@ KIT_TABLES = (
     # One row per event ever applied; partitioned by the day inside the event's own id, so that a repeated id meets its first row.
     "create table inbox (day date not null, event_id uuid not null, primary key (day, event_id)) partition by range (day)",
     f"create table inbox_default partition of inbox default {_QUEUE}",
-    # What was said and is not yet acknowledged by the broker; the relay deletes.
+    # What was said and is not yet acknowledged by the broker; the relay deletes. A retried dead letter may have no key or no value.
     f"""create table outbox (
-        id bigint generated always as identity primary key, event_id uuid not null, topic text not null, key text not null, type text not null,
-        payload bytea not null, headers bytea not null, created_at timestamptz not null default clock_timestamp()) {_QUEUE}""",
+        id bigint generated always as identity primary key, event_id uuid not null, topic text not null, key bytea, type text not null,
+        payload bytea, headers bytea not null, created_at timestamptz not null default clock_timestamp()) {_QUEUE}""",
     """create table dead_letters (
         id uuid primary key, topic text not null, partition int not null, "offset" bigint not null, key bytea, type text not null, event_id uuid,
-        kind text not null check (kind in ('unreadable', 'refused', 'failed')), reason text not null, detail text not null,
+        kind text not null check (kind in ('unreadable', 'refused', 'failed', 'behind')), reason text not null, detail text not null,
         value bytea, headers bytea not null, attempts int not null default 0, set_aside_at timestamptz not null default clock_timestamp(),
-        settled_at timestamptz, settled_as text check (settled_as in ('retried', 'dropped')), unique (topic, partition, "offset"),
-        check ((settled_at is null) = (settled_as is null)))""",
+        settled_at timestamptz, settled_as text check (settled_as in ('retried', 'dropped')), settled_because text, returned_at timestamptz,
+        unique (topic, partition, "offset"), check ((settled_at is null) = (settled_as is null)))""",
+    # A failed event holds back the later ones of its key, until it was dropped, or was retried and has come back.
+    """create index dead_letters_holding on dead_letters (topic, key)
+        where kind in ('failed', 'behind') and returned_at is null and settled_as is distinct from 'dropped'""",
     # Written before a batch is handled, deleted with its commit: what is left after a crash says what may have killed the process.
     """create table attempts (
         topic text not null, partition int not null, first_offset bigint not null, last_offset bigint not null, count int not null,
