@@ -2,13 +2,14 @@
 
 An order's version rises by exactly 1 with each event, whichever part of the service says it. The heads are locked last and in id order, in one
 statement, so that no two transactions wait for each other: every part collects into one `WorkLog`, and who opened the transaction flushes it.
+An event is a frozen dataclass named as its schema (`StockReserved` is `fulfilment.StockReserved.v1`) with the schema's fields, order_id first.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
+from services.fulfilment.domain import WorkEvent
 from services.kit.database import Transaction
 from services.kit.values import Cause
 
@@ -22,9 +23,7 @@ returning order_id, version"""
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    order_id: UUID
-    type: str
-    data: object
+    event: WorkEvent
     cause: Cause
     at: datetime | None
 
@@ -36,20 +35,21 @@ class WorkLog:
     transaction: Transaction
     _said: list[_Said] = field(default_factory=list)
 
-    def say(self, type: str, order_id: UUID, data: object, cause: Cause, *, at: datetime | None = None) -> None:
-        """Announce an event of this order. `at` is when it became true, the transaction's `now` where nothing is given."""
-        self._said.append(_Said(order_id, type, data, cause, at))
+    def say(self, event: WorkEvent, cause: Cause, *, at: datetime | None = None) -> None:
+        """Announce an event of its order. `at` is when it became true, the transaction's `now` where nothing is given."""
+        self._said.append(_Said(event, cause, at))
 
     async def flush(self) -> None:
         """Give every collected event its order's next version and say it."""
         if not self._said:
             return
-        counts = sorted(Counter(said.order_id for said in self._said).items())
+        counts = sorted(Counter(said.event.order_id for said in self._said).items())
         rows = await self.transaction.connection.fetch(_RAISE, [order_id for order_id, _ in counts], [count for _, count in counts])
         heads = {row["order_id"]: row["version"] for row in rows}
         following = {order_id: heads[order_id] - count + 1 for order_id, count in counts}
         for said in self._said:
-            version = following[said.order_id]
-            following[said.order_id] = version + 1
-            self.transaction.say(WORK_TOPIC, said.type, said.data, key=str(said.order_id), cause=said.cause, version=version, at=said.at)
+            order_id = said.event.order_id
+            type = f"fulfilment.{said.event.__class__.__name__}.v1"
+            self.transaction.say(WORK_TOPIC, type, said.event, key=str(order_id), cause=said.cause, version=following[order_id], at=said.at)
+            following[order_id] += 1
         self._said.clear()
