@@ -43,7 +43,8 @@ def status(var: Path) -> int:
     table = Table(box=None, pad_edge=False)
     for column in ("program", "state", "pid", "address"):
         table.add_column(column, no_wrap=True, overflow="fold")
-    found = {"kafka": told["kafka"], "postgres": told["database"].rpartition("@")[2], **{f"{name}-api": each["api"] for name, each in told["services"].items()}}
+    found = {"kafka": told["kafka"], "postgres": told["database"].rpartition("@")[2]}
+    found |= {f"{name}-api": each["api"] for name, each in told["services"].items()}
     for name, row in states.items():
         table.add_row(name, row["statename"].lower(), str(row["pid"] or "-"), found.get(name, ""))
     Console(width=None if os.isatty(1) else 200, highlight=False).print(table)

@@ -4,20 +4,16 @@ Written whole when the servers answer, before the services start; from then on o
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from deploy.local.errors import CannotStart
+from deploy.local.files import write_private
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Replace the file; a reader sees the old one or the new one. It holds the database's password: for its owner only."""
-    beside = path.with_suffix(".new")
-    handle = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump(content, file, indent=2)
-    beside.rename(path)
+    """Replace the file. It holds the database's password."""
+    write_private(path, json.dumps(content, indent=2))
 
 
 def read(path: Path) -> dict[str, Any]:

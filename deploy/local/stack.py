@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,7 @@ from deploy.local.supervise import ROOT, Program, Supervisor
 
 BROKERS, DATABASE = "KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"
 _NEEDED_BYTES = 512 * 1024 * 1024
-_SERVER_SECONDS, _SERVICE_SECONDS = 60, 60
+_PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class Stack:
         services = description.read(self.description)["services"]
         for name, service in services.items():
             with self.progress.step(f"{name} is ready"):
-                self._await(f"{name}-api", True, lambda url=service["health"]: not_ready(url), _SERVICE_SECONDS)
-                self._await(f"{name}-worker", True, lambda url=service["worker"]["health"]: not_ready(url), _SERVICE_SECONDS)
+                self._await(f"{name}-api", True, partial(not_ready, service["health"]))
+                self._await(f"{name}-worker", True, partial(not_ready, service["worker"]["health"]))
 
     def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> None:
         services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.SERVICES}
@@ -124,14 +125,15 @@ class Stack:
         }
         description.write(self.description, content)
 
-    def _await(self, program: str, ours: bool, why_silent: Callable[[], str | None], seconds: float = _SERVER_SECONDS) -> None:
+    def _await(self, program: str, ours: bool, why_silent: Callable[[], str | None]) -> None:
         """Return once it answers. A server of somebody else's has 10 seconds: it should have been there already."""
-        deadline = time.monotonic() + (seconds if ours else 10)
+        deadline = time.monotonic() + (_PATIENCE_SECONDS if ours else 10)
         while reason := why_silent():
             if not ours and time.monotonic() > deadline:
                 raise CannotStart(f"The {program} that the environment names does not answer ({reason}): start it, or unset its variable.")
             if ours and (time.monotonic() > deadline or self._gave_up(program)):
-                raise CannotStart(f"{program} did not start ({last_line(self.supervisor.log(program)) or reason}): see {self.supervisor.log(program)}.")
+                log = self.supervisor.log(program)
+                raise CannotStart(f"{program} did not start ({last_line(log) or reason}): see {log}.")
             time.sleep(0.1)
 
     def _gave_up(self, program: str) -> bool:
@@ -144,7 +146,8 @@ def require_space(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise CannotStart(
-            f"Only {free // 2**20} MB are free where {folder} lies and {needed_bytes // 2**20} MB are needed: make room, or give another folder with --var."
+            f"Only {free // 2**20} MB are free where {folder} lies and {needed_bytes // 2**20} MB are needed: "
+            "make room, or give another folder with --var."
         )
 
 

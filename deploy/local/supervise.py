@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from deploy.local.errors import CannotStart
+from deploy.local.files import write_private
 from deploy.local.processes import command_line
 
 ROOT = Path(__file__).parents[2]
@@ -43,13 +44,9 @@ class Supervisor:
         self._pid_file = var / "supervisord.pid"
 
     def configure(self, programs: Sequence[Program], port: int) -> None:
-        """Write the configuration. It holds the password to the supervisor: for its owner only."""
-        password = secrets.token_urlsafe(24)
+        """Write the configuration. It holds the password to the supervisor."""
         self._pid_file.unlink(missing_ok=True)
-        self._configuration.unlink(missing_ok=True)
-        handle = os.open(self._configuration, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(_configuration(self.var, programs, port, password))
+        write_private(self._configuration, _configuration(self.var, programs, port, secrets.token_urlsafe(24)))
         (self.var / "logs").mkdir(exist_ok=True)
 
     def start(self, description: Path, environment: Mapping[str, str], *, attached: bool) -> None:
