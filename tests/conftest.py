@@ -1,0 +1,73 @@
+"""Fixtures that every test may use. Servers are started once per run, and only when a test asks for them."""
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from services.kit.values import NewId
+from tests.support.databases import Templates, migrated_services
+from tests.support.ids import numbered_ids
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Bootstrap servers, and the database's address as its administrator: those of the environment, else a pair of this run's own."""
+    named = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("DATABASE_URL")
+    if named[0] and named[1]:
+        yield named[0], named[1]
+        return
+    from deploy.local.servers import for_tests
+
+    with for_tests(tmp_path_factory.mktemp("servers")) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: tuple[str, str]) -> str:
+    """Bootstrap servers."""
+    return servers[0]
+
+
+@pytest.fixture(scope="session")
+def templates(servers: tuple[str, str]) -> Iterator[Templates]:
+    made = Templates(servers[1])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def services() -> tuple[str, ...]:
+    """Whose schemas `database_url` holds: all that have migrations. A test module overrides it to name its own."""
+    return migrated_services()
+
+
+@pytest.fixture
+def database_url(templates: Templates, services: tuple[str, ...]) -> Iterator[str]:
+    """A database of this test's own, as its administrator; `services.kit.database.service_url(database_url, service)` is a service's login."""
+    with templates.clone(services) as url:
+        yield url
+
+
+@pytest.fixture
+def topics() -> tuple[str, ...] | None:
+    """Which topics `prefix` makes: all of the register (None), or those that a test module names."""
+    return None
+
+
+@pytest.fixture
+def prefix(kafka: str, topics: tuple[str, ...] | None) -> Iterator[str]:
+    """A topic prefix of this test's own; its topics exist, and are deleted afterwards."""
+    from services.kit.topics import apply, remove
+
+    name = f"t{secrets.token_hex(4)}."
+    apply(kafka, name, only=topics)
+    yield name
+    remove(kafka, name)
+
+
+@pytest.fixture
+def new_id() -> NewId:
+    """Ids in a row, the same in every run."""
+    return numbered_ids()

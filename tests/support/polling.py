@@ -1,0 +1,35 @@
+"""Waiting for a condition with a deadline; the only way in which a test waits."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+_PAUSE_SECONDS = 0.02
+
+
+async def poll_until(condition: Callable[[], T | Awaitable[T]], deadline: float = 10.0) -> T:
+    """The first true answer of the condition, plain or awaited. Raises TimeoutError with the last answer when `deadline` seconds have passed."""
+    last = time.monotonic() + deadline
+    while True:
+        answer = condition()
+        value: T = await answer if inspect.isawaitable(answer) else answer
+        if value:
+            return value
+        if time.monotonic() > last:
+            raise TimeoutError(f"not within {deadline} s; the last answer was {value!r}")
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def wait_until(condition: Callable[[], T], deadline: float = 10.0) -> T:
+    """`poll_until` for tests without an event loop."""
+    last = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > last:
+            raise TimeoutError(f"not within {deadline} s; the last answer was {value!r}")
+        time.sleep(_PAUSE_SECONDS)
