@@ -60,6 +60,16 @@ class Refusal(Exception):
         self.facts = facts
 
 
+class NotFound(Refusal):
+    """No such thing, or someone else's: the same answer for both, so that nobody learns which."""
+
+    slug = "not-found"
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing here that you may see: check the address, or the account you signed in with.")
+
+
 def short_reference(value: UUID) -> str:
     """The reference people read and say: eight Crockford base 32 characters of the id's random tail, as `7KQ4-M2XD`.
 

@@ -1,0 +1,88 @@
+"""Makes a service's HTTP application: problems for every error, a policy for every route, no documentation pages, one look for all pages."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.responses import Response
+
+from services.kit.http import pages as looks
+from services.kit.http import problems
+from services.kit.http.front import Front
+from services.kit.http.replies import answer
+from services.kit.http.routing import Guarded, Routes, operation, refuse_unguarded
+from services.kit.http.signin import Keys, SignIn
+from services.kit.settings import KitSettings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    service: str, routers: Sequence[APIRouter], settings: KitSettings, *, lifespan: Lifespan | None = None, pages: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """The application of a service's api process. `pages` are routers that answer HTML; with them come /static and error pages.
+
+    Raises ValueError where a route says nothing of who may call it.
+    """
+
+    @asynccontextmanager
+    async def guarded(app: FastAPI) -> AsyncIterator[None]:
+        refuse_unguarded(app.routes)
+        async with (lifespan or _nothing)(app):
+            yield
+
+    app = FastAPI(title=f"Kept: {service}", version="1", openapi_url=None, docs_url=None, redoc_url=None, lifespan=guarded, redirect_slashes=False)
+    app.router.route_class = Guarded
+    app.state.signin = SignIn(Keys(settings.jwks_path), settings.token_issuer, settings.token_audience)
+    problems.install(app)
+    for router in (*routers, *pages, _description()):
+        app.include_router(router)
+    if pages:
+        looks.install(app)
+    app.add_middleware(Front, service=service, body_limit=settings.body_limit_bytes)
+    refuse_unguarded(app.routes)
+    return app
+
+
+@asynccontextmanager
+async def _nothing(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+def _description() -> Routes:
+    router = Routes()
+
+    @router.get("/openapi.json", **operation(access="public") | {"include_in_schema": False})
+    async def openapi(request: Request) -> Response:
+        return answer(describe(request.app))
+
+    return router
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The application's OpenAPI document, with the models of bodies among its components."""
+    if app.openapi_schema is None:
+        document = app.openapi()
+        components = document.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "at+jwt"}}
+        schemas["Problem"] = _PROBLEM_SCHEMA
+        for each in (operation for path in document["paths"].values() for operation in path.values()):
+            for media in each.get("requestBody", {}).get("content", {}).values():
+                schemas.update(media["schema"].pop("$defs", {}))
+    return app.openapi_schema or {}
+
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri"},
+        "errors": {"type": "array", "items": {"type": "object", "required": ["pointer", "detail"]}},
+    },
+}

@@ -1,0 +1,129 @@
+"""What stands before parsing: an id and a trace for each request, and limits on what is read at all."""
+
+import re
+import time
+from collections import Counter
+from typing import cast
+from urllib.parse import parse_qsl, unquote_to_bytes
+from uuid import UUID
+
+import structlog
+from fastapi import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.kit import metrics
+from services.kit.http.problems import Problem
+from services.kit.ids import uuid7
+from services.kit.trace import child_of, valid_traceparent
+from services.kit.values import Cause
+
+_log = structlog.get_logger("http")
+_ADDRESS_LIMIT, _HEADERS_LIMIT = 4_096, 16_384
+_SINGLE = frozenset(
+    {b"authorization", b"content-type", b"content-length", b"content-encoding", b"idempotency-key", b"host", b"if-match", b"traceparent"}
+)
+_TRICKS = re.compile(rb"//|[;\\]|%2f|%5c|%3b|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_SAFETY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+)
+
+
+def cause_of(request: Request) -> Cause:
+    """What an event said because of this request names as its cause."""
+    return cast(Cause, request.state.cause)
+
+
+class Front:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, service: str, body_limit: int) -> None:
+        self._app, self._service, self._body_limit = app, service, body_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        id = _identify(scope)
+        with structlog.contextvars.bound_contextvars(request_id=str(id)):
+            measured = _Measured(scope, send, self._service, str(id))
+            problem = _refuse(scope, self._body_limit)
+            if problem is None:
+                await self._app(scope, _capped(receive, self._body_limit), measured)
+            else:
+                await problem.response(str(id))(scope, receive, measured)
+
+
+class _Measured:
+    """Sends on, with our headers, and counts the answer."""
+
+    def __init__(self, scope: Scope, send: Send, service: str, request_id: str) -> None:
+        self._scope, self._send, self._service, self._request_id, self._started = scope, send, service, request_id, time.perf_counter()
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._count(message["status"])
+            present = {name.lower() for name, _ in message["headers"]}
+            ours = ((b"x-request-id", self._request_id.encode()), *_SAFETY)
+            message["headers"] = [*message["headers"], *((name, value) for name, value in ours if name not in present)]
+        await self._send(message)
+
+    def _count(self, status: int) -> None:
+        route, took = self._scope.get("route_path", "unmatched"), time.perf_counter() - self._started
+        metrics.HTTP_REQUESTS.labels(self._service, self._scope["method"], route, str(status)).inc()
+        metrics.HTTP_SECONDS.labels(self._service, route).observe(took)
+        _log.debug("request", method=self._scope["method"], route=route, status=status, milliseconds=round(took * 1000, 1))
+
+
+def _identify(scope: Scope) -> UUID:
+    id = uuid7()
+    given = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "replace")
+    trace = child_of(given if valid_traceparent(given) else None)
+    scope.setdefault("state", {}).update(request_id=str(id), cause=Cause(id, id, trace))
+    return id
+
+
+def _refuse(scope: Scope, body_limit: int) -> Problem | None:
+    """Why the request is not read any further, None where it may be."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    path = scope.get("raw_path") or scope["path"].encode()
+    if len(path) + len(scope["query_string"]) > _ADDRESS_LIMIT:
+        return Problem(414)
+    if sum(len(name) + len(value) for name, value in headers if name != b"authorization") > _HEADERS_LIMIT:
+        return Problem(431)
+    if any(count > 1 for name, count in Counter(name for name, _ in headers).items() if name in _SINGLE):
+        return Problem(400, "repeated-header", "A header that may stand once stands twice: send each once.")
+    if _TRICKS.search(path) or not _readable(path) or not _readable(scope["query_string"]):
+        return Problem(400)
+    repeated = Counter(name for name, _ in parse_qsl(scope["query_string"].decode("ascii", "replace"), keep_blank_values=True))
+    if any(count > 1 for count in repeated.values()):
+        return Problem(400, "repeated-parameter", "A query parameter stands twice: send each once.")
+    length = dict(headers).get(b"content-length", b"0")
+    if not length.isdigit():
+        return Problem(400)
+    return Problem(413, headers={"connection": "close"}) if int(length[:20]) > body_limit else None
+
+
+def _readable(raw: bytes) -> bool:
+    """Whether the text is UTF-8 without control characters, once it is unescaped."""
+    try:
+        return _CONTROLS.search(unquote_to_bytes(raw).decode()) is None
+    except UnicodeDecodeError:
+        return False
+
+
+def _capped(receive: Receive, limit: int) -> Receive:
+    """The body as it comes, until it passes the limit: then Problem (413), whatever length was announced."""
+    read = 0
+
+    async def capped() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise Problem(413, headers={"connection": "close"})
+        return message
+
+    return capped

@@ -1,0 +1,144 @@
+"""Routes that nobody reaches without a policy: who may call is checked before a byte of the body is read.
+
+FastAPI answers bad JSON before it runs dependencies, so that the check stands in the route itself, around everything else.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+
+from services.kit.http.idempotency import key_of
+from services.kit.http.problems import Problem
+from services.kit.http.signin import ROLES, Principal, Scope, SignIn
+
+Access = Mapping[str, Scope] | Literal["public"]
+_PROBLEM = {"description": "A problem (RFC 9457).", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
+def operation(
+    *, access: Access, body: type[BaseModel] | None = None, answers: Mapping[int, type[BaseModel] | str] | None = None, idempotent: bool = False
+) -> dict[str, Any]:
+    """What a route's decorator is told: `@router.post("/v1/things", **operation(access={"storefront": "own", "care": "all"}, body=Thing))`.
+
+    `access` names every role that may call and how far it sees, or is "public" for routes that check a secret or a signature of their own.
+    `answers` are the successes, by status. `idempotent` demands an Idempotency-Key.
+    """
+    _refuse_unknown(access)
+    documented = answers or {200: "Done."}
+    extra: dict[str, Any] = {"x-access": access if access == "public" else dict(access), "x-idempotent": idempotent}
+    if access != "public":
+        extra["security"] = [{"bearer": []}]
+    if body is not None:
+        schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+        extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if idempotent:
+        extra["parameters"] = [{"name": "Idempotency-Key", "in": "header", "required": True, "schema": {"type": "string", "maxLength": 255}}]
+    responses: dict[int | str, dict[str, Any]] = {status: _answer(what) for status, what in documented.items()}
+    return {
+        "openapi_extra": extra,
+        "response_model": None,
+        "status_code": min(documented),
+        "responses": {**responses, "default": _PROBLEM},
+    }
+
+
+def page(*, access: Access) -> dict[str, Any]:
+    """What the decorator of an HTML page is told."""
+    _refuse_unknown(access)
+    extra = {"x-access": access if access == "public" else dict(access), "x-produces": "text/html"}
+    return {"openapi_extra": extra, "response_model": None, "include_in_schema": False}
+
+
+class Guarded(APIRoute):
+    """A route that admits before it reads. Without a policy it admits nobody."""
+
+    @property
+    def access(self) -> Access | None:
+        """Who may call, None where no policy was given."""
+        return cast("Access | None", (self.openapi_extra or {}).get("x-access"))
+
+    @property
+    def produces(self) -> str:
+        """The media type of its successes."""
+        return str((self.openapi_extra or {}).get("x-produces", "application/json"))
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            request.scope["route_path"] = self.path_format
+            self._admit(request)
+            if not _acceptable(request.headers.get("accept"), self.produces):
+                raise Problem(406)
+            if (self.openapi_extra or {}).get("x-idempotent"):
+                key_of(request)
+            return await handle(request)
+
+        return guarded
+
+    def _admit(self, request: Request) -> None:
+        if self.access == "public":
+            return
+        signin: SignIn = request.app.state.signin
+        principal = signin.principal(request)
+        scope = (self.access or {}).get(principal.role)
+        if scope is None:
+            raise Problem(403)
+        request.state.principal = replace(principal, scope=scope)
+
+
+class Routes(APIRouter):
+    """A router whose routes are all guarded."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(route_class=Guarded, **given)
+
+
+def caller_of(request: Request) -> Principal:
+    """Who was admitted. A bug on a public route, which admits everybody."""
+    return cast(Principal, request.state.principal)
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+"""The parameter type of a handler that needs to know who calls."""
+
+
+def refuse_unguarded(routes: Iterable[BaseRoute]) -> None:
+    """Raises ValueError, naming them, where routes have no policy. FastAPI keeps included routers as nested objects: they are walked as well."""
+    open_routes = [str(each.path) for each in iter_route_contexts(list(routes)) if not _has_policy(each.original_route)]
+    if open_routes:
+        raise ValueError(f"no policy says who may call {', '.join(open_routes)}: give each route **operation(access=...)")
+
+
+def _has_policy(route: BaseRoute) -> bool:
+    if isinstance(route, Mount):
+        return isinstance(route.app, StaticFiles)
+    return isinstance(route, Guarded) and route.access is not None
+
+
+def _refuse_unknown(access: Access) -> None:
+    if access == "public":
+        return
+    wrong = [role for role, scope in access.items() if role not in ROLES or scope not in ("own", "all")]
+    if wrong or not access:
+        raise ValueError(f"access names {wrong or 'nobody'}: give roles out of {sorted(ROLES)}, each with 'own' or 'all'")
+
+
+def _answer(what: type[BaseModel] | str) -> dict[str, Any]:
+    return {"description": what} if isinstance(what, str) else {"description": what.__doc__ or what.__name__, "model": what}
+
+
+def _acceptable(accept: str | None, produced: str) -> bool:
+    """Whether the header Accept takes the media type, by any of its ranges that is not given a weight of 0."""
+    if not accept:
+        return True
+    ranges = [each.replace(" ", "").lower().split(";") for each in accept.split(",")]
+    taken = {media for media, *parameters in ranges if not {"q=0", "q=0.0", "q=0.00", "q=0.000"} & set(parameters)}
+    return bool(taken & {"*/*", f"{produced.split('/')[0]}/*", produced})

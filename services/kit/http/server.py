@@ -1,0 +1,67 @@
+"""Runs an API process: the public listener, and the operations listener that is not public.
+
+Stock uvicorn raises the signal again before our own shutdown runs, so that signals are taken here: stop listening, finish what was begun, close.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import stat
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from services.kit.logs import configure
+from services.kit.ops import Operations, listen
+from services.kit.settings import KitSettings
+
+_DRAIN_SECONDS = 20
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: int, host: str = "127.0.0.1") -> None:
+    """Serve until SIGTERM or SIGINT; returns once every request that was begun is answered, or after 20 s.
+
+    Listens on the socket that a supervisor hands over as standard input, where there is one, else on `port`.
+    """
+    configure(settings.log_level)
+    server = _Server(
+        uvicorn.Config(
+            app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="on",
+            timeout_graceful_shutdown=_DRAIN_SECONDS, timeout_keep_alive=15, ws="none",
+        )
+    )  # fmt: skip
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(_serve(server, app, host, operations_port))
+
+
+async def _serve(server: _Server, app: FastAPI, host: str, operations_port: int) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    inherited = inherited_socket()
+
+    def not_ready() -> str | None:
+        return "draining" if server.should_exit else None if server.started else "starting"
+
+    async with listen(Operations(ready=not_ready), host, operations_port):
+        await server.serve([inherited] if inherited else None)
+
+
+def inherited_socket() -> socket.socket | None:
+    """The listening socket on file descriptor 0, as supervisor's fcgi-program hands it over; None where there is none."""
+    if not stat.S_ISSOCK(os.fstat(0).st_mode):
+        return None
+    given = socket.socket(fileno=os.dup(0))
+    if not given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        given.close()
+        return None
+    return given

@@ -1,0 +1,77 @@
+"""Bearer tokens of the embedded stack: a key made once and kept in the stack's folder, its public half beside it for those who check.
+
+Elsewhere an OpenID provider signs people in, and nothing here is used.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from jwt.algorithms import OKPAlgorithm
+
+from services.kit.clock import record_now
+from services.kit.ids import uuid7
+
+LIFETIME = timedelta(hours=12)
+
+
+def signing_key(folder: Path) -> tuple[str, Ed25519PrivateKey]:
+    """The key's id and the key, made where there is none yet; `jwks.json` beside it is written with it. May run twice, and beside itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    private = folder / "signing.pem"
+    if not private.exists():
+        _create(private, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key = load_pem_private_key(private.read_bytes(), None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"{private} is not an Ed25519 key: delete it, and a new one is made")
+    kid = key.public_key().public_bytes_raw().hex()[:16]
+    public = folder / "jwks.json"
+    if not public.exists():
+        jwk = json.loads(OKPAlgorithm.to_jwk(key.public_key())) | {"kid": kid, "use": "sig", "alg": "EdDSA"}
+        _replace(public, json.dumps({"keys": [jwk]}, indent=2).encode())
+    return kid, key
+
+
+def token(folder: Path, role: str, *, issuer: str, audience: str, subject: str, channel: str | None = None, site: str | None = None) -> str:
+    """An access token for this role, signed with the folder's key, valid from now on."""
+    kid, key = signing_key(folder)
+    return sign(key, kid, claims(role, issuer=issuer, audience=audience, subject=subject, channel=channel, site=site))
+
+
+def claims(
+    role: str, *, issuer: str, audience: str, subject: str, channel: str | None = None, site: str | None = None, lifetime: timedelta = LIFETIME
+) -> dict[str, object]:
+    """The claims of an access token; what is None is left out."""
+    now = record_now()
+    told = {"iss": issuer, "aud": audience, "sub": subject, "role": role, "channel": channel, "site": site}
+    times = {"iat": now, "nbf": now, "exp": now + lifetime, "jti": str(uuid7())}
+    return {name: value for name, value in told.items() if value is not None} | times
+
+
+def sign(key: Ed25519PrivateKey, kid: str, told: Mapping[str, object]) -> str:
+    """The token that says this."""
+    return jwt.encode(dict(told), key, algorithm="EdDSA", headers={"kid": kid, "typ": "at+jwt"})
+
+
+def _create(path: Path, content: bytes) -> None:
+    """For its owner only; the first of two who write at once wins, whole."""
+    beside = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return
+    finally:
+        beside.unlink()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_bytes(content)
+    beside.rename(path)
