@@ -45,6 +45,7 @@ def status(var: Path) -> int:
         table.add_column(column, no_wrap=True, overflow="fold")
     found = {"kafka": told["kafka"], "postgres": told["database"].rpartition("@")[2]}
     found |= {f"{name}-api": each["api"] for name, each in told["services"].items()}
+    found |= told["demo"]
     for name, row in states.items():
         table.add_row(name, row["statename"].lower(), str(row["pid"] or "-"), found.get(name, ""))
     Console(width=None if os.isatty(1) else 200, highlight=False).print(table)

@@ -56,6 +56,15 @@ def environment(var: Path, ports: Mapping[str, int], servers: Mapping[str, str],
     return told
 
 
+def demo(ports: Mapping[str, int]) -> dict[str, str]:
+    """Where the demo's carrier and mailbox are found."""
+    return {
+        "carrier": f"http://127.0.0.1:{ports['carrier']}",
+        "mailbox": f"http://127.0.0.1:{ports['mailbox']}",
+        "smtp": f"127.0.0.1:{ports['smtp']}",
+    }
+
+
 def addresses(service: str, ports: Mapping[str, int]) -> dict[str, Any]:
     """Where a service is found, as the stack's description tells it. `health` and `metrics` are the API's; the worker's stand apart."""
     api, ops, worker = (f"http://127.0.0.1:{ports[f'{service}_{port}']}" for port in ("api", "api_ops", "worker_ops"))

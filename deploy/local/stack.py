@@ -25,7 +25,7 @@ from deploy.local.supervise import ROOT, Program, Supervisor
 
 BROKERS, DATABASE = "KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"
 _NEEDED_BYTES = 512 * 1024 * 1024
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS, _GRACE_SECONDS = 60, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,13 @@ class Stack:
             with self.progress.step(" ".join(module[1:])):
                 run_step(name, programs.command(module), environment, self.supervisor.log(name))
         self.supervisor.start_services()
-        services = description.read(self.description)["services"]
-        for name, service in services.items():
+        for name, service in description.read(self.description)["services"].items():
             with self.progress.step(f"{name} is ready"):
                 self._await(f"{name}-api", True, partial(not_ready, service["health"]))
                 self._await(f"{name}-worker", True, partial(not_ready, service["worker"]["health"]))
+        with self.progress.step("every process runs"):
+            for program, _ in programs.PROGRAMS:
+                self._await(program, True, partial(self._not_running, program))
 
     def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> None:
         services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.SERVICES}
@@ -120,24 +122,32 @@ class Stack:
             "kafka": environment[BROKERS],
             "database": environment[DATABASE],
             "services": services,
+            "demo": {} if self.servers_only else programs.demo(chosen),
             "clock": environment["KEPT_CLOCK"],
             "processes": {name: row["pid"] or None for name, row in self.supervisor.states().items()},
         }
         description.write(self.description, content)
 
     def _await(self, program: str, ours: bool, why_silent: Callable[[], str | None]) -> None:
-        """Return once it answers. A server of somebody else's has 10 seconds: it should have been there already."""
-        deadline = time.monotonic() + (_PATIENCE_SECONDS if ours else 10)
+        """Return once it answers. A server of somebody else's should have been there already."""
+        started = time.monotonic()
         while reason := why_silent():
-            if not ours and time.monotonic() > deadline:
+            waited = time.monotonic() - started
+            if not ours and waited > _GRACE_SECONDS:
                 raise CannotStart(f"The {program} that the environment names does not answer ({reason}): start it, or unset its variable.")
-            if ours and (time.monotonic() > deadline or self._gave_up(program)):
+            if ours and (waited > _PATIENCE_SECONDS or self._gave_up(program, waited)):
                 log = self.supervisor.log(program)
                 raise CannotStart(f"{program} did not start ({last_line(log) or reason}): see {log}.")
             time.sleep(0.1)
 
-    def _gave_up(self, program: str) -> bool:
-        return self.supervisor.pid() is None or self.supervisor.states()[program]["statename"] in ("FATAL", "EXITED")
+    def _gave_up(self, program: str, waited: float) -> bool:
+        """One that ends again and again may only have been too early at first."""
+        hopeless = ("FATAL", "EXITED", "BACKOFF") if waited > _GRACE_SECONDS else ("FATAL", "EXITED")
+        return self.supervisor.pid() is None or self.supervisor.states()[program]["statename"] in hopeless
+
+    def _not_running(self, program: str) -> str | None:
+        state = self.supervisor.states()[program]["statename"]
+        return None if state == "RUNNING" else f"it is {state.lower()}"
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:
