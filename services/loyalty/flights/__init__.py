@@ -1,0 +1,1 @@
+"""The overnight departures that a surprise could take."""

@@ -1,0 +1,1 @@
+"""The history of orders, and the tier it earns."""

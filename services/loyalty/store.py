@@ -1,0 +1,232 @@
+"""Loyalty's state in PostgreSQL: one batch's rows, locked in the order orders, customers, upgrades, budgets, and written back whole."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from datetime import datetime, time
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from services.kit.database import Transaction
+from services.kit.values import Cause, Heard, Money
+from services.loyalty.domain import Budget, Outcome, Rules, Upgrade, UpgradeState, holds_money
+from services.loyalty.flights.domain import CarrierService, Departure, Lane
+from services.loyalty.history.domain import Customer, Order, OrderState, TierStep
+from services.loyalty.messages import TOPIC, TYPES
+from services.loyalty.ports import Needs, State
+
+Row: TypeAlias = asyncpg.Record
+
+_ORDERS = "select * from orders_view where order_id = any($1::uuid[]) order by order_id for update"
+_NEW_CUSTOMERS = "insert into customers (customer_id) select unnest($1::uuid[]) on conflict do nothing"
+_CUSTOMERS = "select * from customers where customer_id = any($1::uuid[]) order by customer_id for update"
+_UPGRADES = "select * from upgrades where order_id = any($1::uuid[]) order by order_id for update"
+_ITEMS = "select sku, may_fly from items_view where sku = any($1::text[])"
+_SERVICES = "select * from carrier_services_view where site = any($1::text[])"
+_LANES = """
+select l.* from lanes_view l join unnest($1::text[], $2::text[]) d (country, postcode_prefix) using (country, postcode_prefix)
+where l.carrier_service = any($3::text[])"""
+_RULES = "select * from rules order by version desc limit 1"
+_NEW_DAYS = "insert into budget_days (on_date, currency, limit_minor) select *, $3 from unnest($1::date[], $2::text[]) on conflict do nothing"
+_DAYS = """
+select b.* from budget_days b join unnest($1::date[], $2::text[]) d (on_date, currency) using (on_date, currency)
+order by on_date, currency for update of b"""
+
+_PUT_ORDERS = """
+insert into orders_view select * from unnest($1::uuid[], $2::uuid[], $3::bool[], $4::date[], $5::bool[], $6::bool[], $7::jsonb[], $8::bigint[],
+                                             $9::text[], $10::text[], $11::bigint[])
+on conflict (order_id) do update set state = excluded.state, version = excluded.version"""
+_PUT_CUSTOMERS = """
+update customers set pending = c.pending, completed = c.completed, upgraded_at = c.upgraded_at
+from unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[]) c (customer_id, pending, completed, upgraded_at)
+where customers.customer_id = c.customer_id"""
+_PUT_UPGRADES = """
+insert into upgrades select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
+                                          $9::timestamptz[], $10::text[], $11::bigint[], $12::text[], $13::date[], $14::int[])
+on conflict (order_id) do update set state = excluded.state, reason = excluded.reason, version = excluded.version"""
+_PUT_DAYS = """
+update budget_days set limit_minor = b.limit_minor, reserved_minor = b.reserved, spent_minor = b.spent
+from unnest($1::date[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) b (on_date, currency, limit_minor, reserved, spent)
+where budget_days.on_date = b.on_date and budget_days.currency = b.currency"""
+_PUT_ITEMS = """
+insert into items_view select * from unnest($1::text[], $2::bool[], $3::bigint[])
+on conflict (sku) do update set may_fly = excluded.may_fly, version = excluded.version where excluded.version >= items_view.version"""
+_PUT_SERVICE = """
+insert into carrier_services_view values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (carrier_service) do update set site = excluded.site, service = excluded.service, zone = excluded.zone,
+    departures = excluded.departures, closed_on = excluded.closed_on, version = excluded.version
+where excluded.version >= carrier_services_view.version returning 1"""
+_PUT_LANE = "insert into lanes_view values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+
+
+class PostgresStore:
+    """The handlers' store over one transaction."""
+
+    def __init__(self, work: Transaction) -> None:
+        self._work, self._sql = work, work.connection
+
+    @property
+    def now(self) -> datetime:
+        return self._work.now
+
+    async def load(self, needs: Needs) -> State:
+        state = State(await current_rules(self._sql))
+        state.orders = {row["order_id"]: _order(row) for row in await self._sql.fetch(_ORDERS, sorted(needs.order_ids))}
+        customers = sorted(needs.customer_ids | {order.customer_id for order in state.orders.values()})
+        await self._sql.execute(_NEW_CUSTOMERS, customers)
+        state.customers = {row["customer_id"]: Customer(*row.values()) for row in await self._sql.fetch(_CUSTOMERS, customers)}
+        state.upgrades = {row["order_id"]: _upgrade(row) for row in await self._sql.fetch(_UPGRADES, sorted(needs.order_ids))}
+        if needs.released:
+            await self._load_views(needs, state)
+        await self._load_budgets(needs, state)
+        return state
+
+    async def _load_views(self, needs: Needs, state: State) -> None:
+        skus = {sku for released in needs.released if released.order_id in state.orders for sku in state.orders[released.order_id].skus}
+        state.may_fly = dict(await self._sql.fetch(_ITEMS, sorted(skus)))
+        services = await self._sql.fetch(_SERVICES, sorted({released.journey.site for released in needs.released}))
+        destinations = {released.journey.destination for released in needs.released}
+        prefixes = {(to.country, to.postcode_prefix[:length]) for to in destinations for length in range(len(to.postcode_prefix) + 1)}
+        lanes = await self._sql.fetch(_LANES, *_columns(prefixes, 2), [row["carrier_service"] for row in services])
+        state.services = {row["carrier_service"]: _service(row, lanes) for row in services}
+
+    async def _load_budgets(self, needs: Needs, state: State) -> None:
+        """The days that hold money of the batch's upgrades, and today in each zone where a released order could be surprised."""
+        keys = {(up.budget_on, up.cost.currency) for up in state.upgrades.values() if holds_money(up) and up.budget_on and up.cost}
+        zones = {service.zone for service in state.services.values()} | needs.zones if needs.released else set()
+        limit = state.rules.daily_limit
+        today = {(self.now.astimezone(ZoneInfo(zone)).date(), limit.currency) for zone in zones}
+        await self._sql.execute(_NEW_DAYS, *_columns(today, 2), limit.amount_minor)
+        for row in await self._sql.fetch(_DAYS, *_columns(keys | today, 2)):
+            state.budgets[row["on_date"], row["currency"]] = _budget(row)
+
+    async def record(self, state: State) -> None:
+        if state.customers:
+            await self._sql.execute(_PUT_CUSTOMERS, *_columns((astuple(customer) for customer in state.customers.values()), 4))
+        for statement, rows, width in (
+            (_PUT_ORDERS, [_order_row(order) for order in state.orders.values()], 11),
+            (_PUT_UPGRADES, [_upgrade_row(upgrade) for upgrade in state.upgrades.values()], 14),
+            (_PUT_DAYS, [_budget_row(budget) for budget in state.budgets.values()], 5),
+            (_PUT_ITEMS, [(item.sku, item.may_fly, version) for item, version in state.listed.values()], 3),
+        ):
+            if rows:
+                await self._sql.execute(statement, *_columns(rows, width))
+        for service, version in state.scheduled.values():
+            await self._record_service(service, version)
+
+    async def _record_service(self, service: CarrierService, version: int) -> None:
+        departures = [[departure.weekday, departure.at.isoformat("minutes")] for departure in service.departures]
+        row = (service.carrier_service, service.site, service.service, service.zone, departures, service.closed_on, version)
+        if await self._sql.fetchval(_PUT_SERVICE, *row):
+            await self._sql.execute("delete from lanes_view where carrier_service = $1", service.carrier_service)
+            await self._sql.executemany(_PUT_LANE, [_lane_row(service.carrier_service, lane) for lane in service.lanes])
+
+    def say(self, outcome: Outcome, cause: Cause, version: int) -> None:
+        self._work.say(TOPIC, TYPES[type(outcome)], outcome, key=str(outcome.order_id), cause=cause, version=version)
+
+    def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
+        self._work.set_aside(heard, reason, detail)
+
+
+async def current_rules(sql: "asyncpg.Connection[Row]") -> Rules:
+    """The rules in force. There is always a version: the first migration writes one."""
+    row = await sql.fetchrow(_RULES)
+    assert row is not None, "the table rules is empty; run `kept migrate`"
+    return rules_of(row)
+
+
+def rules_of(row: Row) -> Rules:
+    limit = Money(row["limit_minor"], row["currency"])
+    return Rules(row["version"], tuple(TierStep(**step) for step in row["tiers"]), limit, row["days_between"], row["holdout_percent"])
+
+
+async def put_rules(work: Transaction, rules: Rules, changed_by: str) -> None:
+    """Append a version, and hold the days that still run to its limit. Raises UniqueViolationError when the version was taken meanwhile."""
+    tiers = [{"tier": step.tier, "from_orders": step.from_orders, "upgraded": step.upgraded} for step in rules.tiers]
+    limit = rules.daily_limit
+    await work.connection.execute(
+        "insert into rules values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        *(rules.version, tiers, limit.amount_minor, limit.currency, rules.days_between, rules.holdout_percent, changed_by, work.now),
+    )
+    # Twelve hours behind UTC is the earliest date that is still today somewhere.
+    await work.connection.execute(
+        """update budget_days set limit_minor = greatest($1, reserved_minor + spent_minor)
+        where currency = $2 and on_date >= (($3::timestamptz - interval '12 hours') at time zone 'UTC')::date""",
+        *(limit.amount_minor, limit.currency, work.now),
+    )
+
+
+def _order(row: Row) -> Order:
+    return Order(
+        row["order_id"],
+        row["customer_id"],
+        row["guest"],
+        row["chosen_on"],
+        row["signature_required"],
+        row["po_box"],
+        tuple(row["skus"]),
+        Money(row["total_minor"], row["currency"]),
+        OrderState(row["state"]),
+        row["version"],
+    )
+
+
+def _order_row(order: Order) -> tuple[object, ...]:
+    flags = (order.guest, order.chosen_on, order.signature_required, order.po_box)
+    return (order.order_id, order.customer_id, *flags, order.skus, order.total.amount_minor, order.total.currency, order.state, order.version)
+
+
+def _upgrade(row: Row) -> Upgrade:
+    cost = None if row["cost_minor"] is None else Money(row["cost_minor"], row["currency"])
+    return Upgrade(
+        row["order_id"],
+        row["customer_id"],
+        row["upgrade_id"],
+        row["site"],
+        UpgradeState(row["state"]),
+        row["reason"],
+        row["tier"],
+        row["rules_version"],
+        row["decided_at"],
+        row["carrier_service"],
+        cost,
+        row["budget_on"],
+        row["version"],
+    )
+
+
+def _upgrade_row(up: Upgrade) -> tuple[object, ...]:
+    cost, currency = (up.cost.amount_minor, up.cost.currency) if up.cost else (None, None)
+    decided = (up.state, up.reason, up.tier, up.rules_version, up.decided_at)
+    return (up.order_id, up.upgrade_id, up.customer_id, up.site, *decided, up.carrier_service, cost, currency, up.budget_on, up.version)
+
+
+def _budget(row: Row) -> Budget:
+    return Budget(row["on_date"], Money(row["limit_minor"], row["currency"]), row["reserved_minor"], row["spent_minor"])
+
+
+def _budget_row(budget: Budget) -> tuple[object, ...]:
+    return (budget.on, budget.limit.currency, budget.limit.amount_minor, budget.reserved_minor, budget.spent_minor)
+
+
+def _service(row: Row, lanes: Sequence[Row]) -> CarrierService:
+    departures = tuple(Departure(weekday, time.fromisoformat(at)) for weekday, at in row["departures"])
+    mine = tuple(_lane(lane) for lane in lanes if lane["carrier_service"] == row["carrier_service"])
+    return CarrierService(row["carrier_service"], row["site"], row["service"], row["zone"], departures, tuple(row["closed_on"]), mine)
+
+
+def _lane(row: Row) -> Lane:
+    _, country, prefix, transit_days, deliver_by, delivers_on, zone, label_minor, currency = row
+    return Lane(country, prefix, transit_days, deliver_by, tuple(delivers_on), zone, Money(label_minor, currency))
+
+
+def _lane_row(carrier_service: str, lane: Lane) -> tuple[object, ...]:
+    label = lane.label
+    when = (lane.transit_days, lane.deliver_by, lane.delivers_on, lane.destination_zone)
+    return (carrier_service, lane.country, lane.postcode_prefix, *when, label.amount_minor, label.currency)
+
+
+def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
+    """Rows turned into the columns that `unnest` takes; as many empty ones where there is no row."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
