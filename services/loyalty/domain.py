@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from services.kit.values import Money, Refusal
-from services.loyalty.flights.domain import CarrierService, Destination, Flight, Journey, flight_of
+from services.loyalty.flights.domain import CarrierService, Destination, Flight, Journey, business_day, flight_of
 from services.loyalty.history.domain import Customer, Order, TierStep, tier_of
 
 
@@ -98,9 +98,13 @@ class Budget:
         return replace(self, reserved_minor=self.reserved_minor - amount_minor)
 
 
+Budgets = Mapping[tuple[date, str], Budget]
+"""By day and currency."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What was decided for an order, once. `carrier_service`, `cost` and `budget_on` are there exactly when money was set apart."""
+    """What was decided for an order, once, on which business day of its site. With `carrier_service` and `cost` money of that day was set apart."""
 
     order_id: UUID
     customer_id: UUID
@@ -111,9 +115,9 @@ class Upgrade:
     tier: str
     rules_version: int
     decided_at: datetime
+    decided_on: date
     carrier_service: str | None = None
     cost: Money | None = None
-    budget_on: date | None = None
     version: int = 1
 
 
@@ -136,14 +140,15 @@ def held_out(customer_id: UUID, percent: int) -> bool:
     return int.from_bytes(digest[:8], "big") % 10_000 < percent * 100
 
 
-def look_at(candidate: Candidate, rules: Rules, budgets: Mapping[tuple[date, str], Budget], now: datetime) -> Upgrade:
+def look_at(candidate: Candidate, rules: Rules, budgets: Budgets, now: datetime) -> Upgrade:
     """Decide once whether the order is to fly: an upgrade that is `wanted`, or `declined` with the first reason that stands against it.
 
     The holdout is asked last, so that those held out are exactly those who would have been surprised.
     """
     tier = tier_of(rules.tiers, candidate.customer, guest=candidate.order.guest)
     flight = flight_of(candidate.journey, candidate.services, now)
-    reason = _against_order(candidate, tier) or _against_flight(candidate, flight, rules, budgets) or _against_customer(candidate, rules, now)
+    today = business_day(candidate.services, candidate.journey.site, now)
+    reason = _against_order(candidate, tier) or _against_flight(candidate, flight, rules, budgets, today) or _against_customer(candidate, rules, now)
     upgrade = Upgrade(
         candidate.order.order_id,
         candidate.customer.customer_id,
@@ -154,11 +159,12 @@ def look_at(candidate: Candidate, rules: Rules, budgets: Mapping[tuple[date, str
         tier.tier,
         rules.version,
         now,
+        today,
     )
     if reason is not None:
         return upgrade
     assert flight is not None
-    return replace(upgrade, state=UpgradeState.WANTED, carrier_service=flight.carrier_service, cost=flight.cost, budget_on=flight.budget_on)
+    return replace(upgrade, state=UpgradeState.WANTED, carrier_service=flight.carrier_service, cost=flight.cost)
 
 
 def _against_order(candidate: Candidate, tier: TierStep) -> str | None:
@@ -175,14 +181,14 @@ def _against_order(candidate: Candidate, tier: TierStep) -> str | None:
     return _first(checks)
 
 
-def _against_flight(candidate: Candidate, flight: Flight | None, rules: Rules, budgets: Mapping[tuple[date, str], Budget]) -> str | None:
+def _against_flight(candidate: Candidate, flight: Flight | None, rules: Rules, budgets: Budgets, today: date) -> str | None:
     if flight is None:
         return "no-overnight"
     if candidate.due_at is not None and flight.expected_at >= candidate.due_at:
         return "not-sooner"
     if flight.cost.currency != rules.daily_limit.currency:
         return "currency"
-    budget = budgets[flight.budget_on, flight.cost.currency].limited_to(rules.daily_limit)
+    budget = budgets[today, flight.cost.currency].limited_to(rules.daily_limit)
     return None if flight.cost.amount_minor <= budget.left_minor else "budget-spent"
 
 

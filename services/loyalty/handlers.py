@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from services.kit.values import Heard, NewId
@@ -159,9 +160,9 @@ class _Desk:
             self.store.say(declined(after), heard.cause, after.version)
 
 
-def _money(upgrade: Upgrade) -> tuple[tuple[Any, str], int]:
-    assert upgrade.budget_on is not None and upgrade.cost is not None, f"upgrade {upgrade.upgrade_id} holds no money"
-    return (upgrade.budget_on, upgrade.cost.currency), upgrade.cost.amount_minor
+def _money(upgrade: Upgrade) -> tuple[tuple[date, str], int]:
+    assert upgrade.cost is not None, f"upgrade {upgrade.upgrade_id} holds no money"
+    return (upgrade.decided_on, upgrade.cost.currency), upgrade.cost.amount_minor
 
 
 _FOLDS: dict[type[Any], Callable[[_Desk, Heard[Any]], None]] = {

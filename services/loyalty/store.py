@@ -43,7 +43,7 @@ from unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[]) c (customer_id,
 where customers.customer_id = c.customer_id"""
 _PUT_UPGRADES = """
 insert into upgrades select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
-                                          $9::timestamptz[], $10::text[], $11::bigint[], $12::text[], $13::date[], $14::int[])
+                                          $9::timestamptz[], $10::date[], $11::text[], $12::bigint[], $13::text[], $14::int[])
 on conflict (order_id) do update set state = excluded.state, reason = excluded.reason, version = excluded.version"""
 _PUT_DAYS = """
 update budget_days set limit_minor = b.limit_minor, reserved_minor = b.reserved, spent_minor = b.spent
@@ -93,7 +93,7 @@ class PostgresStore:
 
     async def _load_budgets(self, needs: Needs, state: State) -> None:
         """The days that hold money of the batch's upgrades, and today in each zone where a released order could be surprised."""
-        keys = {(up.budget_on, up.cost.currency) for up in state.upgrades.values() if holds_money(up) and up.budget_on and up.cost}
+        keys = {(up.decided_on, up.cost.currency) for up in state.upgrades.values() if holds_money(up) and up.cost}
         zones = {service.zone for service in state.services.values()} | needs.zones if needs.released else set()
         limit = state.rules.daily_limit
         today = {(self.now.astimezone(ZoneInfo(zone)).date(), limit.currency) for zone in zones}
@@ -189,17 +189,17 @@ def _upgrade(row: Row) -> Upgrade:
         row["tier"],
         row["rules_version"],
         row["decided_at"],
+        row["decided_on"],
         row["carrier_service"],
         cost,
-        row["budget_on"],
         row["version"],
     )
 
 
 def _upgrade_row(up: Upgrade) -> tuple[object, ...]:
     cost, currency = (up.cost.amount_minor, up.cost.currency) if up.cost else (None, None)
-    decided = (up.state, up.reason, up.tier, up.rules_version, up.decided_at)
-    return (up.order_id, up.upgrade_id, up.customer_id, up.site, *decided, up.carrier_service, cost, currency, up.budget_on, up.version)
+    decided = (up.state, up.reason, up.tier, up.rules_version, up.decided_at, up.decided_on)
+    return (up.order_id, up.upgrade_id, up.customer_id, up.site, *decided, up.carrier_service, cost, currency, up.version)
 
 
 def _budget(row: Row) -> Budget:

@@ -80,11 +80,10 @@ class CarrierService:
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """The overnight departure that would be taken, what it costs more than the promised label, and whose business day pays."""
+    """The overnight departure that would be taken, and what its label costs more than the promised one."""
 
     carrier_service: str
     cost: Money
-    budget_on: date
     expected_at: datetime
 
 
@@ -109,7 +108,13 @@ def _flights(service: CarrierService, destination: Destination, promised: Money,
     expected_at = at_the_door(service, lane, departs_at)
     if expected_at is not None and _next_suitable(service, lane, now, expected_at):
         cost = Money(max(0, lane.label.amount_minor - promised.amount_minor), promised.currency)
-        yield Flight(service.carrier_service, cost, now.astimezone(ZoneInfo(service.zone)).date(), expected_at)
+        yield Flight(service.carrier_service, cost, expected_at)
+
+
+def business_day(services: Sequence[CarrierService], site: str, now: datetime) -> date:
+    """The day it is at the site; the UTC day where nothing leaves from it, so that its zone is unknown."""
+    zone = min((service.zone for service in services if service.site == site), default="UTC")
+    return now.astimezone(ZoneInfo(zone)).date()
 
 
 def _standard_label(services: Iterable[CarrierService], journey: Journey) -> Money | None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from services.kit.values import Money
-from services.loyalty.flights.domain import CarrierService, Departure, Destination, Journey, at_the_door, flight_of, next_departure
+from services.loyalty.flights.domain import CarrierService, Departure, Destination, Journey, at_the_door, business_day, flight_of, next_departure
 from tests.unit.loyalty.build import HERE, NOW, ground, lane, overnight
 
 JOURNEY = Journey("SDF1", HERE, "ground")
@@ -17,7 +17,11 @@ def test_an_order_of_two_minutes_to_midnight_is_at_the_door_at_eight() -> None:
     assert flight is not None
     assert flight.expected_at == datetime(2026, 11, 22, 13, tzinfo=UTC)
     assert flight.cost == Money(600, "GBP")
-    assert flight.budget_on == date(2026, 11, 21), "the business day of the site, not of UTC"
+
+
+def test_the_business_day_is_the_sites_not_that_of_utc() -> None:
+    assert business_day([overnight()], "SDF1", NOW) == date(2026, 11, 21)
+    assert business_day([overnight()], "LHR2", NOW) == date(2026, 11, 22)
 
 
 def test_a_departure_must_lie_ahead() -> None:

@@ -16,7 +16,7 @@ from tests.unit.loyalty.build import HERE, NOW, TODAY, uuid
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 READER = Reader(HEARS)
 UPGRADE = Upgrade(
-    uuid(1), uuid(2), uuid(3), "SDF1", UpgradeState.WANTED, None, "gold", 1, NOW, "air", Money(600, "GBP"), TODAY
+    uuid(1), uuid(2), uuid(3), "SDF1", UpgradeState.WANTED, None, "gold", 1, NOW, TODAY, "air", Money(600, "GBP")
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Loyalty on a real PostgreSQL."""
