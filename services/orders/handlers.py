@@ -1,0 +1,112 @@
+"""What happens on a batch of events and on each command: load everything it touches, fold the reactions over it in order, record once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from services.kit.values import Cause, Heard, NotFound, Refusal
+from services.orders import decisions
+from services.orders.book import Wanted
+from services.orders.domain import Decision, Hold, Order, OrderUnknown
+from services.orders.messages import CancelAsked, PaymentSecured, PromiseBroken, PromiseKept, PromiseMade, PromiseReleased
+from services.orders.ports import Store
+from services.orders.reactions import REACTIONS, end_of_waiting, take
+from services.orders.validation import Item, Submission
+
+WAITING_AT_ONCE = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whose orders a caller may touch; nothing set means everybody's."""
+
+    customer_id: str | None = None
+    channel: str | None = None
+
+    def covers(self, order: Order) -> bool:
+        return self.customer_id in (None, str(order.customer_id)) and self.channel in (None, order.channel)
+
+
+async def on_events(batch: Sequence[Heard[Any]], store: Store) -> None:
+    """Everything this service hears, in the order it was said."""
+    book = await store.load(wanted(batch))
+    for heard in batch:
+        try:
+            REACTIONS[type(heard.data)](book, heard, store.now)
+        except Refusal as refusal:
+            store.set_aside(heard, refusal.slug, refusal.sentence)
+    await store.record(book)
+
+
+async def on_time(store: Store) -> int:
+    """Orders whose items came go on, those whose time is out are refused; so are events whose order never came. Returns how many."""
+    book = await store.load_waiting(WAITING_AT_ONCE)
+    late = [early for earlies in book.early.values() for early in earlies]
+    for early in late:
+        book.buried_early.append((early, OrderUnknown.slug, "The order it is about never came: send the order, then send this again."))
+    for waiting in list(book.waiting.values()):
+        end_of_waiting(book, waiting, store.now)
+    await store.record(book)
+    return len(late) + len(book.done_waiting)
+
+
+async def submit(store: Store, submission: Submission, cause: Cause) -> Order:
+    """Take an order by request. An identical body is answered with the order that stands. Raises OrderInvalid, ReferenceReused, OrderIdTaken."""
+    book = await store.load(_wanted_by(submission, Wanted()))
+    order = take(book, submission, cause, store.now, wait=False)
+    await store.record(book)
+    return order
+
+
+async def cancel(store: Store, order_id: UUID, reach: Reach, request_id: UUID, reason: str, by: str, cause: Cause) -> Order:
+    """Ask for a cancel. Raises NotFound, TooLateToCancel."""
+    return await _decide(store, order_id, reach, cause, lambda order: decisions.ask_cancel(order, request_id, reason, by, store.now))
+
+
+async def place_hold(store: Store, order_id: UUID, hold: Hold, cause: Cause) -> Order:
+    """Raises NotFound, OrderClosed."""
+    return await _decide(store, order_id, Reach(), cause, lambda order: decisions.place_hold(order, hold))
+
+
+async def lift_hold(store: Store, order_id: UUID, hold_id: UUID, cause: Cause) -> Order:
+    """Raises NotFound, HoldUnknown, HoldOfTheSystem."""
+    return await _decide(store, order_id, Reach(), cause, lambda order: decisions.lift_by_hand(order, hold_id, store.now))
+
+
+async def _decide(store: Store, order_id: UUID, reach: Reach, cause: Cause, decide: Callable[[Order], Decision]) -> Order:
+    book = await store.load(Wanted(order_ids={order_id}))
+    order = book.orders.get(order_id)
+    if order is None or not reach.covers(order):
+        raise NotFound
+    book.note(decide(order), cause)
+    await store.record(book)
+    return book.orders[order_id]
+
+
+def wanted(batch: Sequence[Heard[Any]]) -> Wanted:
+    """What the events of a batch touch."""
+    found = Wanted()
+    for heard in batch:
+        data = heard.data
+        if isinstance(data, Submission):
+            _wanted_by(data, found)
+        elif isinstance(data, PaymentSecured | CancelAsked):
+            found.references.add((data.channel, data.external_ref))
+        elif isinstance(data, Item):
+            found.skus.add(data.sku)
+        elif isinstance(data, PromiseKept | PromiseBroken | PromiseReleased):
+            found.promise_ids.add(data.promise_id)
+        else:
+            found.order_ids.add(data.order_id)
+            if isinstance(data, PromiseMade):
+                found.promise_ids.add(data.promise_id)
+    return found
+
+
+def _wanted_by(submission: Submission, found: Wanted) -> Wanted:
+    found.references.add((submission.channel, submission.external_ref))
+    found.order_ids.add(submission.order_id)
+    found.customer_ids.add(submission.buyer.customer_id)
+    found.skus.update(line.sku for line in submission.lines)
+    return found
