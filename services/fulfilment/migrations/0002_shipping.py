@@ -18,13 +18,12 @@ TABLES = (
         primary key (carrier_service, departs_at), check (taken >= 0), check (places is null or taken <= places))""",
     # One row per order. `promised_*` is what the customer's promise rests on; `carrier_service` and `hand_over_by` what is aimed at now.
     """create table shipments (
-        order_id uuid primary key, customer_id uuid not null, address_id uuid not null, site text not null, country text not null,
-        postcode_prefix text not null, lines int not null check (lines > 0), skus text[] not null, order_version bigint not null,
+        order_id uuid primary key, customer_id uuid, address_id uuid, site text not null, country text not null, postcode_prefix text not null,
+        lines int not null check (lines > 0), skus text[] not null, order_version bigint not null,
         state text not null check (state in ('placed', 'released', 'handed_over', 'delivered', 'cancelled')),
         short_of_stock boolean not null default false, due_at timestamptz, carrier_service text, hand_over_by timestamptz,
         promised_service text, promised_by timestamptz, told_for timestamptz, cause_id uuid not null, correlation_id uuid not null,
-        traceparent text not null,
-        check (state in ('placed', 'cancelled') or (carrier_service is null) = (hand_over_by is null)))""",
+        traceparent text not null, check (state = 'placed' or state = 'cancelled' or address_id is not null))""",
     "create index shipments_due on shipments (hand_over_by) where state = 'released'",
     "create index shipments_planned on shipments (site, carrier_service, hand_over_by) where state = 'released'",
     # `wanted` waits for its order; a reserved or granted slot holds a place on its departure, no other state does.
@@ -48,7 +47,8 @@ TABLES = (
         opened_at timestamptz not null, closed_at timestamptz, handed_over_at timestamptz)""",
     "create index load_lists_departure on load_lists (site, carrier_service, departs_at)",
     """create table parcels (
-        parcel_id uuid primary key, order_id uuid not null, site text not null, carton text not null, weight_grams int not null check (weight_grams > 0),
+        parcel_id uuid primary key, order_id uuid not null, site text not null, carton text not null,
+        weight_grams int not null check (weight_grams > 0),
         state text not null check (state in ('packed', 'staged', 'loaded', 'handed_over', 'delivered')), staging_lane text,
         load_list_id uuid references load_lists, manifest_id uuid references manifests, packed_at timestamptz not null,
         handed_over_at timestamptz, delivered_at timestamptz,
@@ -60,7 +60,8 @@ TABLES = (
     "create index parcels_manifest on parcels (manifest_id)",
     # One live label per parcel. `reference` is the carrier's idempotency key: the parcel's id, numbered once a label was voided.
     """create table labels (
-        reference text primary key, parcel_id uuid not null references parcels on delete cascade, carrier text not null, carrier_service text not null,
+        reference text primary key, parcel_id uuid not null references parcels on delete cascade,
+        carrier text not null, carrier_service text not null,
         state text not null check (state in ('wanted', 'bought', 'refused', 'voiding', 'void')), amount_minor bigint, currency text,
         tracking_number text, barcode text, zpl text, problem text, wanted_by text not null, wanted_at timestamptz not null,
         tried_at timestamptz not null default clock_timestamp(), cause_id uuid not null, correlation_id uuid not null, traceparent text not null,
