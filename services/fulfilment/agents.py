@@ -3,8 +3,7 @@
 One transaction per batch. Locks are always taken in this order, by the worker and by every route, so that nobody waits in a circle:
 pick tasks (by order id) -> stock (by site, sku) -> wants -> shipping's rows (departures and slots, then parcels) -> the heads of `WorkLog`, last.
 
-The handler locks the pick tasks of every order in the batch, lets stock and floor decide and record, then hands the whole batch to
-`shipping.handlers.on_events(batch, ShippingStore(work, log))`, and flushes the log. What the parts use of each other:
+Stock and floor decide and record first, shipping after them on the same batch, then the log is flushed. What the parts use of each other:
 
 - shipping calls `floor.store.move_tasks(work, {order_id: hand_over_by})` when an upgrade moves an order to another departure;
 - the cancel calls `shipping.store.free_slots(work, order_ids)` for the orders whose cancel it accepted;
@@ -13,3 +12,61 @@ The handler locks the pick tasks of every order in the batch, lets stock and flo
 Shipping's own timers and errands are `TIMERS` and `ERRANDS` in `shipping/agents.py`, what it hears is `HEARS` in `shipping/messages.py`, its
 routes are `routers` in `shipping/api.py`.
 """
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from services.fulfilment import handlers, messages
+from services.fulfilment.floor.projections import measure_queues
+from services.fulfilment.floor.store import FloorSql
+from services.fulfilment.settings import Settings
+from services.fulfilment.shipping import agents as shipping
+from services.fulfilment.shipping.handlers import on_events as ship
+from services.fulfilment.shipping.messages import HEARS as SHIPPING_HEARS
+from services.fulfilment.shipping.settings import shipping_settings
+from services.fulfilment.shipping.store import ShippingStore, free_slots
+from services.fulfilment.stock.store import StockSql
+from services.fulfilment.work import WorkLog
+from services.kit.database import Transaction
+from services.kit.ids import uuid7
+from services.kit.stage import Stage, Timer
+from services.kit.values import Heard
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read when first asked for."""
+    return Settings()
+
+
+async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
+    """One batch in one transaction."""
+    log = WorkLog(work)
+    stock, floor = StockSql(work, log), FloorSql(work, log, settings().lease)
+    let_go = await handlers.on_events(batch, stock, floor, work, uuid7, settings().pace)
+    if let_go:
+        await free_slots(work, let_go)
+    await ship(batch, ShippingStore(work, log, shipping_settings().rates))
+    await log.flush()
+
+
+async def try_wants(work: Transaction) -> int:
+    """The orders for whose items units came are tried again, oldest first."""
+    log = WorkLog(work)
+    stock = StockSql(work, log)
+    ripe = await stock.ripe()
+    if ripe:
+        await handlers.try_wants(ripe, stock, FloorSql(work, log, settings().lease), settings().pace)
+        await log.flush()
+    return len(ripe)
+
+
+STAGE = Stage(
+    service="fulfilment",
+    topics=(messages.ORDER_TOPIC, messages.CUSTOMER_TOPIC, messages.ITEM_TOPIC, messages.UPGRADE_TOPIC),
+    hears={**messages.HEARS, **SHIPPING_HEARS},
+    handle=handle,
+)
+TIMERS = (Timer("wants", try_wants), Timer("queues", measure_queues), *shipping.TIMERS)
+ERRANDS = shipping.ERRANDS

@@ -1,4 +1,7 @@
-"""What all parts of fulfilment hear from the order and from the catalogue. Only the fields that a part uses; unknown ones are tolerated."""
+"""What all parts of fulfilment hear from the order and from the catalogue. Only the fields that a part uses; unknown ones are tolerated.
+
+Each refuses, with ValueError, what cannot be true of it: such an event is bad data, and is set aside where it is read.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +10,34 @@ from uuid import UUID
 
 from services.kit.values import Cause
 
+_LARGEST = 1_000_000
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name} lies outside {least} to {most}")
+
+
+def _text(name: str, value: str, longest: int) -> None:
+    if not 1 <= len(value) <= longest or "\0" in value:
+        raise ValueError(f"{name} is not a text of 1 to {longest} characters")
+
+
+def _instant(name: str, value: datetime | None) -> None:
+    if value is not None and value.tzinfo is None:
+        raise ValueError(f"{name} has no offset")
+
 
 @dataclass(frozen=True, slots=True)
 class PlacedLine:
     line: int
     sku: str
     quantity: int
+
+    def __post_init__(self) -> None:
+        _within("line", self.line, 1, _LARGEST)
+        _within("quantity", self.quantity, 1, _LARGEST)
+        _text("sku", self.sku, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +46,13 @@ class OrderPlaced:
     site: str
     placed_at: datetime
     lines: tuple[PlacedLine, ...]
+
+    def __post_init__(self) -> None:
+        _text("site", self.site, 16)
+        _instant("placed_at", self.placed_at)
+        _within("number of lines", len(self.lines), 1, 1000)
+        if len({line.line for line in self.lines}) < len(self.lines):
+            raise ValueError("a line number stands twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +80,11 @@ class OrderReleased:
     hand_over_by: datetime | None = None
     due_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        _text("site", self.site, 16)
+        for name in ("placed_at", "released_at", "hand_over_by", "due_at"):
+            _instant(name, getattr(self, name))
+
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
@@ -71,6 +108,14 @@ class ItemListed:
     may_fly: bool
     withdrawn: bool
     barcode: str | None = None
+
+    def __post_init__(self) -> None:
+        _text("sku", self.sku, 64)
+        _text("barcode", self.barcode or self.sku, 64)
+        _within("length of description", len(self.description), 0, 200)
+        _within("weight_grams", self.weight_grams, 1, 100_000)
+        for name in ("length_mm", "width_mm", "height_mm"):
+            _within(name, getattr(self, name), 1, 10_000)
 
 
 class WorkEvent(Protocol):

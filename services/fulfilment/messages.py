@@ -1,15 +1,17 @@
 """What fulfilment hears from orders and from the catalogue. Shipping's own reading is in `shipping/messages.py`; `agents.py` joins the two."""
 
 from services.fulfilment.domain import CancelRequested, ItemListed, OrderCancelled, OrderPlaced, OrderReleased
-from services.kit.envelope import Hears
+from services.kit.envelope import Hears, Reads
 
 ORDER_TOPIC = "orders.order.v1"
+CUSTOMER_TOPIC = "orders.customer.v1"
 ITEM_TOPIC = "storefront.item.v1"
+UPGRADE_TOPIC = "loyalty.upgrade.v1"
 
 HEARS: Hears = {
     "orders.OrderPlaced.v1": OrderPlaced,
     "orders.OrderReleased.v1": OrderReleased,
     "orders.CancelRequested.v1": CancelRequested,
     "orders.OrderCancelled.v1": OrderCancelled,
-    "storefront.ItemListed.v1": ItemListed,
+    "storefront.ItemListed.v1": Reads(ItemListed, lambda item: item, strict=True),
 }

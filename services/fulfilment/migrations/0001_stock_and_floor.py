@@ -74,19 +74,21 @@ STATEMENTS = (
     # Every scan that was judged, also the refused ones: who, when, what, where, with which device.
     """create table scans (
         id bigint generated always as identity, scan_id uuid primary key, task_id uuid not null references pick_tasks, fence bigint not null,
-        code text not null, quantity int not null, bin text, position int, verdict text not null, answer jsonb not null,
+        code text not null, quantity int not null, bin text, position int, status int not null, verdict text not null, answer jsonb not null,
         scanned_by text not null, device text, occurred_at timestamptz not null, recorded_at timestamptz not null, undone_at timestamptz,
         check (undone_at is null or verdict = 'picked'))""",
     "create index scans_task on scans (task_id, id)",
     """create table short_reports (
-        id bigint generated always as identity primary key, task_id uuid not null references pick_tasks, line int not null, sku text not null,
-        bin text not null, found int not null, missing int not null, reason text not null, reported_by text not null, reported_at timestamptz not null)""",
+        report_id uuid primary key, task_id uuid not null references pick_tasks, line int not null, sku text not null,
+        bin text not null, found int not null, missing int not null, reason text not null, reported_by text not null,
+        reported_at timestamptz not null)""",
     # What was answered to each request to cancel.
     """create table cancel_decisions (
         order_id uuid not null, request_id uuid not null, refused_in text, decided_at timestamptz not null, primary key (order_id, request_id))""",
     # When the queue of a site was last measured (business time), and what was said of it.
     """create table queue_measures (
-        site text primary key, version bigint not null, measured_at timestamptz, waiting_orders int, waiting_lines int, work_seconds int, pickers int)""",
+        site text primary key, version bigint not null, measured_at timestamptz, waiting_orders int, waiting_lines int, work_seconds int,
+        pickers int)""",
 )
 
 

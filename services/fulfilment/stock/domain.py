@@ -16,6 +16,9 @@ Place = tuple[str, str]
 """Site and SKU: the grain of a shelf."""
 
 
+MOST_PER_BIN = 10_000_000
+
+
 class UnknownItem(Refusal):
     slug = "unknown-sku"
 
@@ -27,6 +30,10 @@ class UnknownStock(Refusal):
 
 class BelowReserved(Refusal):
     slug = "below-reserved"
+
+
+class BinFull(Refusal):
+    slug = "bin-full"
 
 
 class IdReused(Refusal):
@@ -238,12 +245,12 @@ def releasing(want: Want, part: Part) -> Movement:
     return Movement(Kind.RELEASE, want.site, part.sku, part.bin, reserved=-part.quantity, order_id=want.order_id)
 
 
-def picking(want: Want, task_id: UUID, by: str) -> list[Movement]:
+def picking_movements(want: Want, task_id: UUID, by: str) -> list[Movement]:
     """Every unit set apart leaves the shelf, in one step: on hand and reserved go down together."""
     return [Movement(Kind.PICK, want.site, part.sku, part.bin, -part.quantity, -part.quantity, want.order_id, task_id, by) for part in want.parts]
 
 
-def unpicking(want: Want, task_id: UUID, by: str) -> list[Movement]:
+def unpicking_movements(want: Want, task_id: UUID, by: str) -> list[Movement]:
     """The pick undone: the units are set apart again where they lay."""
     return [Movement(Kind.UNPICK, want.site, part.sku, part.bin, part.quantity, part.quantity, want.order_id, task_id, by) for part in want.parts]
 
@@ -261,6 +268,12 @@ def counting(shelf: Shelf, bin: str, counted: int, count_id: UUID, by: str) -> l
     if old.quarantined:
         moved.append(Movement(Kind.CLEAR, shelf.site, shelf.sku, bin, reference=count_id, by=by))
     return moved
+
+
+def refuse_overfull(shelf: Shelf) -> None:
+    """Raises BinFull beyond what a bin can hold in our books: a mistake of the keyboard."""
+    if any(bin.on_hand > MOST_PER_BIN for bin in shelf.bins):
+        raise BinFull(f"A bin of {shelf.sku} would hold more than {MOST_PER_BIN} units: check the quantity.", sku=shelf.sku)
 
 
 def changed(shelf: Shelf) -> StockChanged:

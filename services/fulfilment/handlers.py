@@ -1,0 +1,178 @@
+"""What stock and floor make of a batch of events, in the order they came: one fold over both, so that a cancel sees the claim it races with.
+
+Locks: the tasks of all orders in the batch, then their shelves; what is said is versioned at the very end.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from services.fulfilment.domain import CancelRequested, ItemListed, OrderCancelled, OrderPlaced, OrderReleased
+from services.fulfilment.floor.domain.events import CancelAccepted, CancelRejected, PickReleased
+from services.fulfilment.floor.domain.task import WITHOUT_PROMISE, Pace, Task, TaskState, revive, walk
+from services.fulfilment.floor.handlers import spots
+from services.fulfilment.floor.ports import CancelDecision, FloorStore
+from services.fulfilment.stock.domain import Place, WantState
+from services.fulfilment.stock.handlers import place, release, retry
+from services.fulfilment.stock.ports import Books, StockStore
+from services.kit.values import Heard, NewId
+
+_OF_ORDERS = OrderPlaced | OrderReleased | CancelRequested | OrderCancelled
+
+
+class Aside(Protocol):
+    """Where events go that the state refuses."""
+
+    def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Fold:
+    """One batch under way: what is locked, and what was decided so far."""
+
+    stock: StockStore
+    floor: FloorStore
+    aside: Aside
+    new_id: NewId
+    pace: Pace
+    books: Books
+    tasks: dict[UUID, Task]
+    decided: dict[tuple[UUID, UUID], CancelDecision]
+    changed: dict[UUID, None] = field(default_factory=dict)
+    items: list[tuple[ItemListed, int]] = field(default_factory=list)
+    cancelled: list[UUID] = field(default_factory=list)
+    decisions: list[CancelDecision] = field(default_factory=list)
+
+    def apply(self, heard: Heard[Any]) -> None:
+        """One event. What is older than the last one heard of its order changes nothing."""
+        if isinstance(heard.data, ItemListed):
+            self.items.append((heard.data, heard.version))
+        elif isinstance(heard.data, _OF_ORDERS):
+            known = self.books.wants.get(heard.data.order_id)
+            if known and 0 < heard.version <= known.heard_version:
+                return
+            self._apply(heard)
+            want = self.books.wants.get(heard.data.order_id)
+            if want and heard.version > want.heard_version:
+                self.books.keep(replace(want, heard_version=heard.version))
+
+    def _apply(self, heard: Heard[Any]) -> None:
+        match heard.data:
+            case OrderPlaced():
+                place(self.books, heard, self.stock)
+            case OrderReleased():
+                self._on_released(cast("Heard[OrderReleased]", heard))
+            case CancelRequested():
+                self._on_cancel_requested(cast("Heard[CancelRequested]", heard))
+            case OrderCancelled():
+                self._on_cancelled(cast("Heard[OrderCancelled]", heard))
+
+    def _on_released(self, heard: Heard[OrderReleased]) -> None:
+        """A task at once, in the place that its slack gives it. A release that is repeated after a shortage may move the hand-over."""
+        order, want = heard.data, self.books.wants.get(heard.data.order_id)
+        if want is None:
+            self.aside.set_aside(heard, "unknown-order", "The order was released and never placed: send OrderPlaced first.")
+        elif want.state is WantState.SHORT and order.order_id not in self.tasks:
+            self.aside.set_aside(heard, "not-reserved", "The order was released and its units are not set apart: release it after StockReserved.")
+        elif order.order_id in self.tasks:
+            self._move(order)
+        elif want.state is WantState.RESERVED:
+            by = order.hand_over_by or order.placed_at + WITHOUT_PROMISE
+            lines = walk(spots(want.parts))
+            task = Task(
+                self.new_id(), order.order_id, order.site, TaskState.READY, order.placed_at, self.floor.now, by, self.pace.work(len(lines)), lines,
+                heard.cause.correlation_id, heard.cause.traceparent,
+            )  # fmt: skip
+            self._keep(task)
+            self.floor.say(PickReleased(task.order_id, task.task_id, task.site, by, task.released_at), heard.cause)
+
+    def _move(self, order: OrderReleased) -> None:
+        task = self.tasks[order.order_id]
+        if order.hand_over_by and task.state in (TaskState.READY, TaskState.SHORT):
+            self._keep(replace(task, hand_over_by=order.hand_over_by))
+
+    def _on_cancel_requested(self, heard: Heard[CancelRequested]) -> None:
+        """Refused once the pick was claimed, for good; the same request always gets the same answer."""
+        request, want = heard.data, self.books.wants.get(heard.data.order_id)
+        if want is None:
+            self.aside.set_aside(heard, "unknown-order", "A cancel came for an order that was never placed here.")
+            return
+        key = (request.order_id, request.request_id)
+        decision = self.decided.get(key)
+        if decision is None:
+            task = self.tasks.get(request.order_id)
+            refused_in = task.state.value if task and task.first_claimed_at else None
+            decision = self.decided[key] = CancelDecision(*key, refused_in)
+            self.decisions.append(decision)
+        if decision.refused_in is None:
+            self._let_go(heard, request.order_id)
+            self.floor.say(CancelAccepted(*key, self.floor.now), heard.cause)
+        else:
+            self.floor.say(CancelRejected(*key, TaskState(decision.refused_in)), heard.cause)
+
+    def _on_cancelled(self, heard: Heard[OrderCancelled]) -> None:
+        """The order ended elsewhere: what is set apart for it is free, unless somebody has it in their hands."""
+        task = self.tasks.get(heard.data.order_id)
+        if heard.data.order_id in self.books.wants and not (task and task.first_claimed_at):
+            self._let_go(heard, heard.data.order_id)
+
+    def _let_go(self, heard: Heard[Any], order_id: UUID) -> None:
+        release(self.books, self.books.wants[order_id], heard.cause)
+        self.cancelled.append(order_id)
+        task = self.tasks.get(order_id)
+        if task and task.state is not TaskState.CANCELLED:
+            self._keep(replace(task, state=TaskState.CANCELLED, hold=None))
+
+    def _keep(self, task: Task) -> None:
+        self.tasks[task.order_id] = task
+        self.changed[task.order_id] = None
+
+    async def record(self) -> None:
+        """Write everything, each table once."""
+        await self.stock.list_items(self.items)
+        await self.stock.record(self.books)
+        await self.floor.save([self.tasks[order_id] for order_id in self.changed])
+        await self.floor.record_decisions(self.decisions)
+
+
+async def on_events(batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore, aside: Aside, new_id: NewId, pace: Pace) -> list[UUID]:
+    """Decide and record a batch. Returns the orders that were let go, whose slots are to be freed."""
+    fold = Fold(stock, floor, aside, new_id, pace, *await _load(batch, stock, floor))
+    for heard in batch:
+        fold.apply(heard)
+    await fold.record()
+    return fold.cancelled
+
+
+async def try_wants(orders: Iterable[UUID], stock: StockStore, floor: FloorStore, pace: Pace) -> None:
+    """Try these wants again, in the order given (oldest first). A task that was put aside for want of units goes back into the queue."""
+    ids = list(orders)
+    tasks = await floor.of_orders(ids)
+    books = await stock.open(ids)
+    revived = []
+    for order_id in ids:
+        want = books.wants[order_id]
+        if not want.ripe:
+            continue
+        parts, task = retry(books, want, stock), tasks.get(order_id)
+        if parts and task:
+            revived.append(revive(task, spots(parts), pace))
+            floor.say(PickReleased(order_id, task.task_id, task.site, task.hand_over_by, floor.now), want.cause)
+    await stock.record(books)
+    await floor.save(revived)
+
+
+async def _load(
+    batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore
+) -> tuple[Books, dict[UUID, Task], dict[tuple[UUID, UUID], CancelDecision]]:
+    """Everything the batch touches. Only orders that begin or end need their shelves locked; of the others the wants are read."""
+    placed = [heard.data for heard in batch if isinstance(heard.data, OrderPlaced)]
+    ending = [heard.data for heard in batch if isinstance(heard.data, CancelRequested | OrderCancelled)]
+    released = [heard.data.order_id for heard in batch if isinstance(heard.data, OrderReleased)]
+    orders = {event.order_id for event in (*placed, *ending)}
+    places: set[Place] = {(order.site, line.sku) for order in placed for line in order.lines}
+    tasks = await floor.of_orders({*orders, *released})
+    books = await stock.open(orders, places, read=released)
+    requests = [event.request_id for event in ending if isinstance(event, CancelRequested)]
+    return books, tasks, await floor.decided(requests)

@@ -1,0 +1,50 @@
+"""Wires fulfilment's processes: `python -m services.fulfilment.main api|worker`."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from services.fulfilment.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def application(settings: Settings) -> "FastAPI":
+    """The API over a database of its own, which it waits for."""
+    from services.fulfilment.floor.api import router as floor
+    from services.fulfilment.shipping.api import routers as shipping
+    from services.fulfilment.stock.api import router as stock
+    from services.kit.awaiting import until_migrated
+    from services.kit.clock import clock_from
+    from services.kit.database import Database
+    from services.kit.http import create_app
+
+    @asynccontextmanager
+    async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
+        url, clock = settings.service_database("fulfilment"), clock_from(settings.clock)
+        app.state.settings = settings
+        app.state.database = await until_migrated(lambda: Database.connect(url, "fulfilment", clock))
+        yield
+        await app.state.database.close()
+
+    return create_app("fulfilment", [stock, floor, *shipping], settings, lifespan=lifespan)
+
+
+def run_api(settings: Settings) -> None:
+    from services.kit.http import serve
+
+    ports = settings.port("fulfilment_api"), settings.port("fulfilment_api_ops")
+    serve(application(settings), settings, port=ports[0], operations_port=ports[1], host=settings.bind)
+
+
+def run_worker(settings: Settings) -> None:
+    from services.fulfilment.agents import ERRANDS, STAGE, TIMERS
+    from services.kit.worker import Worker, run
+
+    run(Worker(STAGE, TIMERS, ERRANDS, settings))
+
+
+if __name__ == "__main__":
+    {"api": run_api, "worker": run_worker}[sys.argv[1]](Settings())
