@@ -1,8 +1,9 @@
-"""Local days and hours as instants, read strictly against ourselves, and where an order goes. Both parts of the service rest on it.
+"""Local days and hours as instants, read strictly against ourselves, and when carriers leave and arrive by them. Both parts rest on it.
 
 Local words win: an hour that the clocks skip means the moment of the change, an hour that comes twice means the earlier one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -25,6 +26,55 @@ class Destination:
 
     country: str
     postcode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A pick-up, every week on `weekday` (ISO: Monday is 1), in the site's zone. `places`: how many parcels; None sets no limit."""
+
+    weekday: int
+    at: time
+    places: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How long a carrier service takes to the postcodes that begin with the prefix, and on which weekdays it delivers there."""
+
+    country: str
+    postcode_prefix: str
+    transit_days: int
+    deliver_by: time
+    delivers_on: frozenset[int]
+    destination_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A carrier service as it now runs from one site."""
+
+    carrier_service: str
+    site: str
+    service: Service
+    zone: str
+    withdrawn: bool
+    departures: tuple[Departure, ...]
+    closed_on: frozenset[date]
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A carrier service towards one destination: its schedule narrowed to the lane with the longest fitting prefix."""
+
+    carrier_service: str
+    site: str
+    service: Service
+    zone: str
+    departures: tuple[Departure, ...]
+    closed_on: frozenset[date]
+    lane: Lane
+    version: int
 
 
 def plain_postcode(text: str) -> str:
@@ -63,6 +113,32 @@ def next_weekday(day: date) -> date:
     return after if after.isoweekday() <= 5 else next_weekday(after)
 
 
+def departures(run: Run, since: datetime, days: int) -> Iterator[tuple[date, datetime]]:
+    """The pick-ups from `since` on, in order: the site's local day, and the instant. Looks `days` ahead."""
+    first = local_day(since, run.zone)
+    for ahead in range(days + 1):
+        day = first + ahead * _DAY
+        if day in run.closed_on or not day_exists(day, run.zone):
+            continue
+        for at in sorted({d.at for d in run.departures if d.weekday == day.isoweekday() and d.places != 0}):
+            instant = moment(day, at, run.zone)
+            if instant >= since:
+                yield day, instant
+
+
+def arrival(run: Run, day: date, departure: datetime) -> tuple[datetime, date, datetime]:
+    """What leaves then is there when: the instant by transit alone; the day, and the instant, by which it is delivered.
+
+    Days are counted from the departure's local day, without those on which the carrier is closed.
+    """
+    delivered, left = day, run.lane.transit_days
+    while left or not _delivers(run, delivered) or _due(run, delivered) <= departure:
+        delivered += _DAY
+        left -= 1 if left and delivered not in run.closed_on else 0
+    counted = max(_due(run, day + run.lane.transit_days * _DAY), departure)
+    return counted, delivered, _due(run, delivered)
+
+
 def _naive(instant: datetime, zone: str) -> datetime:
     return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
@@ -77,3 +153,13 @@ def _change(before: datetime, after: datetime, zone: str) -> datetime:
         else:
             after = middle
     return after
+
+
+def _delivers(run: Run, day: date) -> bool:
+    return day.isoweekday() in run.lane.delivers_on and day not in run.closed_on and day_exists(day, run.lane.destination_zone)
+
+
+def _due(run: Run, day: date) -> datetime:
+    if run.service is Service.OVERNIGHT:
+        return moment(day, run.lane.deliver_by, run.lane.destination_zone)
+    return end_of_day(day, run.lane.destination_zone)

@@ -4,14 +4,13 @@ Pure arithmetic over what carriers schedule, what waits at the site, and our pol
 terms forbids, nor call an answer valid longer than it is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from services.kit.values import Refusal
-from services.promises.domain import Destination, Service, day_exists, end_of_day, local_day, moment
-
-_DAY = timedelta(days=1)
+from services.promises.domain import Destination, Run, Service, arrival, departures, local_day
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,55 +29,6 @@ class Ask:
     lines: tuple[Line, ...]
     service: Service
     chosen_on: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """A pick-up, every week on `weekday` (ISO: Monday is 1), in the site's zone. `places`: how many parcels; None sets no limit."""
-
-    weekday: int
-    at: time
-    places: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """How long a carrier service takes to the postcodes that begin with the prefix, and on which weekdays it delivers there."""
-
-    country: str
-    postcode_prefix: str
-    transit_days: int
-    deliver_by: time
-    delivers_on: frozenset[int]
-    destination_zone: str
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """A carrier service as it now runs from one site."""
-
-    carrier_service: str
-    site: str
-    service: Service
-    zone: str
-    withdrawn: bool
-    departures: tuple[Departure, ...]
-    closed_on: frozenset[date]
-    lanes: tuple[Lane, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A carrier service towards one destination: its schedule narrowed to the lane with the longest fitting prefix."""
-
-    carrier_service: str
-    site: str
-    service: Service
-    zone: str
-    departures: tuple[Departure, ...]
-    closed_on: frozenset[date]
-    lane: Lane
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +64,20 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
+class Grounds:
+    """What is known of several destinations at once."""
+
+    runs: Mapping[Destination, tuple[Run, ...]]
+    queues: Mapping[str, Queue]
+
+    def basis(self, there: Destination, policy: Policy, now: datetime, not_before: datetime | None = None) -> Basis:
+        """What an answer for this destination rests on: its own runs, and the queues of their sites."""
+        runs = self.runs[there]
+        sites = {run.site for run in runs}
+        return Basis(runs, {site: queue for site, queue in self.queues.items() if site in sites}, policy, now, not_before)
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """One step of the sum: `until` is the previous term's `until` plus `seconds`."""
 
@@ -137,19 +101,28 @@ class Quote:
     valid_until: datetime
 
 
-class NoLane(Refusal):
+class CannotPromise(Refusal):
+    """No such date can be kept. `instead` is what can be, the asked service first."""
+
+    def __init__(self, sentence: str, instead: Sequence[Quote]) -> None:
+        dates = [{"service": each.service.value, "due_on": each.due_on.isoformat(), "due_at": each.due_at.isoformat()} for each in instead]
+        super().__init__(sentence, can_promise=dates)
+        self.instead = tuple(instead)
+
+
+class NoLane(CannotPromise):
     """No carrier service of this kind goes there."""
 
     slug = "no-lane"
 
 
-class DateNotPossible(Refusal):
+class DateNotPossible(CannotPromise):
     """The chosen day cannot be kept."""
 
     slug = "date-not-possible"
 
 
-class DatePast(Refusal):
+class DatePast(CannotPromise):
     """The chosen day lies in the past where the order goes."""
 
     slug = "date-past"
@@ -163,13 +136,20 @@ def make_quote(ask: Ask, basis: Basis) -> Quote:
     if options:
         return min(options, key=_sooner)
     instead = _instead(ask, basis)
-    facts = [{"service": quote.service.value, "due_on": quote.due_on.isoformat(), "due_at": quote.due_at.isoformat()} for quote in instead]
     possible = " or ".join(f"{said(quote.due_on)} with {quote.service} delivery" for quote in instead)
     if ask.chosen_on is None or not instead:
-        raise NoLane(_no_lane(ask, possible), can_promise=facts)
+        raise NoLane(_no_lane(ask, possible), instead)
     if ask.chosen_on < local_day(basis.now, instead[0].zone):
-        raise DatePast(f"{said(ask.chosen_on)} is past; what can be promised is {possible}", can_promise=facts)
-    raise DateNotPossible(f"{said(ask.chosen_on)} cannot be kept with {ask.service} delivery; what can be promised is {possible}", can_promise=facts)
+        raise DatePast(f"{said(ask.chosen_on)} is past; what can be promised is {possible}.", instead)
+    raise DateNotPossible(f"{said(ask.chosen_on)} cannot be kept with {ask.service} delivery; what can be promised is {possible}.", instead)
+
+
+def still_holds(quoted: Ask, quote: Quote, ordered: Ask, placed_at: datetime) -> bool:
+    """Whether the order is the one that was quoted, placed in time. An order may know only the beginning of its postcode."""
+    there = quoted.destination.country == ordered.destination.country
+    there = there and quoted.destination.postcode.startswith(ordered.destination.postcode)
+    same = (quoted.channel, quoted.service, quoted.chosen_on, quote.site) == (ordered.channel, ordered.service, ordered.chosen_on, ordered.site)
+    return there and same and _pieces(quoted) == _pieces(ordered) and placed_at <= quote.valid_until
 
 
 def work_seconds(ask: Ask, queue: Queue | None, policy: Policy) -> tuple[tuple[str, int], ...]:
@@ -177,32 +157,6 @@ def work_seconds(ask: Ask, queue: Queue | None, policy: Policy) -> tuple[tuple[s
     waiting = -(-queue.work_seconds // max(queue.pickers, 1)) if queue else 0
     pick = policy.pick_order_seconds + policy.pick_line_seconds * len(ask.lines)
     return (("release", policy.release_seconds), ("queue", waiting), ("pick", pick), ("pack", policy.pack_seconds))
-
-
-def departures(run: Run, since: datetime, days: int) -> Iterator[tuple[date, datetime]]:
-    """The pick-ups from `since` on, in order: the site's local day, and the instant. Looks `days` ahead."""
-    first = local_day(since, run.zone)
-    for ahead in range(days + 1):
-        day = first + ahead * _DAY
-        if day in run.closed_on or not day_exists(day, run.zone):
-            continue
-        for at in sorted({d.at for d in run.departures if d.weekday == day.isoweekday() and d.places != 0}):
-            instant = moment(day, at, run.zone)
-            if instant >= since:
-                yield day, instant
-
-
-def arrival(run: Run, day: date, departure: datetime) -> tuple[datetime, date, datetime]:
-    """What leaves then is there when: the instant by transit alone; the day, and the instant, by which it is delivered.
-
-    Days are counted from the departure's local day, without those on which the carrier is closed.
-    """
-    delivered, left = day, run.lane.transit_days
-    while left or not _delivers(run, delivered) or _due(run, delivered) <= departure:
-        delivered += _DAY
-        left -= 1 if left and delivered not in run.closed_on else 0
-    counted = max(_due(run, day + run.lane.transit_days * _DAY), departure)
-    return counted, delivered, _due(run, delivered)
 
 
 def said(day: date) -> str:
@@ -244,7 +198,14 @@ def _instead(ask: Ask, basis: Basis) -> list[Quote]:
 
 def _no_lane(ask: Ask, possible: str) -> str:
     missing = f"no {ask.service} delivery goes to {ask.destination.country} {ask.destination.postcode}"
-    return f"{missing}; what can be promised is {possible}" if possible else f"{missing} yet; ask again for another address, or call us"
+    return f"{missing}; what can be promised is {possible}." if possible else f"{missing} yet; give another address, or call us."
+
+
+def _pieces(ask: Ask) -> Counter[str]:
+    pieces: Counter[str] = Counter()
+    for line in ask.lines:
+        pieces[line.sku] += line.quantity
+    return pieces
 
 
 def _chain(start: datetime, steps: Iterable[tuple[str, int]], ends: Iterable[tuple[str, datetime]]) -> tuple[Term, ...]:
@@ -256,13 +217,3 @@ def _chain(start: datetime, steps: Iterable[tuple[str, int]], ends: Iterable[tup
         terms.append(Term(name, (end - until) // timedelta(seconds=1), end))
         until = end
     return tuple(terms)
-
-
-def _delivers(run: Run, day: date) -> bool:
-    return day.isoweekday() in run.lane.delivers_on and day not in run.closed_on and day_exists(day, run.lane.destination_zone)
-
-
-def _due(run: Run, day: date) -> datetime:
-    if run.service is Service.OVERNIGHT:
-        return moment(day, run.lane.deliver_by, run.lane.destination_zone)
-    return end_of_day(day, run.lane.destination_zone)

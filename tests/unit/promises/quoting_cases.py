@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from hypothesis import strategies as st
 
-from services.promises.domain import Destination, Service
-from services.promises.quoting.domain import Ask, Basis, Departure, Lane, Line, Policy, Queue, Run
+from services.promises.domain import Departure, Destination, Lane, Run, Service
+from services.promises.quoting.domain import Ask, Basis, Line, Policy, Queue
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "America/Sao_Paulo", "UTC")
 EVERY_DAY = frozenset(range(1, 8))

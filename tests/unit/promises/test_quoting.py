@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from quoting_cases import EVERY_DAY, SUNDAY, air, ask, bases, basis, ground
 
-from services.promises.domain import Service, local_day
-from services.promises.quoting.domain import Ask, Basis, DateNotPossible, DatePast, Departure, Lane, NoLane, Queue, make_quote, work_seconds
+from services.promises.domain import Departure, Lane, Service, local_day
+from services.promises.quoting.domain import Ask, Basis, DateNotPossible, DatePast, NoLane, Queue, make_quote, work_seconds
+from tests.unit.promises.quoting_cases import EVERY_DAY, SUNDAY, air, ask, bases, basis, ground
 
 SECOND = timedelta(seconds=1)
 thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,0 +1,43 @@
+"""What the promises service listens to, and what falls due.
+
+Locks are taken in one order: carrier services and queues (by name), then the ledger's head; so nobody waits in a circle.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from services.kit.database import Transaction
+from services.kit.ids import uuid7
+from services.kit.stage import Errand, Stage, Timer
+from services.kit.values import Heard
+from services.promises.ledger.handlers import on_due, on_events
+from services.promises.ledger.ports import Promising
+from services.promises.ledger.store import PromiseLedger
+from services.promises.messages import HEARD_TOPICS, HEARS
+from services.promises.quoting.handlers import on_capacity
+from services.promises.quoting.store import QuotingStore
+from services.promises.sentences import Sentences
+from services.promises.settings import policy
+
+
+async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
+    """One batch in one transaction: first what can be done now, then what is promised by it."""
+    await on_capacity(batch, QuotingStore(work))
+    await on_events(batch, PromiseLedger(work), promising())
+
+
+async def break_due(work: Transaction) -> int:
+    """Give the verdict on promises whose due instant passed without evidence."""
+    return await on_due(PromiseLedger(work))
+
+
+@cache
+def promising() -> Promising:
+    """By what this process promises."""
+    return Promising(Sentences(), policy(), uuid7)
+
+
+STAGE = Stage(service="promises", topics=HEARD_TOPICS, hears=HEARS, handle=handle)
+TIMERS: tuple[Timer, ...] = (Timer("promises-due", break_due),)
+ERRANDS: tuple[Errand, ...] = ()

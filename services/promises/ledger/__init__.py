@@ -1,0 +1,1 @@
+"""Every promise made, in the words said, and the one verdict on each."""

@@ -1,0 +1,251 @@
+"""What is promised for an order, and what becomes of it: kept or broken once, on evidence or on the clock, or released by the customer.
+
+Decisions return the entries to append; a promise's state is what its entries add up to. Nothing said to a customer is ever altered: a new
+date is a new promise that stands beside the old one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from services.kit.values import Cause
+from services.promises.domain import local_day, moment, next_weekday
+from services.promises.quoting.domain import Ask, Quote, Term
+
+_ANSWERED_AT = time(17)
+"""A dated answer comes on the next weekday, by five in the afternoon where the order goes."""
+
+
+class State(StrEnum):
+    OPEN = "open"
+    KEPT = "kept"
+    BROKEN = "broken"
+    RELEASED = "released"
+
+
+class Kind(StrEnum):
+    """What an entry says of its promise."""
+
+    MADE = "made"
+    KEPT = "kept"
+    BROKEN = "broken"
+    RELEASED = "released"
+    EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order as it was placed: `ask` is what shall be promised, `zone` the time zone of the destination."""
+
+    order_id: UUID
+    customer_id: UUID
+    language: str
+    zone: str
+    placed_at: datetime
+    quote_id: UUID | None
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    order_id: UUID
+    request_id: UUID
+    cancelled_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A parcel is at the door. Only the order's last one settles anything."""
+
+    order_id: UUID
+    delivered_at: datetime
+    evidence_id: str
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """The hand-over will be missed; `next_hand_over_by` is the first that will not, None where nobody knows yet."""
+
+    order_id: UUID
+    hand_over_by: datetime
+    next_hand_over_by: datetime | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    kind: str
+    id: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A delivery date as it was said. `evidence` are the ids seen; `missed_hand_over` is what it answers when it `replaces` another."""
+
+    promise_id: UUID
+    seq: int
+    order_id: UUID
+    customer_id: UUID
+    state: State
+    customer_text: str
+    language: str
+    due_on: date
+    due_at: datetime
+    zone: str
+    hand_over_by: datetime
+    carrier_service: str
+    terms: tuple[Term, ...]
+    quote_id: UUID | None
+    replaces: UUID | None
+    missed_hand_over: datetime | None
+    evidence: tuple[str, ...]
+    made_at: datetime
+    settled_at: datetime | None
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the ledger knows of one order: its promises in the order of making; `declined` is why there is none."""
+
+    order: Order
+    promises: tuple[Promise, ...] = ()
+    declined: str | None = None
+
+    def after(self, entries: Sequence["Entry"]) -> "Story":
+        """The story once these entries stand."""
+        promises = {promise.promise_id: promise for promise in self.promises} | {entry.promise.promise_id: entry.promise for entry in entries}
+        return replace(self, promises=tuple(promises.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger: `promise` is how it stands after it. `key` is for ever unique: the same thing is never recorded twice."""
+
+    kind: Kind
+    promise: Promise
+    key: str
+    occurred_at: datetime
+    cause: Cause
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """No date can be promised now; `answer_by` is when we say more."""
+
+    order_id: UUID
+    customer_id: UUID
+    reason: str
+    sentence: str
+    answer_by: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The words of one promise, and the language they are in (the customer's, where we speak it)."""
+
+    text: str
+    language: str
+
+
+def make(order: Order, quote: Quote, wording: Wording, *, id: UUID, quote_id: UUID | None, now: datetime, cause: Cause) -> Entry:
+    """The order's first promise."""
+    return _made(order, quote, wording, id, quote_id, None, None, now, cause)
+
+
+def make_later(order: Order, quote: Quote, wording: Wording, *, id: UUID, old: Promise, delay: Delay, now: datetime, cause: Cause) -> Entry:
+    """A promise beside the old one, which stays as it is and breaks on its own date."""
+    return _made(order, quote, wording, id, None, old.promise_id, delay.hand_over_by, now, cause)
+
+
+def in_danger(story: Story, delay: Delay) -> Promise | None:
+    """The promise that a missed hand-over calls into question; None where there is none, or its miss was answered before.
+
+    Goods that nobody knows a date for get none: the old promise stays, and breaks on its date.
+    """
+    if not story.promises or any(promise.missed_hand_over == delay.hand_over_by for promise in story.promises):
+        return None
+    if delay.next_hand_over_by is None and delay.cause == "stock":
+        return None
+    last = story.promises[-1]
+    return last if last.state in (State.OPEN, State.BROKEN) else None
+
+
+def hand_over_after(delay: Delay) -> datetime:
+    """The first instant at which the parcel may still be handed over."""
+    return delay.next_hand_over_by or delay.hand_over_by + timedelta(seconds=1)
+
+
+def settle(story: Story, delivered: Delivered, now: datetime, cause: Cause) -> list[Entry]:
+    """The verdict on what is still open: kept when delivered by the due instant, inclusive; else broken.
+
+    For what already has its verdict the evidence is recorded and the verdict stays, even where it proves "on time": correcting it
+    is an entry of its own that the full ledger will add.
+    """
+    if not delivered.last:
+        return []
+    evidence = Evidence("parcel_delivered", delivered.evidence_id, delivered.delivered_at)
+    unseen = (promise for promise in story.promises if evidence.id not in promise.evidence)
+    return [entry for promise in unseen for entry in _judge(promise, evidence, now, cause)]
+
+
+def lapse(promise: Promise, now: datetime) -> Entry | None:
+    """Broken, when its due instant passed without evidence."""
+    return _broken(promise, now, promise.cause) if promise.state is State.OPEN and promise.due_at < now else None
+
+
+def release(story: Story, cancelled: Cancelled, now: datetime, cause: Cause) -> list[Entry]:
+    """Every open promise is released by the customer's own cancel; one that was due before it is broken."""
+    entries = []
+    for promise in story.promises:
+        if promise.state is State.OPEN and promise.due_at < cancelled.cancelled_at:
+            entries.append(_broken(promise, now, cause))
+        elif promise.state is State.OPEN:
+            after = _settled(promise, State.RELEASED, cancelled.cancelled_at)
+            entries.append(Entry(Kind.RELEASED, after, f"cancelled|{cancelled.request_id}|{promise.promise_id}", cancelled.cancelled_at, cause))
+    return entries
+
+
+def answer_by(now: datetime, zone: str) -> datetime:
+    """When a customer whom nothing could be promised hears more."""
+    return moment(next_weekday(local_day(now, zone)), _ANSWERED_AT, zone)
+
+
+def _made(
+    order: Order, quote: Quote, wording: Wording, id: UUID, quote_id: UUID | None, replaces: UUID | None, missed: datetime | None,
+    now: datetime, cause: Cause,
+) -> Entry:  # fmt: skip
+    promise = Promise(
+        promise_id=id, seq=1, order_id=order.order_id, customer_id=order.customer_id, state=State.OPEN,
+        customer_text=wording.text, language=wording.language, due_on=quote.due_on, due_at=quote.due_at, zone=quote.zone,
+        hand_over_by=quote.hand_over_by, carrier_service=quote.carrier_service, terms=quote.terms, quote_id=quote_id, replaces=replaces,
+        missed_hand_over=missed, evidence=(), made_at=now, settled_at=None, cause=cause,
+    )  # fmt: skip
+    thing = f"delayed|{order.order_id}|{missed.isoformat()}" if missed else f"placed|{order.order_id}"
+    return Entry(Kind.MADE, promise, thing, now, cause)
+
+
+def _judge(promise: Promise, evidence: Evidence, now: datetime, cause: Cause) -> Iterator[Entry]:
+    key = f"evidence|{evidence.id}|{promise.promise_id}"
+    seen = replace(promise, evidence=(*promise.evidence, evidence.id))
+    if promise.state is State.OPEN and evidence.occurred_at <= promise.due_at:
+        yield Entry(Kind.KEPT, _settled(seen, State.KEPT, evidence.occurred_at), key, evidence.occurred_at, cause, evidence)
+        return
+    if promise.state is State.OPEN:
+        yield (broken := _broken(promise, now, cause))
+        seen = replace(broken.promise, evidence=seen.evidence)
+    yield Entry(Kind.EVIDENCE, replace(seen, seq=seen.seq + 1), key, evidence.occurred_at, cause, evidence)
+
+
+def _broken(promise: Promise, now: datetime, cause: Cause) -> Entry:
+    """Broken at its due instant, whenever that is noticed: `now` is when it was found."""
+    return Entry(Kind.BROKEN, _settled(promise, State.BROKEN, promise.due_at), f"due|{promise.promise_id}", now, cause)
+
+
+def _settled(promise: Promise, state: State, at: datetime) -> Promise:
+    return replace(promise, seq=promise.seq + 1, state=state, settled_at=at)

@@ -1,0 +1,131 @@
+"""Promises when an order is placed, again when a delay is foreseen, and gives the verdict on what was promised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from services.kit.values import Cause, Heard
+from services.promises.ledger.domain import (
+    Cancelled,
+    Declined,
+    Delay,
+    Delivered,
+    Entry,
+    Order,
+    Story,
+    answer_by,
+    hand_over_after,
+    in_danger,
+    lapse,
+    make,
+    make_later,
+    release,
+    settle,
+)
+from services.promises.ledger.ports import LedgerStore, Promising
+from services.promises.quoting.domain import Ask, CannotPromise, Grounds, Quote, make_quote, still_holds
+
+DUE_AT_ONCE = 250
+
+
+async def on_events(batch: Sequence[Heard[Any]], store: LedgerStore, promising: Promising) -> None:
+    """Decide what each event means for the promises of its order, in order, and record it all at once."""
+    heard = [each for each in batch if isinstance(each.data, Order | Cancelled | Delivered | Delay)]
+    if not heard:
+        return
+    stories = await store.stories(sorted({each.data.order_id for each in heard}))
+    folded = _Fold(store, promising, stories, await _grounds(heard, stories, store), await _quotes(heard, store))
+    for each in heard:
+        folded.take(each)
+    await store.record(folded.placed, folded.entries, folded.declined)
+
+
+async def on_due(store: LedgerStore) -> int:
+    """Break what was due and has no evidence. Returns how many, at most 250."""
+    entries = [entry for promise in await store.due(DUE_AT_ONCE) if (entry := lapse(promise, store.now))]
+    if entries:
+        await store.record([], entries, [])
+    return len(entries)
+
+
+async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], store: LedgerStore) -> Grounds:
+    """What a date can be computed from, for the orders of this batch that may need one."""
+    new = {each.data.order_id: each.data for each in heard if isinstance(each.data, Order)}
+    orders = [*new.values(), *(story.order for story in stories.values())]
+    late = {each.data.order_id for each in heard if isinstance(each.data, Delay)}
+    return await store.grounds([order.ask.destination for order in orders if order.order_id in late or order.order_id not in stories])
+
+
+async def _quotes(heard: Sequence[Heard[Any]], store: LedgerStore) -> dict[UUID, tuple[Ask, Quote]]:
+    wanted = {each.data.quote_id for each in heard if isinstance(each.data, Order) and each.data.quote_id}
+    return dict(await store.quotes(sorted(wanted))) if wanted else {}
+
+
+@dataclass(slots=True)
+class _Fold:
+    """The events of a batch, taken one after the other."""
+
+    store: LedgerStore
+    promising: Promising
+    stories: dict[UUID, Story]
+    grounds: Grounds
+    quotes: dict[UUID, tuple[Ask, Quote]]
+    placed: list[Story] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    declined: list[tuple[Declined, Cause]] = field(default_factory=list)
+
+    def take(self, heard: Heard[Any]) -> None:
+        story = self.stories.get(heard.data.order_id)
+        match heard.data:
+            case Order() as order:
+                if story is None:
+                    self._place(order, heard.cause)
+            case _ if story is None:
+                self.store.set_aside(heard, "unknown-order", f"{heard.type} is about an order that was never placed here")
+            case Delivered() as delivered:
+                self._append(story, settle(story, delivered, self.store.now, heard.cause))
+            case Cancelled() as cancelled:
+                self._append(story, release(story, cancelled, self.store.now, heard.cause))
+            case Delay() as delay:
+                self._delay(story, delay, heard.cause)
+
+    def _place(self, order: Order, cause: Cause) -> None:
+        asked, quote = self.quotes.get(order.quote_id, (None, None)) if order.quote_id else (None, None)
+        bound = order.quote_id if asked and quote and still_holds(asked, quote, order.ask, order.placed_at) else None
+        basis = self.grounds.basis(order.ask.destination, self.promising.policy, self.store.now)
+        try:
+            quote = quote if bound and quote else make_quote(order.ask, basis)
+        except CannotPromise as refusal:
+            self._decline(order, refusal, cause)
+            return
+        words = self.promising.words.promise(quote, order.language)
+        entry = make(order, quote, words, id=self.promising.new_id(), quote_id=bound, now=self.store.now, cause=cause)
+        self.placed.append(Story(order))
+        self._append(Story(order), [entry])
+
+    def _decline(self, order: Order, refusal: CannotPromise, cause: Cause) -> None:
+        by = answer_by(self.store.now, order.zone)
+        sentence = self.promising.words.decline(refusal, order.language, by, order.zone)
+        self.declined.append((Declined(order.order_id, order.customer_id, refusal.slug, sentence, by), cause))
+        self.stories[order.order_id] = Story(order, declined=refusal.slug)
+        self.placed.append(self.stories[order.order_id])
+
+    def _delay(self, story: Story, delay: Delay, cause: Cause) -> None:
+        """A date that does not move is not told: the promise may rest on a later departure than the one that was missed."""
+        old = in_danger(story, delay)
+        if old is None:
+            return
+        ask = replace(story.order.ask, chosen_on=None)
+        try:
+            quote = make_quote(ask, self.grounds.basis(ask.destination, self.promising.policy, self.store.now, hand_over_after(delay)))
+        except CannotPromise:
+            return
+        if quote.due_at > old.due_at:
+            words = self.promising.words.promise(quote, story.order.language, delayed=True)
+            new_id = self.promising.new_id()
+            self._append(story, [make_later(story.order, quote, words, id=new_id, old=old, delay=delay, now=self.store.now, cause=cause)])
+
+    def _append(self, story: Story, entries: Sequence[Entry]) -> None:
+        self.entries += entries
+        self.stories[story.order.order_id] = story.after(entries)

@@ -1,0 +1,138 @@
+"""The ledger in SQL: entries appended under one lock per ledger, and the state that they add up to."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.kit.database import Transaction
+from services.kit.values import Cause, Heard
+from services.promises.domain import Destination
+from services.promises.ledger.domain import Declined, Entry, Kind, Order, Promise, Story
+from services.promises.messages import DECLINED, SAID_OF, TOPIC, line_of, said_of
+from services.promises.quoting.domain import Ask, Grounds, Quote
+from services.promises.quoting.store import QuotingStore
+
+LEDGER = "main"
+_TICK = timedelta(microseconds=1)
+
+_LOCK = "select recorded_at from ledgers where ledger = $1 for update"
+_ADVANCE = "update ledgers set head = head + $2, recorded_at = $3 where ledger = $1 returning head"
+
+_APPEND = """
+insert into promise_entries (ledger, position, promise_id, seq, kind, body, occurred_at, recorded_at, key)
+select $1, * from unnest($2::bigint[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[])"""
+
+_KEEP_PROMISES = """
+insert into promises (promise_id, made_at_position, seq, order_id, customer_id, state, settled_at, customer_text, language, due_on, due_at, zone,
+    hand_over_by, carrier_service, terms, quote_id, replaces, missed_hand_over, evidence, made_at, cause_id, correlation_id, traceparent)
+select * from unnest($1::uuid[], $2::bigint[], $3::int[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::date[],
+    $11::timestamptz[], $12::text[], $13::timestamptz[], $14::text[], $15::jsonb[], $16::uuid[], $17::uuid[], $18::timestamptz[], $19::jsonb[],
+    $20::timestamptz[], $21::uuid[], $22::uuid[], $23::text[])"""
+
+_MOVE_PROMISES = """
+update promises set seq = moved.seq, state = moved.state, settled_at = moved.settled_at, evidence = moved.evidence
+from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::jsonb[]) as moved (promise_id, seq, state, settled_at, evidence)
+where promises.promise_id = moved.promise_id"""
+
+_KEEP_ORDERS = """
+insert into orders_view (order_id, customer_id, language, zone, placed_at, quote_id, ask, declined)
+select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::jsonb[], $8::text[])"""
+
+_PROMISES = "select * from promises where order_id = any ($1) order by made_at_position"
+_DUE = "select * from promises where state = 'open' and due_at < $1 order by due_at, promise_id limit $2"
+
+
+class PromiseLedger:
+    """Within one transaction. Whoever loads here first takes the ledger's lock, so that what was loaded stands still until the commit."""
+
+    def __init__(self, work: Transaction) -> None:
+        self.now, self._work, self._sql, self._quoting = work.now, work, work.connection, QuotingStore(work)
+        self._recorded_at: datetime | None = None
+
+    async def stories(self, order_ids: Sequence[UUID]) -> dict[UUID, Story]:
+        await self._lock()
+        promises: dict[UUID, list[Promise]] = {}
+        for row in await self._sql.fetch(_PROMISES, list(order_ids)):
+            promises.setdefault(row["order_id"], []).append(_promise(row))
+        rows = await self._sql.fetch("select * from orders_view where order_id = any ($1)", list(order_ids))
+        return {row["order_id"]: Story(_order(row), tuple(promises.get(row["order_id"], ())), row["declined"]) for row in rows}
+
+    async def due(self, limit: int) -> list[Promise]:
+        if not await self._sql.fetchrow(_DUE, self.now, 1):
+            return []
+        await self._lock()
+        return [_promise(row) for row in await self._sql.fetch(_DUE, self.now, limit)]
+
+    async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
+        return await self._quoting.grounds(destinations)
+
+    async def quotes(self, quote_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Ask, Quote]]:
+        return await self._quoting.quotes(quote_ids)
+
+    async def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
+        orders = [(o.order_id, o.customer_id, o.language, o.zone, o.placed_at, o.quote_id, msgspec.to_builtins(o.ask), story.declined)
+                  for story in stories for o in (story.order,)]  # fmt: skip
+        if orders:
+            await self._sql.execute(_KEEP_ORDERS, *_columns(orders))
+        if entries:
+            await self._append(entries)
+        for entry in entries:
+            self._announce(entry)
+        for refused, cause in declined:
+            self._work.say(TOPIC, DECLINED, refused, key=str(refused.customer_id), cause=cause, version=1)
+
+    def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
+        self._work.set_aside(heard, reason, detail)
+
+    async def _lock(self) -> None:
+        if self._recorded_at is None:
+            self._recorded_at = await self._sql.fetchval(_LOCK, LEDGER)
+
+    async def _append(self, entries: Sequence[Entry]) -> None:
+        await self._lock()
+        assert self._recorded_at is not None, "the migration makes the ledger"
+        first_at = max(self.now, self._recorded_at + _TICK)
+        self._recorded_at = first_at + _TICK * (len(entries) - 1)
+        head = await self._sql.fetchval(_ADVANCE, LEDGER, len(entries), self._recorded_at)
+        first = head - len(entries) + 1
+        await self._sql.execute(_APPEND, LEDGER, *_columns([_line(entry, first + n, first_at + _TICK * n) for n, entry in enumerate(entries)]))
+        last = {entry.promise.promise_id: entry.promise for entry in entries}
+        made = {entry.promise.promise_id: first + n for n, entry in enumerate(entries) if entry.kind is Kind.MADE}
+        if made:
+            await self._sql.execute(_KEEP_PROMISES, *_columns([_row(last[id], position) for id, position in made.items()]))
+        moved = [(p.promise_id, p.seq, p.state.value, p.settled_at, list(p.evidence)) for id, p in last.items() if id not in made]
+        if moved:
+            await self._sql.execute(_MOVE_PROMISES, *_columns(moved))
+
+    def _announce(self, entry: Entry) -> None:
+        if entry.kind in SAID_OF:
+            key = str(entry.promise.customer_id)
+            self._work.say(TOPIC, SAID_OF[entry.kind], said_of(entry), key=key, cause=entry.cause, version=entry.promise.seq)
+
+
+def _line(entry: Entry, position: int, recorded_at: datetime) -> tuple[object, ...]:
+    promise = entry.promise
+    return position, promise.promise_id, promise.seq, entry.kind.value, line_of(entry), entry.occurred_at, recorded_at, entry.key
+
+
+def _row(p: Promise, made_at_position: int) -> tuple[object, ...]:
+    return (
+        p.promise_id, made_at_position, p.seq, p.order_id, p.customer_id, p.state.value, p.settled_at, p.customer_text, p.language, p.due_on,
+        p.due_at, p.zone, p.hand_over_by, p.carrier_service, msgspec.to_builtins(p.terms), p.quote_id, p.replaces, p.missed_hand_over,
+        list(p.evidence), p.made_at, p.cause.id, p.cause.correlation_id, p.cause.traceparent,
+    )  # fmt: skip
+
+
+def _promise(row: Mapping[str, Any]) -> Promise:
+    return msgspec.convert({**row, "cause": Cause(row["cause_id"], row["correlation_id"], row["traceparent"])}, Promise)
+
+
+def _order(row: Mapping[str, Any]) -> Order:
+    return msgspec.convert(dict(row), Order)
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,115 @@
+"""Schedules, queues and quotes in SQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.kit.database import Transaction
+from services.promises.domain import Destination, Run, Schedule
+from services.promises.quoting.domain import Ask, Grounds, Queue, Quote
+from services.promises.quoting.ports import Answer, Kept, Question
+
+# Schedules in the order of their names, so that two workers that replace the same ones wait for each other instead of locking each other.
+_REPLACE_SCHEDULES = """
+insert into carrier_services_view (carrier_service, version, site, service, zone, withdrawn, departures, closed_on)
+select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::jsonb[], $8::jsonb[])
+on conflict (carrier_service) do update set version = excluded.version, site = excluded.site, service = excluded.service, zone = excluded.zone,
+    withdrawn = excluded.withdrawn, departures = excluded.departures, closed_on = excluded.closed_on
+where carrier_services_view.version < excluded.version returning carrier_service"""
+
+_REPLACE_QUEUES = """
+insert into queues_view (site, version, work_seconds, pickers, measured_at)
+select * from unnest($1::text[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[])
+on conflict (site) do update set version = excluded.version, work_seconds = excluded.work_seconds, pickers = excluded.pickers,
+    measured_at = excluded.measured_at
+where queues_view.version < excluded.version"""
+
+# The longest prefix wins, per carrier service.
+_LANES = """
+select destination.n, fitting.carrier_service, fitting.lane
+from unnest($1::text[], $2::text[]) with ordinality as destination (country, postcode, n)
+cross join lateral (
+    select distinct on (lane.carrier_service) lane.carrier_service, lane.lane from lanes_view lane
+    where lane.country = destination.country
+      and lane.postcode_prefix = any (array(select left(destination.postcode, size) from generate_series(0, length(destination.postcode)) size))
+    order by lane.carrier_service, length(lane.postcode_prefix) desc) fitting
+order by destination.n, fitting.carrier_service"""
+
+_SCHEDULES = "select * from carrier_services_view where carrier_service = any ($1) and not withdrawn"
+
+_KEEP = """
+insert into quotes (quote_id, fingerprint, inputs_hash, ask, quote, answer, asked_at, valid_until)
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (quote_id) do nothing"""
+
+
+class QuotingStore:
+    """Within one transaction."""
+
+    def __init__(self, work: Transaction) -> None:
+        self._sql = work.connection
+
+    async def replace_schedules(self, schedules: Sequence[tuple[int, Schedule]]) -> None:
+        rows = [
+            (s.carrier_service, version, s.site, s.service.value, s.zone, s.withdrawn, _plain(s.departures), _plain(sorted(s.closed_on)))
+            for version, s in schedules
+        ]
+        if not rows:
+            return
+        taken = {row["carrier_service"] for row in await self._sql.fetch(_REPLACE_SCHEDULES, *_columns(rows))}
+        await self._sql.execute("delete from lanes_view where carrier_service = any ($1)", sorted(taken))
+        lanes = [
+            (lane.country, lane.postcode_prefix, schedule.carrier_service, _plain(lane))
+            for _, schedule in schedules
+            if schedule.carrier_service in taken
+            for lane in schedule.lanes
+        ]
+        if lanes:
+            await self._sql.execute("insert into lanes_view select * from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[])", *_columns(lanes))
+
+    async def replace_queues(self, queues: Sequence[tuple[int, Queue]]) -> None:
+        rows = [(queue.site, version, queue.work_seconds, queue.pickers, queue.measured_at) for version, queue in queues]
+        if rows:
+            await self._sql.execute(_REPLACE_QUEUES, *_columns(rows))
+
+    async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
+        wanted = sorted(set(destinations), key=lambda there: (there.country, there.postcode))
+        lanes = await self._sql.fetch(_LANES, [there.country for there in wanted], [there.postcode for there in wanted])
+        schedules = await self._sql.fetch(_SCHEDULES, sorted({row["carrier_service"] for row in lanes}))
+        runs = {row["carrier_service"]: row for row in schedules}
+        towards: dict[Destination, list[Run]] = {there: [] for there in wanted}
+        for row in lanes:
+            if row["carrier_service"] in runs:
+                towards[wanted[row["n"] - 1]].append(_run(runs[row["carrier_service"]], row["lane"]))
+        queues = await self._sql.fetch("select site, work_seconds, pickers, measured_at from queues_view")
+        return Grounds({there: tuple(found) for there, found in towards.items()}, {row["site"]: Queue(*row) for row in queues})
+
+    async def kept(self, quote_id: UUID) -> Kept | None:
+        row = await self._sql.fetchrow("select fingerprint, answer from quotes where quote_id = $1", quote_id)
+        return Kept(row["fingerprint"], row["answer"]) if row else None
+
+    async def keep(self, question: Question, quote: Quote, answer: Answer) -> Kept:
+        await self._sql.execute(
+            _KEEP, question.quote_id, question.fingerprint, bytes.fromhex(answer.inputs_hash), _plain(question.ask), _plain(quote),
+            msgspec.json.encode(answer), answer.asked_at, answer.valid_until,
+        )  # fmt: skip
+        row = await self._sql.fetchrow("select fingerprint, answer from quotes where quote_id = $1", question.quote_id)
+        return Kept(row["fingerprint"], row["answer"])
+
+    async def quotes(self, quote_ids: Sequence[UUID]) -> dict[UUID, tuple[Ask, Quote]]:
+        """What was asked and answered, by id; unknown ids are left out."""
+        rows = await self._sql.fetch("select quote_id, ask, quote from quotes where quote_id = any ($1)", list(quote_ids))
+        return {row["quote_id"]: (msgspec.convert(row["ask"], Ask), msgspec.convert(row["quote"], Quote)) for row in rows}
+
+
+def _run(row: Mapping[str, Any], lane: object) -> Run:
+    return msgspec.convert({**row, "lane": lane}, Run)
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _plain(value: object) -> object:
+    return msgspec.to_builtins(value)

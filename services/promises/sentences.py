@@ -1,0 +1,46 @@
+"""The sentences said to customers, rendered from `templates/{name}.{language}.txt` with days and hours as they are where the order goes.
+
+A sentence is rendered once, when the promise is made, and kept for ever; changing a template changes nothing that was said.
+"""
+
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+
+from services.promises.domain import Service
+from services.promises.ledger.domain import Wording
+from services.promises.quoting.domain import CannotPromise, Quote
+
+LANGUAGES = ("en", "de")
+"""What we speak; anybody else is answered in the first."""
+
+_DAY = {"en": "EEEE d MMMM", "de": "EEEE, d. MMMM"}
+
+
+class Sentences:
+    """All templates, read once."""
+
+    def __init__(self, folder: Path = Path(__file__).parent / "templates") -> None:
+        self._templates = {path.stem: path.read_text("utf-8").strip() for path in folder.glob("*.txt")}
+
+    def promise(self, quote: Quote, language: str, *, delayed: bool = False) -> Wording:
+        """The words that promise the quote's date; with the hour where the service promises one."""
+        spoken = _spoken(language)
+        name = ("delivery_time" if quote.service is Service.OVERNIGHT else "delivery_date") + ("_delayed" if delayed else "")
+        local = quote.due_at.astimezone(ZoneInfo(quote.zone))
+        day = format_date(quote.due_on, _DAY[spoken], locale=spoken)
+        return Wording(self._templates[f"{name}.{spoken}"].format(day=day, time=f"{local:%H:%M}"), spoken)
+
+    def decline(self, refusal: CannotPromise, language: str, answer_by: datetime, zone: str) -> str:
+        """Why there is no date yet, what there can be, and when we say more."""
+        spoken = _spoken(language)
+        answer_day = format_date(answer_by.astimezone(ZoneInfo(zone)).date(), _DAY[spoken], locale=spoken)
+        name = "date-not-possible" if refusal.instead and refusal.slug != "no-lane" else "no-lane"
+        day = format_date(refusal.instead[0].due_on, _DAY[spoken], locale=spoken) if refusal.instead else ""
+        return self._templates[f"{name}.{spoken}"].format(day=day, answer_day=answer_day)
+
+
+def _spoken(language: str) -> str:
+    return language if language in LANGUAGES else LANGUAGES[0]
