@@ -58,6 +58,8 @@ class Transaction:
     now: datetime
     source: str
     refused: list[SetAside] = field(default_factory=list)
+    letters: "Callable[[UUID], DeadLetter] | None" = None
+    """Set by the consume loop: the message behind an event of this batch."""
     _outbox: tuple[list[UUID], list[str], list[bytes], list[str], list[bytes], list[bytes]] = field(default_factory=lambda: ([], [], [], [], [], []))
 
     def say(self, topic: str, type: str, data: object, *, key: str, cause: Cause, version: int, at: datetime | None = None) -> UUID:
@@ -84,6 +86,12 @@ class Transaction:
         a retry will not mend by itself. The consume loop writes it in this transaction with the message's bytes."""
         self.refused.append(SetAside(heard.id, reason, detail))
 
+    def letter_of(self, heard: Heard[Any]) -> "DeadLetter":
+        """The message behind this event of the batch as a dead letter without a reason, for an event that waits before it is refused: keep it,
+        and hand it to `services.kit.inbox.bury_late` with its reason when what it waits for has not come."""
+        assert self.letters is not None, "only a batch that was consumed has messages"
+        return self.letters(heard.id)
+
     @property
     def says(self) -> int:
         """How many events wait for the commit."""
@@ -106,8 +114,7 @@ class Database:
         cls, url: str, service: str, clock: Clock, *, size: int = 3, wake_relay: Callable[[], None] = lambda: None, process: str = "api"
     ) -> "Database":
         """A pool of up to `size` connections. Raises OSError or asyncpg.PostgresError when the server cannot be reached."""
-        settings = {**_TIMEOUTS, "search_path": service, "application_name": f"{service}.{process}", "timezone": "UTC"}
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=settings, init=_teach_json)
+        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=session_settings(service, process), init=_teach_json)
         return cls(pool, service, clock, wake_relay)
 
     @asynccontextmanager
@@ -159,6 +166,11 @@ def encode_headers(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
 def decode_headers(column: bytes) -> list[tuple[str, bytes | None]]:
     """The inverse of `encode_headers`."""
     return _unpack(column)
+
+
+def session_settings(service: str, process: str) -> dict[str, str]:
+    """What every connection of a service sets: limits on waiting, the service's schema, its name in the server's views."""
+    return {**_TIMEOUTS, "search_path": service, "application_name": f"{service}.{process}", "timezone": "UTC"}
 
 
 def service_url(admin_url: str, service: str) -> str:

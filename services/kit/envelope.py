@@ -22,6 +22,7 @@ T = TypeVar("T")
 Headers = Mapping[str, bytes]
 
 EVENT_TYPE = re.compile(r"^[a-z]+\.[A-Z][A-Za-z]+\.v[1-9][0-9]*$")
+EVENT_TYPE_BYTES = re.compile(EVENT_TYPE.pattern.encode())
 _STRUCTURED = b"application/cloudevents+json"
 _encode = msgspec.json.Encoder().encode
 
@@ -76,10 +77,16 @@ class Reader:
     def __init__(self, hears: Hears) -> None:
         self._reads = {name: how if isinstance(how, Reads) else Reads(how, _as_it_stands) for name, how in hears.items()}
         self._decoders = {name: msgspec.json.Decoder(how.wire) for name, how in self._reads.items()}
+        self._heard_names = frozenset(name.encode() for name in self._reads)
+
+    def passes_over(self, headers: Headers) -> bool:
+        """Whether the message is surely an event of a type that is not heard here: known without reading its value."""
+        name = headers.get("ce_type", b"")
+        return name not in self._heard_names and EVENT_TYPE_BYTES.match(name) is not None and not _is_structured(headers)
 
     def read(self, headers: Headers, value: bytes | None) -> Heard[Any] | None:
         """The event, or None when its type is not heard here. Raises BadData."""
-        if headers.get("content-type", b"").startswith(_STRUCTURED):
+        if _is_structured(headers):
             headers, value = _unfold(value)
         name = _text(headers, "ce_type")
         how = self._reads.get(name)
@@ -141,6 +148,18 @@ def _heard(name: str, headers: Headers, data: T) -> Heard[T]:
     except ValueError:
         raise BadData("the attribute ce_aggregateversion is not a whole number") from None
     return Heard(id, name, _text(headers, "ce_subject", required=False), version, _instant(headers), data, cause)
+
+
+def _is_structured(headers: Headers) -> bool:
+    return headers.get("content-type", b"").startswith(_STRUCTURED)
+
+
+def event_id(headers: Headers) -> UUID | None:
+    """The event's id where it can be told without reading the value: for a message that is set aside."""
+    try:
+        return _event_id(headers)
+    except BadData:
+        return None
 
 
 def _event_id(headers: Headers) -> UUID:

@@ -40,6 +40,8 @@ def configure(level: str = "info") -> None:
     final: list[structlog.types.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[_own_exc_info, *shared], processors=final))
     handler.addFilter(lambda record: not str(record.msg).startswith(_DROPPED))
+    for chatty in ("faust", "mode", "aiokafka", "services.kit.transport", "services.kit.faust_driver"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

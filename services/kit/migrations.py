@@ -5,7 +5,6 @@ revisions (Alembic, one version table per schema) as that service.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 from pathlib import Path
 
 import psycopg
@@ -17,17 +16,16 @@ from sqlalchemy.engine import make_url
 
 from services.kit.clock import record_now
 from services.kit.database import service_password, service_url
-
-_QUEUE = "with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0)"
+from services.kit.inbox_days import PARTITIONS, QUEUE, day_of_partition, inbox_statements
 
 KIT_TABLES = (
     # One row per event ever applied; partitioned by the day inside the event's own id, so that a repeated id meets its first row.
     "create table inbox (day date not null, event_id uuid not null, primary key (day, event_id)) partition by range (day)",
-    f"create table inbox_default partition of inbox default {_QUEUE}",
+    f"create table inbox_default partition of inbox default {QUEUE}",
     # What was said and is not yet acknowledged by the broker; the relay deletes. A retried dead letter may have no key or no value.
     f"""create table outbox (
         id bigint generated always as identity primary key, event_id uuid not null, topic text not null, key bytea, type text not null,
-        payload bytea, headers bytea not null, created_at timestamptz not null default clock_timestamp()) {_QUEUE}""",
+        payload bytea, headers bytea not null, created_at timestamptz not null default clock_timestamp()) {QUEUE}""",
     """create table dead_letters (
         id uuid primary key, topic text not null, partition int not null, "offset" bigint not null, key bytea, type text not null, event_id uuid,
         kind text not null check (kind in ('unreadable', 'refused', 'failed', 'behind')), reason text not null, detail text not null,
@@ -47,26 +45,10 @@ KIT_TABLES = (
         created_at timestamptz not null default clock_timestamp(), primary key (scope, key))""",
 )
 
-INBOX_RETENTION_DAYS = 14
-"""Longer than any topic keeps its events (7 days; compacted topics are guarded by aggregate versions)."""
-
-
 def create_kit_tables() -> None:
     """Called by the first revision of every service."""
     for statement in KIT_TABLES:
         op.execute(statement)
-
-
-def inbox_statements(today: date, present: Sequence[date]) -> list[str]:
-    """What keeps the inbox partitioned: days to come are made, days past retention are dropped. `present` are the days that have a partition."""
-    wanted = [today + timedelta(days=ahead) for ahead in range(-1, 8)]
-    oldest = today - timedelta(days=INBOX_RETENTION_DAYS)
-    make = [
-        f"create table if not exists inbox_{day:%Y%m%d} partition of inbox for values from ('{day}') to ('{day + timedelta(days=1)}') {_QUEUE}"
-        for day in wanted
-        if day not in present
-    ]
-    return make + [f"drop table inbox_{day:%Y%m%d}" for day in present if day < oldest]
 
 
 def migrate(admin_url: str, services: Sequence[str]) -> None:
@@ -102,19 +84,11 @@ def _upgrade(url: str, service: str) -> None:
     try:
         with engine.begin() as connection:
             command.upgrade(_config(service, connection), "head")
-            present = [_day_of(name) for (name,) in connection.execute(text(_PARTITIONS))]
+            present = [day_of_partition(name) for (name,) in connection.execute(text(PARTITIONS))]
             for statement in inbox_statements(record_now().date(), present):
                 connection.execute(text(statement))
     finally:
         engine.dispose()
-
-
-_PARTITIONS = """select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-where i.inhparent = 'inbox'::regclass and c.relname <> 'inbox_default'"""
-
-
-def _day_of(name: str) -> date:
-    return date.fromisoformat(name.removeprefix("inbox_"))
 
 
 def _config(service: str, connection: Connection) -> Config:

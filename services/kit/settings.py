@@ -22,6 +22,7 @@ class KitSettings(BaseSettings):
     var: Path = Field(Path("var"), description="The stack's folder: logs, the signing key, the public keys.")
     topic_prefix: str = Field("", description="Put before every topic and group name, so that several stacks share one broker.")
     driver: str = Field("faust", pattern="^(faust|raw)$", description="What consumes: the hardened Faust transport, or plain aiokafka.")
+    bind: str = Field("127.0.0.1", description="The address that public and operations listeners bind to.")
     slot: str = Field("0", description="Which of a service's workers this is; names it to the broker, so that a restart does not disturb the others.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least severe log line written.")
     jwks: Path | None = Field(None, description="Public keys of who may sign tokens (JWKS); var/keys/jwks.json where not set.")
@@ -32,6 +33,10 @@ class KitSettings(BaseSettings):
     def service_database(self, service: str) -> str:
         """The service's own login: KEPT_<SERVICE>_DATABASE_URL, or derived from DATABASE_URL."""
         return os.environ.get(f"KEPT_{service.upper()}_DATABASE_URL") or service_url(self.database.get_secret_value(), service)
+
+    def port(self, name: str) -> int:
+        """The port of a listener, as KEPT_<NAME>_PORT says (`orders_api`, `orders_worker_ops`); 0, any free one, where nothing is said."""
+        return int(os.environ.get(f"KEPT_{name.upper()}_PORT", "0"))
 
     @property
     def jwks_path(self) -> Path:

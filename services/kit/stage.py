@@ -34,3 +34,5 @@ class Errand:
 
     name: str
     run: Callable[[Database], Awaitable[int]]
+    expects: tuple[type[Exception], ...] = (OSError,)
+    """What the world outside may raise (httpx.HTTPError, aiosmtplib.SMTPException): tried again with backoff. Anything else is a bug and crashes."""

@@ -9,8 +9,9 @@ import pytest
 from psycopg import sql
 
 from services.kit import migrations
+from services.kit.clock import record_now
 from services.kit.database import service_url
-from tests.support.databases import Templates, migrated_services
+from tests.support.databases import migrated_services
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_an_administrator_who_may_not_create_roles_is_told_what_to_set(powerless
 
 
 def test_the_inbox_has_a_partition_for_every_day_to_come(database_url: str, services: tuple[str, ...]) -> None:
-    today = migrations.record_now().date()
+    today = record_now().date()
     days = {name for name in _tables(database_url, services[0]) if name.startswith("inbox_2")}
     assert f"inbox_{today:%Y%m%d}" in days
     assert len(days) == 9

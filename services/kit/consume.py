@@ -1,0 +1,315 @@
+"""The loop that turns a batch of messages into one transaction, whoever delivers the messages.
+
+What `take` returns from is settled: applied, known already, or set aside; the driver acknowledges after it. It never sends, never skips, and
+never lets a failure of the database count against an event.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+import structlog
+
+from services.kit import metrics
+from services.kit.envelope import BadData, Reader, event_id
+from services.kit.logs import describe
+from services.kit.ports import Message
+from services.kit.transient import is_transient, pause_seconds
+from services.kit.values import Heard
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+DEATHS_BEFORE_SET_ASIDE = 3
+FAILURES_BEFORE_HALT = 20
+_SECOND_AND_THIRD_TRY_SECONDS = (0.2, 0.5)
+
+
+class Outcome(Enum):
+    """What became of one message."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    NOT_HEARD = "unheard"
+    UNREADABLE = "unreadable"
+    REFUSED = "refused"
+    FAILED = "failed"
+    BEHIND = "behind"
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """What a handler raised that no repetition will mend."""
+
+    error: Exception
+
+
+class TooManyFailures(Exception):
+    """So many events failed one after the other that the release is at fault, not the events: the worker must halt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A message with its headers by name, and its topic without the stack's prefix."""
+
+    message: Message
+    topic: str
+    headers: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive offsets of one partition, and how often they were begun."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Hold:
+    """Why a key's events queue: letters that wait for a person (`waiting`), and retried ones that have not come back (`returning`)."""
+
+    waiting: set[UUID] = field(default_factory=set)
+    returning: set[UUID] = field(default_factory=set)
+    failed: bool = False
+
+    def copy(self) -> "Hold":
+        return Hold(set(self.waiting), set(self.returning), self.failed)
+
+
+Key = tuple[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was there when a batch was begun: spans that an earlier process began and did not finish, and the keys that queue."""
+
+    unfinished: tuple[Span, ...]
+    holds: dict[Key, Hold]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction is to do, and which keys queue once it has committed."""
+
+    holds: dict[Key, Hold]
+    events: list[tuple[Item, Heard[Any]]] = field(default_factory=list)
+    aside: list[tuple[Item, Outcome, str, str, UUID | None]] = field(default_factory=list)
+    returned: list[UUID] = field(default_factory=list)
+    spans: tuple[Span, ...] = ()
+    passed_over: Counter[Outcome] = field(default_factory=Counter)
+
+
+class Journal(Protocol):
+    """Where the loop keeps what must survive it."""
+
+    async def begin(self, spans: Sequence[Span]) -> Before:
+        """Count these spans as begun, durable against the death of this process, and tell what was there before."""
+
+    async def commit(self, batch: Batch) -> Counter[Outcome]:
+        """One transaction: the inbox, the stage's handler over what is new, the letters, the counts taken back."""
+
+
+class ConsumeLoop:
+    """One per worker. `take` is called with one batch after the other, never twice at once."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        journal: Journal,
+        *,
+        service: str,
+        prefix: str = "",
+        changed: Callable[[], None] = lambda: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._reader, self._journal, self._service, self._prefix = reader, journal, service, prefix
+        self._changed, self._sleep = changed, sleep
+        self._holds: dict[Key, Hold] = {}
+        self._failures = 0
+        self.busy_since: float | None = None
+        """Monotonic instant at which the batch in hand was begun."""
+
+    async def take(self, messages: Sequence[Message]) -> Counter[Outcome]:
+        """Settle these messages, in order. Raises TooManyFailures, and nothing else but bugs of the kit itself."""
+        self.busy_since = time.monotonic()
+        try:
+            items = self._heard(messages)
+            done = Counter({Outcome.NOT_HEARD: len(messages) - len(items)})
+            if items:
+                done += await self._take(items)
+                self._changed()
+            self._count(done, self.busy_since)
+            return done
+        finally:
+            self.busy_since = None
+
+    def _heard(self, messages: Sequence[Message]) -> list[Item]:
+        prefix, passes_over, items = self._prefix, self._reader.passes_over, []
+        for message in messages:
+            headers = {name: value or b"" for name, value in message.headers or ()}
+            if not passes_over(headers):
+                items.append(Item(message, message.topic.removeprefix(prefix), headers))
+        return items
+
+    async def _take(self, items: list[Item]) -> Counter[Outcome]:
+        spans = _spans(items)
+        before = await self._patiently(partial(self._journal.begin, spans))
+        self._holds = before.holds
+        if not before.unfinished:
+            return await self._settle(items)
+        log.warning("going event by event: an earlier process did not finish here", count=len(items))
+        done: Counter[Outcome] = Counter()
+        for item in items:
+            own = _spans([item])
+            begun = before if own[0] in spans else await self._patiently(partial(self._journal.begin, own))
+            done += await self._alone(item, begun)
+        return done
+
+    async def _alone(self, item: Item, before: Before) -> Counter[Outcome]:
+        place = item.topic, item.message.partition, item.message.offset, item.message.offset
+        deaths = max((s.count for s in before.unfinished if (s.topic, s.partition, s.first, s.last) == place), default=0)
+        if deaths < DEATHS_BEFORE_SET_ASIDE:
+            return await self._settle([item])
+        return await self._set_aside(item, f"the process died {deaths} times while it handled this event")
+
+    async def _settle(self, items: list[Item]) -> Counter[Outcome]:
+        """All of them in one transaction; where that fails, halves, until the culprit stands alone."""
+        result = await self._attempt(partial(self._apply, items))
+        if not isinstance(result, Bug):
+            return result
+        if len(items) == 1:
+            return await self._try_again(items[0], result)
+        middle = len(items) // 2
+        return await self._settle(items[:middle]) + await self._settle(items[middle:])
+
+    async def _try_again(self, item: Item, bug: Bug) -> Counter[Outcome]:
+        for seconds in _SECOND_AND_THIRD_TRY_SECONDS:
+            await self._sleep(seconds)
+            result = await self._attempt(partial(self._apply, [item]))
+            if not isinstance(result, Bug):
+                return result
+            bug = result
+        self._failures += 1
+        log.error("event set aside: its handler fails", **_place(item), exc_info=bug.error)
+        done = await self._set_aside(item, " | ".join(describe(bug.error, bug.error.__traceback__)[-3:]))
+        if self._failures >= FAILURES_BEFORE_HALT:
+            raise TooManyFailures(f"{self._failures} events in a row failed in {self._service}")
+        return done
+
+    async def _set_aside(self, item: Item, detail: str) -> Counter[Outcome]:
+        batch = self._new_batch([item])
+        _queue(batch, item, Outcome.FAILED, "handler-failed", detail, event_id(item.headers))
+        return await self._patiently(partial(self._commit, batch))
+
+    async def _apply(self, items: list[Item]) -> Counter[Outcome]:
+        done = await self._commit(self._read(items))
+        if done[Outcome.APPLIED]:
+            self._failures = 0
+        return done
+
+    async def _commit(self, batch: Batch) -> Counter[Outcome]:
+        done = await self._journal.commit(batch) + batch.passed_over
+        self._holds = batch.holds
+        return done
+
+    def _new_batch(self, items: list[Item]) -> Batch:
+        return Batch({key: hold.copy() for key, hold in self._holds.items()}, spans=_spans(items))
+
+    def _read(self, items: list[Item]) -> Batch:
+        """Decode; drop what the batch holds twice; queue what stands behind a failed event of its key."""
+        batch, seen, read = self._new_batch(items), set[UUID](), self._reader.read
+        for item in items:
+            try:
+                heard = read(item.headers, item.message.value)
+            except BadData as error:
+                batch.aside.append((item, Outcome.UNREADABLE, "unreadable", str(error), None))
+                continue
+            if heard is None:
+                batch.passed_over[Outcome.NOT_HEARD] += 1
+            elif heard.id in seen:
+                batch.passed_over[Outcome.DUPLICATE] += 1
+            elif not batch.holds or _may_pass(batch, item, heard.id):
+                seen.add(heard.id)
+                batch.events.append((item, heard))
+        return batch
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """The result. Only transient failures are waited out: any other is a bug of the kit, and crashes."""
+        result = await self._attempt(work)
+        if isinstance(result, Bug):
+            raise result.error
+        return result
+
+    async def _attempt(self, work: Callable[[], Awaitable[T]]) -> T | Bug:
+        """The result, or the bug that stood in its way; transient failures are waited out, as often as it takes."""
+        tries = 0
+        while True:
+            try:
+                return await work()
+            except Exception as error:  # noqa: BLE001  # whatever a handler raises must become a dead letter: an exception that leaves an agent loses events
+                if not is_transient(error):
+                    return Bug(error)
+                reason = type(error).__name__
+            metrics.RETRIES.labels(self._service, reason).inc()
+            log.warning("batch failed for a passing reason and is tried again", error=reason, attempt=tries)
+            await self._sleep(pause_seconds(tries))
+            tries += 1
+
+    def _count(self, done: Counter[Outcome], began: float) -> None:
+        for outcome, count in done.items():
+            if outcome in _DEAD:
+                metrics.DEAD_LETTERS.labels(self._service, outcome.value).inc(count)
+            metrics.EVENTS.labels(self._service, "dead" if outcome in _DEAD else outcome.value).inc(count)
+        if done[Outcome.APPLIED]:
+            metrics.BATCH_SECONDS.labels(self._service).observe(time.monotonic() - began)
+            metrics.BATCH_EVENTS.labels(self._service).observe(done[Outcome.APPLIED])
+
+
+_DEAD = frozenset({Outcome.UNREADABLE, Outcome.REFUSED, Outcome.FAILED, Outcome.BEHIND})
+
+
+def _spans(items: Sequence[Item]) -> tuple[Span, ...]:
+    bounds: dict[tuple[str, int], list[int]] = {}
+    for item in items:
+        message = item.message
+        found = bounds.setdefault((item.topic, message.partition), [message.offset, message.offset])
+        found[1] = message.offset
+    return tuple(Span(topic, partition, first, last) for (topic, partition), (first, last) in bounds.items())
+
+
+def _may_pass(batch: Batch, item: Item, id: UUID) -> bool:
+    """Whether the event may be handled: nothing of its key waits, or it is the one that everything waits for."""
+    hold = batch.holds.get((item.topic, item.message.key or b""))
+    if hold is None or item.message.key is None or not (hold.waiting or hold.returning):
+        return True
+    if id in hold.waiting:
+        batch.passed_over[Outcome.DUPLICATE] += 1
+        return False
+    if id in hold.returning and not hold.failed:
+        hold.returning.discard(id)
+        batch.returned.append(id)
+        return True
+    _queue(batch, item, Outcome.BEHIND, "behind-a-failed-event", "an earlier event of the same key waits; retry them together", id)
+    return False
+
+
+def _queue(batch: Batch, item: Item, outcome: Outcome, reason: str, detail: str, id: UUID | None) -> None:
+    batch.aside.append((item, outcome, reason, detail, id))
+    if id is not None and item.message.key is not None:
+        hold = batch.holds.setdefault((item.topic, item.message.key), Hold())
+        hold.waiting.add(id)
+        hold.failed = hold.failed or outcome is Outcome.FAILED
+
+
+def _place(item: Item) -> dict[str, object]:
+    return {"topic": item.topic, "partition": item.message.partition, "offset": item.message.offset}

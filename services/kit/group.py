@@ -1,0 +1,25 @@
+"""How a worker stands in its consumer group: the measured settings that both drivers share."""
+
+from dataclasses import dataclass
+
+BATCH = 500
+"""Most messages in one transaction."""
+
+COMMIT_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`instance` is fixed per process slot: a killed worker is back in its partitions without a rebalance of the others."""
+
+    bootstrap: str
+    name: str
+    instance: str
+    topics: tuple[str, ...]
+    session_seconds: float = 30.0
+    heartbeat_seconds: float = 3.0
+    fetch_wait_milliseconds: int = 500
+
+    @property
+    def client_id(self) -> str:
+        return f"{self.name}-{self.instance}"

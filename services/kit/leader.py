@@ -1,0 +1,68 @@
+"""One worker of a service at a time does what must not be done twice: it holds an advisory lock, on a connection of its own.
+
+The lock goes with the connection: when that breaks, whatever ran under it is stopped, and another worker takes over. What runs here must still
+bear a second one beside it for a moment: rows are locked, effects idempotent.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import asyncpg
+import structlog
+
+from services.kit.transient import MAY_PASS, is_transient, pause_seconds
+
+log = structlog.get_logger(__name__)
+
+Connection = "asyncpg.Connection[asyncpg.Record]"
+Duty = Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[None]]
+
+_STANDBY_SECONDS = 0.5
+
+
+class Leader:
+    """`connect` opens the connection; `duties` run side by side while the lock is held."""
+
+    def __init__(self, service: str, connect: Callable[[], Awaitable["asyncpg.Connection[asyncpg.Record]"]], duties: Sequence[Duty]) -> None:
+        self._service, self._connect, self._duties = service, connect, duties
+        self.leading = False
+
+    async def run(self) -> None:
+        """Lead, or wait to lead, until cancelled. Raises what a duty raises, unless it passes by itself."""
+        tries = 0
+        while True:
+            try:
+                await self._term()
+            except* MAY_PASS as errors:
+                others = errors.split(is_transient)[1]
+                if others is not None:
+                    raise others from None
+                log.warning("leadership ended with its connection", service=self._service, attempt=tries)
+            tries = 0 if self.leading else tries + 1
+            self.leading = False
+            await asyncio.sleep(pause_seconds(tries))
+
+    async def _term(self) -> None:
+        connection = await self._connect()
+        try:
+            while not await connection.fetchval("select pg_try_advisory_lock(hashtext('kept leader'), hashtext($1))", self._service):  # noqa: ASYNC110
+                await asyncio.sleep(_STANDBY_SECONDS)
+            self.leading = True
+            log.info("leading", service=self._service)
+            async with asyncio.TaskGroup() as group:
+                for duty in self._duties:
+                    group.create_task(_run(duty, connection))
+        finally:
+            await _close(connection)
+
+
+async def _run(duty: Duty, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await duty(connection)
+
+
+async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Closed whatever happens: a connection that is left open keeps the lock."""
+    try:
+        await connection.close(timeout=2)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()

@@ -1,0 +1,68 @@
+"""The outbox on its way to Kafka: rows by id, every one acknowledged by all replicas before it is deleted; the whole batch again on any doubt.
+
+It runs on one worker of a service at a time, on the connection that holds the service's lock. Rows are deleted, never marked or skipped past: a
+row that commits late is still seen.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+
+from services.kit import metrics
+from services.kit.changes import Changes
+from services.kit.database import decode_headers
+from services.kit.ports import Log, LogUnavailable, Outgoing
+from services.kit.transient import pause_seconds
+
+log = structlog.get_logger(__name__)
+
+_TAKE = "select id, topic, key, payload, headers, created_at from outbox order by id limit 1000"
+_DELETE = "delete from outbox where id = any($1::bigint[])"
+_POLL_SECONDS = 0.05
+
+
+class Relay:
+    """`foreign` is called when another process left the rows: its commit may have left more to do than to send."""
+
+    def __init__(self, service: str, prefix: str, sink: Log, changes: Changes, foreign: Callable[[], None] = lambda: None) -> None:
+        self._service, self._prefix, self._log, self._changes, self._foreign = service, prefix, sink, changes, foreign
+        self._rows, self._age = metrics.OUTBOX_ROWS.labels(service), metrics.OUTBOX_AGE_SECONDS.labels(service)
+
+    async def run(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Relay until cancelled. Raises what the connection raises: the leader connects again."""
+        take = await connection.prepare(_TAKE)
+        delete = await connection.prepare(_DELETE)
+        last = -1
+        while True:
+            seen, before, last = self._changes.count, last, self._changes.count
+            rows = await take.fetch()
+            self._rows.set(len(rows))
+            if not rows:
+                self._age.set(0)
+                await self._changes.after(seen, _POLL_SECONDS)
+                continue
+            self._age.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()))
+            await self._send([_outgoing(row, self._prefix) for row in rows])
+            await delete.fetch([row["id"] for row in rows])
+            metrics.RELAYED.labels(self._service).inc(len(rows))
+            if seen == before:
+                self._foreign()
+
+    async def _send(self, messages: list[Outgoing]) -> None:
+        """All of them acknowledged, however often it takes."""
+        tries = 0
+        while True:
+            try:
+                return await self._log.send(messages)
+            except LogUnavailable as error:
+                metrics.RELAY_FAILURES.labels(self._service, type(error.__cause__ or error).__name__).inc()
+                log.warning("the log did not acknowledge; the whole batch is sent again", reason=str(error), attempt=tries, count=len(messages))
+            await asyncio.sleep(pause_seconds(tries))
+            tries += 1
+
+
+def _outgoing(row: asyncpg.Record, prefix: str) -> Outgoing:
+    return Outgoing(prefix + row["topic"], row["key"], row["payload"], decode_headers(row["headers"]))

@@ -1,0 +1,75 @@
+"""A stage whose effects can be counted: one row and one event said per event heard. Run as a process: `python -m tests.integration.kit.toy`."""
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from services.kit import migrations
+from services.kit.clock import record_now
+from services.kit.database import Transaction, service_password, service_url
+from services.kit.inbox_days import inbox_statements
+from services.kit.settings import KitSettings
+from services.kit.stage import Stage
+from services.kit.topics import Topic
+from services.kit.values import Heard
+from services.kit.worker import Worker, run
+
+SERVICE, HEARD, SAID = "toy", "toy.in.v1", "toy.out.v1"
+COUNTED, ECHOED = "toy.Counted.v1", "toy.Echoed.v1"
+TOPICS = tuple(Topic(name, 6, "delete", 168, 1_048_576) for name in (HEARD, SAID))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """`behaviour`: count | fail | refuse | die."""
+
+    n: int
+    behaviour: str = "count"
+
+
+async def handle(work: Transaction, batch: Sequence[Heard[Counted]]) -> None:
+    """Counts what is heard; no key guards the table, so that an event applied twice shows."""
+    for heard in batch:
+        if heard.data.behaviour == "fail":
+            raise RuntimeError("this event fails whenever it is handled")
+        if heard.data.behaviour == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if heard.data.behaviour == "refuse":
+            work.set_aside(heard, "not-wanted", "this event is refused whenever it is handled")
+    good = [heard for heard in batch if heard.data.behaviour == "count"]
+    await work.connection.execute("insert into counted select * from unnest($1::uuid[], $2::int[])", [h.id for h in good], [h.data.n for h in good])
+    for heard in good:
+        work.say(SAID, ECHOED, {"n": heard.data.n}, key=heard.subject, cause=heard.cause, version=heard.version)
+
+
+STAGE: Stage = Stage(SERVICE, (HEARD,), {COUNTED: Counted}, handle)
+
+
+def create_schema(admin_url: str) -> None:
+    """The toy's role, schema and tables, as `migrate` makes a service's."""
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        exists = admin.execute("select 1 from pg_roles where rolname = 'kept_toy'").fetchone()
+        verb = sql.SQL("alter role" if exists else "create role")
+        admin.execute(sql.SQL("{} kept_toy login password {}").format(verb, sql.Literal(service_password(admin_url, SERVICE))))
+        admin.execute("create schema if not exists toy authorization kept_toy")
+    with psycopg.connect(service_url(admin_url, SERVICE), options="-c search_path=toy") as service:
+        for statement in (*migrations.KIT_TABLES, *inbox_statements(record_now().date(), [])):
+            service.execute(statement)
+        service.execute("create table counted (event_id uuid not null, n int not null)")
+
+
+def worker(settings: KitSettings | None = None) -> Worker:
+    return Worker(STAGE, settings=settings or KitSettings())
+
+
+def main() -> Any:
+    run(worker())
+
+
+if __name__ == "__main__":
+    main()
