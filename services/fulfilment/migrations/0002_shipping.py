@@ -39,7 +39,8 @@ TABLES = (
     """create table manifests (
         manifest_id uuid primary key, carrier text not null, site text not null, ship_on date not null,
         state text not null check (state in ('open', 'closing', 'transmitted')), opened_at timestamptz not null, closed_by text,
-        transmitted_at timestamptz, confirmation text, problem text, check ((state = 'transmitted') = (transmitted_at is not null)))""",
+        transmitted_at timestamptz, confirmation text, problem text, tried_at timestamptz not null default clock_timestamp(),
+        check ((state = 'transmitted') = (transmitted_at is not null)))""",
     "create unique index manifests_open on manifests (carrier, site, ship_on) where state = 'open'",
     """create table load_lists (
         load_list_id uuid primary key, site text not null, carrier_service text not null references carrier_services,

@@ -193,6 +193,14 @@ def is_upgraded(shipment: Shipment) -> bool:
     return shipment.promised_service is not None and shipment.carrier_service != shipment.promised_service
 
 
+def promised_anew(shipment: Shipment, carrier_service: str | None, hand_over_by: datetime | None, due_at: datetime | None) -> Shipment:
+    """A shipment released again after a shortage, with a promise of its own: it aims at that, unless it is upgraded or labelled already."""
+    if hand_over_by is None or carrier_service is None:
+        return shipment
+    promised = replace(shipment, promised_service=carrier_service, promised_by=hand_over_by, due_at=due_at)
+    return promised if is_upgraded(shipment) or shipment.labelled else back_to_promise(promised)
+
+
 def slack(shipment: Shipment, now: datetime, rates: Rates) -> timedelta | None:
     """How much time is to spare before the hand-over; None where no departure is aimed at or nothing is left to do."""
     if shipment.hand_over_by is None or shipment.phase is Phase.LOADED or shipment.state is not ShipmentState.RELEASED:

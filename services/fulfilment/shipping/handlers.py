@@ -20,6 +20,7 @@ from services.fulfilment.shipping.domain import (
     departure_for,
     foresee,
     is_upgraded,
+    promised_anew,
     slack,
     upgraded,
 )
@@ -90,7 +91,10 @@ def _on_placed(heard: Heard[OrderPlaced], book: Book, store: Store) -> None:
 
 def _on_released(heard: Heard[OrderReleased], book: Book, store: Store) -> None:
     shipment = _newer(heard, book, store)
-    if shipment is None or shipment.state is not ShipmentState.PLACED:
+    if shipment is None or shipment.state not in (ShipmentState.PLACED, ShipmentState.RELEASED):
+        return
+    if shipment.state is ShipmentState.RELEASED:
+        book.shipments[shipment.order_id] = promised_anew(shipment, heard.data.carrier_service, heard.data.hand_over_by, heard.data.due_at)
         return
     said, to = heard.data, heard.data.destination
     released = replace(

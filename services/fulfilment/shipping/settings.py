@@ -2,12 +2,19 @@
 
 from datetime import timedelta
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.fulfilment.shipping.domain import Rates
+from services.fulfilment.shipping.labels.clients import kept_carrier
+from services.fulfilment.shipping.labels.handlers import Account
+from services.fulfilment.shipping.labels.ports import Carrier, CarrierAway
+from services.kit.database import Database
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 
 class CarrierAccount(BaseModel):
@@ -43,3 +50,34 @@ class ShippingSettings(BaseSettings):
 def shipping_settings() -> ShippingSettings:
     """The settings of this process, read when first asked for."""
     return ShippingSettings()
+
+
+@cache
+def account(carrier: str) -> Carrier:
+    """Our account with this carrier. Raises CarrierAway where none is configured: what waits for it is kept until one is."""
+    configured = shipping_settings().carriers.get(carrier)
+    if configured is None:
+        raise CarrierAway(f"no account with the carrier {carrier} is configured: add it to KEPT_SHIPPING_CARRIERS")
+    return kept_carrier(configured.url, configured.api_key.get_secret_value(), configured.timeout_seconds)
+
+
+def webhook_secrets(carrier: str) -> list[str]:
+    """What this carrier signs its webhooks with; none for a carrier we have no account with."""
+    configured = shipping_settings().carriers.get(carrier)
+    return [secret.get_secret_value() for secret in configured.webhook_secrets] if configured else []
+
+
+def database_of(request: "Request") -> Database:
+    """The process's database, which the application's lifespan opens."""
+    return cast(Database, request.app.state.database)
+
+
+def account_of(request: "Request") -> Account:
+    """Our accounts with carriers: those that the application brings, else those of the settings."""
+    return cast(Account, getattr(request.app.state, "carrier_account", account))
+
+
+def secrets_of(request: "Request", carrier: str) -> list[str]:
+    """What this carrier signs with: as the application says, else as the settings do."""
+    given = getattr(request.app.state, "webhook_secrets", None)
+    return list(given.get(carrier, ())) if given is not None else webhook_secrets(carrier)

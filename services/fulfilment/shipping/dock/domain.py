@@ -72,6 +72,12 @@ class ManifestFrozen(Refusal):
     slug = "manifest-frozen"
 
 
+class ManifestRefused(Refusal):
+    """The carrier does not take the manifest."""
+
+    slug = "manifest-refused"
+
+
 class WrongTrailer(Refusal):
     """The parcel belongs elsewhere."""
 

@@ -1,13 +1,12 @@
 """Carriers over HTTP. A call that ends without a readable answer raises CarrierAway: what the carrier did is then asked, never guessed."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import msgspec
 
 from services.fulfilment.shipping.labels.domain import BoughtLabel, LabelRequest
-from services.fulfilment.shipping.labels.ports import Carrier, CarrierAway, CarrierRefused, ManifestRequest
+from services.fulfilment.shipping.labels.ports import CarrierAway, CarrierRefused, ManifestRequest
 from services.kit.values import Money
 
 _REFUSALS = frozenset({400, 404, 409, 410, 422})
@@ -73,13 +72,6 @@ def kept_carrier(url: str, api_key: str, timeout_seconds: float, transport: http
     headers = {"authorization": f"Bearer {api_key}"}
     client = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_seconds, transport=transport, follow_redirects=False)
     return KeptCarrier(client)
-
-
-def account_of(carriers: Mapping[str, Carrier], name: str) -> Carrier:
-    """The account with this carrier. Raises CarrierAway where none is configured: configuring one mends it."""
-    if name not in carriers:
-        raise CarrierAway(f"no account with the carrier {name} is configured")
-    return carriers[name]
 
 
 def _refusing(answer: httpx.Response) -> httpx.Response:

@@ -1,0 +1,60 @@
+"""What shipping does without being asked: upgrades whose order does not come, delays that are foreseen, labels and manifests left open."""
+
+from services.fulfilment.shipping.dock.handlers import settle_manifests
+from services.fulfilment.shipping.dock.store import Manifests
+from services.fulfilment.shipping.handlers import on_events, on_late, on_waiting_wants
+from services.fulfilment.shipping.labels.handlers import settle_all
+from services.fulfilment.shipping.labels.store import Labels
+from services.fulfilment.shipping.messages import HEARS
+from services.fulfilment.shipping.settings import account, shipping_settings
+from services.fulfilment.shipping.store import ShippingStore
+from services.fulfilment.work import WorkLog
+from services.kit.database import Database, Transaction
+from services.kit.stage import Errand, Timer
+
+TOPICS = ("orders.customer.v1", "loyalty.upgrade.v1")
+"""What is heard beside the topics of all of fulfilment."""
+
+__all__ = ["ERRANDS", "HEARS", "TIMERS", "TOPICS", "on_events", "store_of"]
+
+
+def store_of(work: Transaction, log: WorkLog) -> ShippingStore:
+    """The store that `on_events` works on, with the rates of the settings."""
+    return ShippingStore(work, log, shipping_settings().rates)
+
+
+async def refuse_waiting_wants(work: Transaction) -> int:
+    """Wants that waited too long for their order to be released are answered."""
+    log = WorkLog(work)
+    store = store_of(work, log)
+    waiting = await store.waiting_wants()
+    if waiting:
+        await on_waiting_wants(waiting, store)
+        await log.flush()
+    return len(waiting)
+
+
+async def foresee_delays(work: Transaction) -> int:
+    """Orders whose departure can no longer be made aim at the next one, and it is told."""
+    log = WorkLog(work)
+    store = store_of(work, log)
+    late = await store.late()
+    if late:
+        await on_late(late, store)
+        await log.flush()
+    return len(late)
+
+
+async def settle_labels(database: Database) -> int:
+    """Labels that a request left open are asked about at their carriers."""
+    settings = shipping_settings()
+    return await settle_all(Labels(database, settings.rates), account, settings.label_retry_seconds)
+
+
+async def transmit_manifests(database: Database) -> int:
+    """Manifests that a request left frozen are sent again."""
+    return await settle_manifests(Manifests(database), account, shipping_settings().label_retry_seconds)
+
+
+TIMERS = (Timer("upgrade wants", refuse_waiting_wants), Timer("delays", foresee_delays))
+ERRANDS = (Errand("labels", settle_labels), Errand("manifests", transmit_manifests))

@@ -1,0 +1,38 @@
+"""Where carriers tell us of parcels: public, and open only to what they signed."""
+
+from typing import Annotated
+
+from fastapi import Path, Request
+from starlette.responses import Response
+
+from services.fulfilment.shipping.settings import database_of, secrets_of
+from services.fulfilment.shipping.tracking.messages import CarrierEvent, verified_id
+from services.fulfilment.shipping.tracking.store import Tracking
+from services.kit.http import Problem, Routes, answer, cause_of, operation
+from services.kit.http.body import parse
+
+router = Routes()
+
+
+@router.post(
+    "/v1/webhooks/carriers/{carrier}",
+    **operation(
+        access="public", body=CarrierEvent, answers={200: "Heard, now or before.", 202: "Heard, and set aside for a person: no such parcel with you."}
+    ),
+)
+async def post_webhook(request: Request, carrier: Annotated[str, Path(max_length=32)]) -> Response:
+    """401 for whatever is not signed by the carrier within 5 minutes of now, an unknown carrier included: nobody learns which."""
+    body = await request.body()
+    message_id = verified_id(secrets_of(request, carrier), request.headers, body)
+    if message_id is None:
+        raise Problem(401, "not-signed", "The webhook carries no valid signature of this carrier: sign it anew, with the time of now.")
+    event = parse(CarrierEvent, body)
+    assert isinstance(event, CarrierEvent)
+    async with database_of(request).transaction() as work:
+        tracking = Tracking(work, carrier)
+        if not await tracking.is_new(message_id):
+            return answer({"event_id": event.event_id, "heard": "before"})
+        aside = await tracking.hear(event.said(), cause_of(request))
+    if aside is not None:
+        return answer({"event_id": event.event_id, "heard": "set-aside", "reason": aside.value}, 202)
+    return answer({"event_id": event.event_id, "heard": "now"})
