@@ -16,8 +16,6 @@ BOOTSTRAP, DSN, TOPIC = os.environ["BENCH_KAFKA"], os.environ["BENCH_DATABASE"],
 EVENTS, GROUP, BATCH = int(os.environ["BENCH_EVENTS"]), os.environ["BENCH_GROUP"], 500
 FETCH_BYTES = 1 << 20
 
-TABLE = "create table states (id uuid primary key, customer_id text not null, total_minor int not null, lines jsonb not null)"
-
 STATEMENT = """
 with given as (
   select * from unnest($1::date[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::uuid[], $8::bytea[])
@@ -28,7 +26,7 @@ with given as (
   insert into states select id, customer_id, total_minor, lines::jsonb from given join fresh using (event_id)
 )
 insert into outbox (event_id, topic, key, type, payload, headers)
-select said_id, 'bench.said.v1', id::text, 'bench.StockWanted.v1', payload, '' from given join fresh using (event_id)"""
+select said_id, 'bench.said.v1', convert_to(id::text, 'UTF8'), 'bench.StockWanted.v1', payload, '' from given join fresh using (event_id)"""
 
 
 class Line(msgspec.Struct):

@@ -11,7 +11,7 @@ from bench.work import BATCH, BOOTSTRAP, GROUP, STATEMENT, TOPIC, Meter, columns
 
 app = faust.App(
     GROUP, broker=f"kafka://{BOOTSTRAP}", store="memory://", topic_disable_leader=True, topic_allow_declare=False, stream_buffer_maxsize=16384,
-    consumer_auto_offset_reset="earliest", broker_commit_interval=1.0,
+    consumer_auto_offset_reset="earliest", broker_commit_interval=1.0, web_enabled=False,
 )  # fmt: skip
 topic = app.topic(TOPIC, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 meter = Meter()
@@ -31,4 +31,4 @@ async def consume(stream):  # type: ignore[no-untyped-def]  # Faust's own style
             os._exit(0)
 
 
-faust.Worker(app, loglevel="error", redirect_stdouts=False, web_enabled=False).execute_from_commandline()
+faust.Worker(app, loglevel="error", redirect_stdouts=False).execute_from_commandline()

@@ -1,0 +1,57 @@
+"""Our kit: the consume loop and its journal behind a driver (`faust` or `raw`, the argument), without the relay, which the others lack as well."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from uuid import UUID
+
+import uvloop
+
+from bench.work import BOOTSTRAP, DSN, EVENTS, GROUP, TOPIC, Meter, Placed, Wanted, encode
+from services.kit.clock import SystemClock
+from services.kit.consume import ConsumeLoop
+from services.kit.database import Database, Transaction
+from services.kit.envelope import Reader
+from services.kit.faust_driver import FaustDriver
+from services.kit.group import Group
+from services.kit.inbox import SqlJournal
+from services.kit.raw_driver import RawDriver
+from services.kit.values import Heard
+
+INSERT = "insert into states select a, b, c, d::jsonb from unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) as t (a, b, c, d)"
+DRIVERS = {"faust": FaustDriver, "raw": RawDriver}
+
+
+async def handle(work: Transaction, events: Sequence[Heard[Placed]]) -> None:
+    rows = [(e.data.order_id, e.data.customer_id, e.data.total_minor, encode(e.data.lines).decode()) for e in events]
+    columns: list[list[UUID | str | int]] = [list(column) for column in zip(*rows, strict=True)]
+    await work.connection.execute(INSERT, *columns)
+    for event in events:
+        wanted = Wanted(event.data.order_id, event.data.total_minor)
+        work.say("bench.said.v1", "bench.StockWanted.v1", wanted, key=str(wanted.order_id), cause=event.cause, version=1)
+
+
+async def main(kind: str) -> None:
+    meter, done = Meter(), asyncio.Event()
+    database = await Database.connect(DSN, "bench", SystemClock())
+    journal = SqlJournal(database, handle)
+    loop = ConsumeLoop(Reader({"bench.Placed.v1": Placed}), journal, service="bench")
+    take = loop.take
+
+    async def metered(messages):  # type: ignore[no-untyped-def]  # the loop's own signature
+        meter.start()
+        outcome = await take(messages)
+        if meter.add(len(messages)):
+            done.set()
+        return outcome
+
+    loop.take = metered  # type: ignore[method-assign]  # counted from outside, like the others
+    driver = DRIVERS[kind](loop, Group(BOOTSTRAP, GROUP, "0", (TOPIC,)))
+    await driver.start()
+    await done.wait()
+    meter.report()
+    await driver.stop(5)
+
+
+assert EVENTS
+uvloop.run(main(sys.argv[1]))

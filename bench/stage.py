@@ -1,0 +1,94 @@
+"""One consuming stage, ours beside raw aiokafka + asyncpg, FastStream and stock Faust: the same topic, tables and statement, in interleaved rounds."""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from bench.tables import TABLE
+from services.kit.envelope import headers_of
+from services.kit.ids import uuid7
+from services.kit.migrations import KIT_TABLES
+from services.kit.trace import child_of
+from services.kit.values import Cause
+
+CONTENDERS = {
+    "raw aiokafka + asyncpg": ["bench.contenders.raw"],
+    "kept, Faust driver": ["bench.contenders.kept", "faust"],
+    "kept, raw driver": ["bench.contenders.kept", "raw"],
+    "FastStream, batches": ["bench.contenders.faststream_batch"],
+    "stock Faust, take": ["bench.contenders.stock_faust"],
+}
+
+
+async def fill(bootstrap: str, topic: str, events: int) -> None:
+    """Put the events on a topic of six partitions: 12 lines each, CloudEvents headers as the kit writes them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 6, 1)])
+    await admin.close()
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=20, max_batch_size=1 << 18)
+    await producer.start()
+    waits = []
+    for number in range(events):
+        order = uuid7()
+        data = {
+            "order_id": str(order), "customer_id": f"c-{number % 1000}", "total_minor": 1299,
+            "lines": [{"sku": f"A-{line}", "quantity": 2, "unit_price_minor": 499} for line in range(3)],
+        }  # fmt: skip
+        cause = Cause(order, order, child_of(None))
+        headers = headers_of(
+            id=uuid7(), type="bench.Placed.v1", source="/bench", subject=str(order), time=datetime.now(UTC), version=1, cause=cause,
+            traceparent=cause.traceparent,
+        )  # fmt: skip
+        waits.append(await producer.send(topic, json.dumps(data).encode(), key=str(order).encode(), headers=headers))
+    await asyncio.gather(*waits)
+    await producer.stop()
+
+
+async def empty_tables(database: str) -> None:
+    connection = await asyncpg.connect(database)
+    await connection.execute("drop schema if exists bench cascade; create schema bench; set search_path to bench")
+    for statement in (*KIT_TABLES, TABLE):
+        await connection.execute(statement)
+    await connection.close()
+
+
+def contend(arguments: list[str], bootstrap: str, database: str, topic: str, events: int) -> dict[str, Any]:
+    """One contender's figures of one round."""
+    told = {"BENCH_KAFKA": bootstrap, "BENCH_DATABASE": database, "BENCH_TOPIC": topic, "BENCH_EVENTS": str(events), "BENCH_GROUP": f"bench-{uuid4()}"}
+    done = subprocess.run([sys.executable, "-m", *arguments], env={**os.environ, **told}, capture_output=True, text=True, timeout=300, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if not lines:
+        raise RuntimeError(f"{arguments} said nothing: {done.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(lines[-1])
+    return result
+
+
+def measure(bootstrap: str, database: str, *, events: int, rounds: int) -> list[dict[str, Any]]:
+    """Rounds there and back (ABBA), so that a slow minute of the machine touches all alike. Medians."""
+    topic = f"bench.placed.{uuid4().hex[:8]}"
+    asyncio.run(fill(bootstrap, topic, events))
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
+    for number in range(rounds):
+        for name in list(CONTENDERS) if number % 2 == 0 else list(reversed(CONTENDERS)):
+            asyncio.run(empty_tables(database))
+            results[name].append(contend(CONTENDERS[name], bootstrap, database, topic, events))
+            print(f"  round {number + 1}: {name}: {results[name][-1]['per_second']:,}/s", flush=True)
+    return [
+        {
+            "name": name,
+            "per_second": statistics.median(each["per_second"] for each in rows),
+            "cpu_us_per_event": statistics.median(each["cpu_us_per_event"] for each in rows),
+        }
+        for name, rows in results.items()
+    ]
