@@ -25,21 +25,11 @@ _APPEND = """
 insert into promise_entries (ledger, position, promise_id, seq, kind, body, occurred_at, recorded_at, key)
 select $1, * from unnest($2::bigint[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::text[])"""
 
-_KEEP_PROMISES = """
-insert into promises (promise_id, made_at_position, seq, order_id, customer_id, state, settled_at, customer_text, language, due_on, due_at, zone,
-    hand_over_by, carrier_service, terms, quote_id, replaces, missed_hand_over, evidence, made_at, cause_id, correlation_id, traceparent)
-select * from unnest($1::uuid[], $2::bigint[], $3::int[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::date[],
-    $11::timestamptz[], $12::text[], $13::timestamptz[], $14::text[], $15::jsonb[], $16::uuid[], $17::uuid[], $18::timestamptz[], $19::jsonb[],
-    $20::timestamptz[], $21::uuid[], $22::uuid[], $23::text[])"""
-
+_KEEP_PROMISES = "insert into promises select * from jsonb_populate_recordset(null::promises, $1)"
 _MOVE_PROMISES = """
 update promises set seq = moved.seq, state = moved.state, settled_at = moved.settled_at, evidence = moved.evidence
-from unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::jsonb[]) as moved (promise_id, seq, state, settled_at, evidence)
-where promises.promise_id = moved.promise_id"""
-
-_KEEP_ORDERS = """
-insert into orders_view (order_id, customer_id, language, zone, placed_at, quote_id, ask, declined)
-select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::jsonb[], $8::text[])"""
+from jsonb_populate_recordset(null::promises, $1) moved where promises.promise_id = moved.promise_id"""
+_KEEP_ORDERS = "insert into orders_view select * from jsonb_populate_recordset(null::orders_view, $1)"
 
 _PROMISES = "select * from promises where order_id = any ($1) order by made_at_position"
 _DUE = "select * from promises where state = 'open' and due_at < $1 order by due_at, promise_id limit $2"
@@ -73,10 +63,8 @@ class PromiseLedger:
         return await self._quoting.quotes(quote_ids)
 
     async def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
-        orders = [(o.order_id, o.customer_id, o.language, o.zone, o.placed_at, o.quote_id, msgspec.to_builtins(o.ask), story.declined)
-                  for story in stories for o in (story.order,)]  # fmt: skip
-        if orders:
-            await self._sql.execute(_KEEP_ORDERS, *_columns(orders))
+        if stories:
+            await self._sql.execute(_KEEP_ORDERS, [{**msgspec.to_builtins(story.order), "declined": story.declined} for story in stories])
         if entries:
             await self._append(entries)
         for entry in entries:
@@ -102,10 +90,9 @@ class PromiseLedger:
         last = {entry.promise.promise_id: entry.promise for entry in entries}
         made = {entry.promise.promise_id: first + n for n, entry in enumerate(entries) if entry.kind is Kind.MADE}
         if made:
-            await self._sql.execute(_KEEP_PROMISES, *_columns([_row(last[id], position) for id, position in made.items()]))
-        moved = [(p.promise_id, p.seq, p.state.value, p.settled_at, list(p.evidence)) for id, p in last.items() if id not in made]
-        if moved:
-            await self._sql.execute(_MOVE_PROMISES, *_columns(moved))
+            await self._sql.execute(_KEEP_PROMISES, [{**_row(last[id]), "made_at_position": position} for id, position in made.items()])
+        if len(made) < len(last):
+            await self._sql.execute(_MOVE_PROMISES, [_row(promise) for id, promise in last.items() if id not in made])
 
     def _announce(self, entry: Entry) -> None:
         if entry.kind in SAID_OF:
@@ -118,12 +105,11 @@ def _line(entry: Entry, position: int, recorded_at: datetime) -> tuple[object, .
     return position, promise.promise_id, promise.seq, entry.kind.value, line_of(entry), entry.occurred_at, recorded_at, entry.key
 
 
-def _row(p: Promise, made_at_position: int) -> tuple[object, ...]:
-    return (
-        p.promise_id, made_at_position, p.seq, p.order_id, p.customer_id, p.state.value, p.settled_at, p.customer_text, p.language, p.due_on,
-        p.due_at, p.zone, p.hand_over_by, p.carrier_service, msgspec.to_builtins(p.terms), p.quote_id, p.replaces, p.missed_hand_over,
-        list(p.evidence), p.made_at, p.cause.id, p.cause.correlation_id, p.cause.traceparent,
-    )  # fmt: skip
+def _row(promise: Promise) -> dict[str, Any]:
+    """The promise by the names of its columns."""
+    row: dict[str, Any] = msgspec.to_builtins(promise)
+    cause = row.pop("cause")
+    return {**row, "cause_id": cause["id"], "correlation_id": cause["correlation_id"], "traceparent": cause["traceparent"]}
 
 
 def _promise(row: Mapping[str, Any]) -> Promise:

@@ -13,8 +13,7 @@ from services.promises.quoting.ports import Answer, Kept, Question
 
 # Schedules in the order of their names, so that two workers that replace the same ones wait for each other instead of locking each other.
 _REPLACE_SCHEDULES = """
-insert into carrier_services_view (carrier_service, version, site, service, zone, withdrawn, departures, closed_on)
-select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::jsonb[], $8::jsonb[])
+insert into carrier_services_view select * from jsonb_populate_recordset(null::carrier_services_view, $1)
 on conflict (carrier_service) do update set version = excluded.version, site = excluded.site, service = excluded.service, zone = excluded.zone,
     withdrawn = excluded.withdrawn, departures = excluded.departures, closed_on = excluded.closed_on
 where carrier_services_view.version < excluded.version returning carrier_service"""
@@ -51,22 +50,18 @@ class QuotingStore:
         self._sql = work.connection
 
     async def replace_schedules(self, schedules: Sequence[tuple[int, Schedule]]) -> None:
-        rows = [
-            (s.carrier_service, version, s.site, s.service.value, s.zone, s.withdrawn, _plain(s.departures), _plain(sorted(s.closed_on)))
-            for version, s in schedules
-        ]
-        if not rows:
+        if not schedules:
             return
-        taken = {row["carrier_service"] for row in await self._sql.fetch(_REPLACE_SCHEDULES, *_columns(rows))}
-        await self._sql.execute("delete from lanes_view where carrier_service = any ($1)", sorted(taken))
+        rows = [{"version": version, **_plain(schedule), "lanes": None} for version, schedule in schedules]
+        taken = [row["carrier_service"] for row in await self._sql.fetch(_REPLACE_SCHEDULES, rows)]
+        await self._sql.execute("delete from lanes_view where carrier_service = any ($1)", taken)
         lanes = [
-            (lane.country, lane.postcode_prefix, schedule.carrier_service, _plain(lane))
+            {"country": lane.country, "postcode_prefix": lane.postcode_prefix, "carrier_service": schedule.carrier_service, "lane": lane}
             for _, schedule in schedules
             if schedule.carrier_service in taken
             for lane in schedule.lanes
         ]
-        if lanes:
-            await self._sql.execute("insert into lanes_view select * from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[])", *_columns(lanes))
+        await self._sql.execute("insert into lanes_view select * from jsonb_populate_recordset(null::lanes_view, $1)", lanes)
 
     async def replace_queues(self, queues: Sequence[tuple[int, Queue]]) -> None:
         rows = [(queue.site, version, queue.work_seconds, queue.pickers, queue.measured_at) for version, queue in queues]
@@ -111,5 +106,5 @@ def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> Any:
     return msgspec.to_builtins(value)
