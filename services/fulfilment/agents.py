@@ -14,13 +14,12 @@ routes are `routers` in `shipping/api.py`.
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from services.fulfilment import handlers, messages
 from services.fulfilment.floor.projections import measure_queues
 from services.fulfilment.floor.store import FloorSql
-from services.fulfilment.settings import Settings
+from services.fulfilment.settings import fulfilment_settings
 from services.fulfilment.shipping import agents as shipping
 from services.fulfilment.shipping.handlers import on_events as ship
 from services.fulfilment.shipping.messages import HEARS as SHIPPING_HEARS
@@ -34,17 +33,11 @@ from services.kit.stage import Stage, Timer
 from services.kit.values import Heard
 
 
-@cache
-def settings() -> Settings:
-    """The settings of this process, read when first asked for."""
-    return Settings()
-
-
 async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
     """One batch in one transaction."""
     log = WorkLog(work)
-    stock, floor = StockSql(work, log), FloorSql(work, log, settings().lease)
-    let_go = await handlers.on_events(batch, stock, floor, work, uuid7, settings().pace)
+    stock, floor = StockSql(work, log), FloorSql(work, log, fulfilment_settings().lease)
+    let_go = await handlers.on_events(batch, stock, floor, work, uuid7, fulfilment_settings().pace)
     if let_go:
         await free_slots(work, let_go)
     await ship(batch, ShippingStore(work, log, shipping_settings().rates))
@@ -57,7 +50,7 @@ async def try_wants(work: Transaction) -> int:
     stock = StockSql(work, log)
     ripe = await stock.ripe()
     if ripe:
-        await handlers.try_wants(ripe, stock, FloorSql(work, log, settings().lease), settings().pace)
+        await handlers.try_wants(ripe, stock, FloorSql(work, log, fulfilment_settings().lease), fulfilment_settings().pace)
         await log.flush()
     return len(ripe)
 

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from services.fulfilment.settings import Settings
+from services.kit.settings import KitSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
-def application(settings: Settings) -> "FastAPI":
+def application(settings: KitSettings) -> "FastAPI":
     """The API over a database of its own, which it waits for."""
     from services.fulfilment.floor.api import router as floor
     from services.fulfilment.shipping.api import routers as shipping
@@ -24,7 +24,6 @@ def application(settings: Settings) -> "FastAPI":
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         url, clock = settings.service_database("fulfilment"), clock_from(settings.clock)
-        app.state.settings = settings
         app.state.database = await until_migrated(lambda: Database.connect(url, "fulfilment", clock))
         yield
         await app.state.database.close()
@@ -32,14 +31,14 @@ def application(settings: Settings) -> "FastAPI":
     return create_app("fulfilment", [stock, floor, *shipping], settings, lifespan=lifespan)
 
 
-def run_api(settings: Settings) -> None:
+def run_api(settings: KitSettings) -> None:
     from services.kit.http import serve
 
     ports = settings.port("fulfilment_api"), settings.port("fulfilment_api_ops")
     serve(application(settings), settings, port=ports[0], operations_port=ports[1], host=settings.bind)
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(settings: KitSettings) -> None:
     from services.fulfilment.agents import ERRANDS, STAGE, TIMERS
     from services.kit.worker import Worker, run
 
@@ -47,4 +46,4 @@ def run_worker(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    {"api": run_api, "worker": run_worker}[sys.argv[1]](Settings())
+    {"api": run_api, "worker": run_worker}[sys.argv[1]](KitSettings())

@@ -1,6 +1,7 @@
 """What fulfilment reads from its environment; shipping's own is in `shipping/settings.py`."""
 
 from datetime import timedelta
+from functools import cache
 
 from pydantic import Field
 
@@ -22,3 +23,9 @@ class Settings(KitSettings):
     @property
     def pace(self) -> Pace:
         return Pace(self.fulfilment_order_seconds, self.fulfilment_line_seconds)
+
+
+@cache
+def fulfilment_settings() -> Settings:
+    """The settings of this process, read when first asked for."""
+    return Settings()

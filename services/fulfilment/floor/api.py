@@ -19,7 +19,7 @@ from services.fulfilment.floor.domain.refusals import IdTaken
 from services.fulfilment.floor.domain.task import Carton, Task, TaskState
 from services.fulfilment.floor.ports import Scan, Verdict, Who
 from services.fulfilment.floor.store import FloorSql
-from services.fulfilment.settings import Settings
+from services.fulfilment.settings import fulfilment_settings
 from services.fulfilment.shipping.domain import NewParcel
 from services.fulfilment.shipping.store import add_parcel, drop_parcel
 from services.fulfilment.stock.api import BinName, Site
@@ -235,11 +235,10 @@ async def get_scans(request: Request, task_id: UUID, caller: Caller) -> Response
 @asynccontextmanager
 async def _desk(request: Request) -> AsyncIterator[Desk]:
     """One command, one transaction; what was said is versioned last."""
-    settings = cast(Settings, request.app.state.settings)
     try:
         async with _database(request).transaction() as work:
             log = WorkLog(work)
-            yield Desk(work, FloorSql(work, log, settings.lease), StockSql(work, log))
+            yield Desk(work, FloorSql(work, log, fulfilment_settings().lease), StockSql(work, log))
             await log.flush()
     except asyncpg.UniqueViolationError:
         raise IdTaken("An id in this request stands for something else already: make a new one.") from None

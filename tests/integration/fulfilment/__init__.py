@@ -1,0 +1,1 @@
+"""Stock and floor on a real PostgreSQL."""
