@@ -5,10 +5,15 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from services.kit.values import NewId
 from tests.support.databases import Templates, migrated_services
 from tests.support.ids import numbered_ids
+
+structlog.configure(
+    processors=[structlog.stdlib.render_to_log_kwargs], wrapper_class=structlog.stdlib.BoundLogger, logger_factory=structlog.stdlib.LoggerFactory()
+)
 
 
 @pytest.fixture(scope="session")

@@ -8,20 +8,19 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 
 from services.kit import metrics
 from services.kit.envelope import BadData, Reader, event_id
+from services.kit.journal import Batch, Before, Hold, Item, Journal, Key, Outcome, may_pass, queue, spans_of
 from services.kit.logs import describe
 from services.kit.ports import Message
 from services.kit.transient import is_transient, pause_seconds
-from services.kit.values import Heard
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -29,18 +28,6 @@ log = structlog.get_logger(__name__)
 DEATHS_BEFORE_SET_ASIDE = 3
 FAILURES_BEFORE_HALT = 20
 _SECOND_AND_THIRD_TRY_SECONDS = (0.2, 0.5)
-
-
-class Outcome(Enum):
-    """What became of one message."""
-
-    APPLIED = "applied"
-    DUPLICATE = "duplicate"
-    NOT_HEARD = "unheard"
-    UNREADABLE = "unreadable"
-    REFUSED = "refused"
-    FAILED = "failed"
-    BEHIND = "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,71 +39,6 @@ class Bug:
 
 class TooManyFailures(Exception):
     """So many events failed one after the other that the release is at fault, not the events: the worker must halt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A message with its headers by name, and its topic without the stack's prefix."""
-
-    message: Message
-    topic: str
-    headers: dict[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Consecutive offsets of one partition, and how often they were begun."""
-
-    topic: str
-    partition: int
-    first: int
-    last: int
-    count: int = 0
-
-
-@dataclass(slots=True)
-class Hold:
-    """Why a key's events queue: letters that wait for a person (`waiting`), and retried ones that have not come back (`returning`)."""
-
-    waiting: set[UUID] = field(default_factory=set)
-    returning: set[UUID] = field(default_factory=set)
-    failed: bool = False
-
-    def copy(self) -> "Hold":
-        return Hold(set(self.waiting), set(self.returning), self.failed)
-
-
-Key = tuple[str, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What was there when a batch was begun: spans that an earlier process began and did not finish, and the keys that queue."""
-
-    unfinished: tuple[Span, ...]
-    holds: dict[Key, Hold]
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one transaction is to do, and which keys queue once it has committed."""
-
-    holds: dict[Key, Hold]
-    events: list[tuple[Item, Heard[Any]]] = field(default_factory=list)
-    aside: list[tuple[Item, Outcome, str, str, UUID | None]] = field(default_factory=list)
-    returned: list[UUID] = field(default_factory=list)
-    spans: tuple[Span, ...] = ()
-    passed_over: Counter[Outcome] = field(default_factory=Counter)
-
-
-class Journal(Protocol):
-    """Where the loop keeps what must survive it."""
-
-    async def begin(self, spans: Sequence[Span]) -> Before:
-        """Count these spans as begun, durable against the death of this process, and tell what was there before."""
-
-    async def commit(self, batch: Batch) -> Counter[Outcome]:
-        """One transaction: the inbox, the stage's handler over what is new, the letters, the counts taken back."""
 
 
 class ConsumeLoop:
@@ -162,7 +84,7 @@ class ConsumeLoop:
         return items
 
     async def _take(self, items: list[Item]) -> Counter[Outcome]:
-        spans = _spans(items)
+        spans = spans_of(items)
         before = await self._patiently(partial(self._journal.begin, spans))
         self._holds = before.holds
         if not before.unfinished:
@@ -170,7 +92,7 @@ class ConsumeLoop:
         log.warning("going event by event: an earlier process did not finish here", count=len(items))
         done: Counter[Outcome] = Counter()
         for item in items:
-            own = _spans([item])
+            own = spans_of([item])
             begun = before if own[0] in spans else await self._patiently(partial(self._journal.begin, own))
             done += await self._alone(item, begun)
         return done
@@ -208,13 +130,15 @@ class ConsumeLoop:
 
     async def _set_aside(self, item: Item, detail: str) -> Counter[Outcome]:
         batch = self._new_batch([item])
-        _queue(batch, item, Outcome.FAILED, "handler-failed", detail, event_id(item.headers))
+        queue(batch, item, Outcome.FAILED, "handler-failed", detail, event_id(item.headers))
         return await self._patiently(partial(self._commit, batch))
 
     async def _apply(self, items: list[Item]) -> Counter[Outcome]:
-        done = await self._commit(self._read(items))
+        batch = self._read(items)
+        done = await self._commit(batch)
         if done[Outcome.APPLIED]:
             self._failures = 0
+            self._tell_age(batch.events[-1][1].id)
         return done
 
     async def _commit(self, batch: Batch) -> Counter[Outcome]:
@@ -223,7 +147,7 @@ class ConsumeLoop:
         return done
 
     def _new_batch(self, items: list[Item]) -> Batch:
-        return Batch({key: hold.copy() for key, hold in self._holds.items()}, spans=_spans(items))
+        return Batch({key: hold.copy() for key, hold in self._holds.items()}, spans=spans_of(items))
 
     def _read(self, items: list[Item]) -> Batch:
         """Decode; drop what the batch holds twice; queue what stands behind a failed event of its key."""
@@ -238,7 +162,7 @@ class ConsumeLoop:
                 batch.passed_over[Outcome.NOT_HEARD] += 1
             elif heard.id in seen:
                 batch.passed_over[Outcome.DUPLICATE] += 1
-            elif not batch.holds or _may_pass(batch, item, heard.id):
+            elif not batch.holds or may_pass(batch, item, heard.id):
                 seen.add(heard.id)
                 batch.events.append((item, heard))
         return batch
@@ -265,6 +189,10 @@ class ConsumeLoop:
             await self._sleep(pause_seconds(tries))
             tries += 1
 
+    def _tell_age(self, newest: UUID) -> None:
+        if newest.version == 7:
+            metrics.EVENT_AGE_SECONDS.labels(self._service).set(max(0.0, time.time() - (newest.int >> 80) / 1000))
+
     def _count(self, done: Counter[Outcome], began: float) -> None:
         for outcome, count in done.items():
             if outcome in _DEAD:
@@ -275,40 +203,8 @@ class ConsumeLoop:
             metrics.BATCH_EVENTS.labels(self._service).observe(done[Outcome.APPLIED])
 
 
+
 _DEAD = frozenset({Outcome.UNREADABLE, Outcome.REFUSED, Outcome.FAILED, Outcome.BEHIND})
-
-
-def _spans(items: Sequence[Item]) -> tuple[Span, ...]:
-    bounds: dict[tuple[str, int], list[int]] = {}
-    for item in items:
-        message = item.message
-        found = bounds.setdefault((item.topic, message.partition), [message.offset, message.offset])
-        found[1] = message.offset
-    return tuple(Span(topic, partition, first, last) for (topic, partition), (first, last) in bounds.items())
-
-
-def _may_pass(batch: Batch, item: Item, id: UUID) -> bool:
-    """Whether the event may be handled: nothing of its key waits, or it is the one that everything waits for."""
-    hold = batch.holds.get((item.topic, item.message.key or b""))
-    if hold is None or item.message.key is None or not (hold.waiting or hold.returning):
-        return True
-    if id in hold.waiting:
-        batch.passed_over[Outcome.DUPLICATE] += 1
-        return False
-    if id in hold.returning and not hold.failed:
-        hold.returning.discard(id)
-        batch.returned.append(id)
-        return True
-    _queue(batch, item, Outcome.BEHIND, "behind-a-failed-event", "an earlier event of the same key waits; retry them together", id)
-    return False
-
-
-def _queue(batch: Batch, item: Item, outcome: Outcome, reason: str, detail: str, id: UUID | None) -> None:
-    batch.aside.append((item, outcome, reason, detail, id))
-    if id is not None and item.message.key is not None:
-        hold = batch.holds.setdefault((item.topic, item.message.key), Hold())
-        hold.waiting.add(id)
-        hold.failed = hold.failed or outcome is Outcome.FAILED
 
 
 def _place(item: Item) -> dict[str, object]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import asyncpg
 
-from services.kit.consume import Batch, Before, Hold, Item, Outcome, Span
 from services.kit.database import Database, DeadLetter, Transaction, bury, encode_headers
 from services.kit.ids import day_of
+from services.kit.journal import Batch, Before, Hold, Item, Outcome, Span
 from services.kit.values import Heard
 
 _BEGIN = """
