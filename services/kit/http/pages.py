@@ -25,7 +25,7 @@ def templates(*folders: Path) -> Environment:
     return environment
 
 
-def render(environment: Environment, name: str, status: int = 200, **told: Any) -> Response:
+def render(environment: Environment, name: str, status: int = 200, /, **told: Any) -> Response:
     """A page. Never cached: what it says may change with the next event."""
     return HTMLResponse(environment.get_template(name).render(**told), status, {"cache-control": "no-store"})
 

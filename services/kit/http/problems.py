@@ -3,7 +3,7 @@
 A problem says what can be done instead. It never holds what was submitted, a stack, or SQL.
 """
 
-import asyncio
+import socket
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -16,21 +16,12 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.kit.transient import is_transient
 from services.kit.values import NotFound, Refusal
 
 _log = structlog.get_logger("http")
 
-UNAVAILABLE: tuple[type[Exception], ...] = (
-    ConnectionError,
-    asyncio.TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,
-    asyncpg.exceptions.InsufficientResourcesError,
-    asyncpg.exceptions.TransactionRollbackError,
-    asyncpg.exceptions.LockNotAvailableError,
-)
-"""What a dependency raises that is away, overloaded or lost a race: nothing was done, and the same request may be sent again."""
+_DEPENDENCIES: tuple[type[Exception], ...] = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _HTTP = {
     400: ("bad-request", "The request cannot be read: check its address, its headers and its body."),
@@ -92,7 +83,7 @@ def problem_of(error: Exception) -> Problem:
         return _invalid_parameters(error)
     if isinstance(error, HTTPException):
         return Problem(error.status_code, headers=error.headers)
-    if isinstance(error, UNAVAILABLE):
+    if _is_away(error):
         return Problem(503, headers={"retry-after": "1"})
     return Problem(500)
 
@@ -105,8 +96,15 @@ def validation_problem(errors: Iterable[Mapping[str, Any]], known: frozenset[str
 
 def install(app: FastAPI) -> None:
     """Answer every exception of this application with a problem."""
-    for kind in (Problem, Refusal, RequestValidationError, HTTPException, *UNAVAILABLE, Exception):
+    for kind in (Problem, Refusal, RequestValidationError, HTTPException, *_DEPENDENCIES, Exception):
         app.add_exception_handler(kind, _answer)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether a dependency is away, overloaded or lost a race, so that nothing was done. A missing file is none of these."""
+    if isinstance(error, OSError):
+        return type(error) is OSError or isinstance(error, ConnectionError | TimeoutError | socket.gaierror)
+    return is_transient(error)
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -28,8 +28,14 @@ class Waiters(Generic[T]):
     def __init__(self, service: str, look: Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, T]]]) -> None:
         self._look = look
         self._waiting: set[_Waiter[T]] = set()
-        self._poll: asyncio.Task[None] | None = None
+        self.poll: asyncio.Task[None] | None = None
+        """The task that looks; it ends when nobody waits."""
         self._gauge = metrics.HTTP_WAITERS.labels(service)
+
+    @property
+    def count(self) -> int:
+        """How many wait at this moment."""
+        return len(self._waiting)
 
     async def wait(self, request: Request, id: UUID, until: Callable[[T], bool], seconds: float = LONGEST_SECONDS) -> T | None:
         """The first state seen that satisfies `until`; None when the time is up or the client has gone. Raises what `look` raises.
@@ -51,9 +57,9 @@ class Waiters(Generic[T]):
 
     def _start(self) -> None:
         self._gauge.set(len(self._waiting))
-        if self._poll is None or self._poll.done():
-            self._poll = asyncio.create_task(self._run())
-            self._poll.add_done_callback(self._ended)
+        if self.poll is None or self.poll.done():
+            self.poll = asyncio.create_task(self._run())
+            self.poll.add_done_callback(self._ended)
 
     async def _run(self) -> None:
         while self._waiting:

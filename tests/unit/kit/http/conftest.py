@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
-from services.kit import tokens
+from services.kit import logs, tokens
 from services.kit.http import (
     Caller,
     Currency,
@@ -82,6 +82,10 @@ def routes() -> Routes:
     async def late() -> Response:
         raise TooLate("The truck has left: promise the next one.", left_at="08:00")
 
+    @router.post("/v1/traced", **operation(access={"service": "all"}))
+    async def traced(request: Request) -> Response:
+        return answer(cause_of(request))
+
     @router.get("/v1/broken", **operation(access="public"))
     async def broken() -> Response:
         raise ValueError(CANARY)
@@ -103,6 +107,11 @@ def html() -> Routes:
         return HTMLResponse("<p>On its way.</p>")
 
     return router
+
+
+@pytest.fixture(autouse=True)
+def _logs() -> None:
+    logs.configure("error")
 
 
 @pytest.fixture
