@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from services.fulfilment.domain import WorkEvent
 from services.fulfilment.shipping.domain import NewParcel, Phase, Rates, Shipment, ShipmentState, Slot, SlotRefusal, SlotState
 from services.fulfilment.shipping.ports import Book, DepartureKey, Places
@@ -60,7 +62,8 @@ select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[],
     $10::uuid[], $11::uuid[], $12::text[])
 on conflict (upgrade_id) do update set state = excluded.state, departs_at = excluded.departs_at, reason = excluded.reason"""
 _SEE_CUSTOMERS = """
-insert into address_books as b (customer_id, version, addresses) select * from unnest($1::uuid[], $2::bigint[], $3::jsonb[])
+insert into address_books as b (customer_id, version, addresses)
+select customer_id, version, addresses::jsonb from unnest($1::uuid[], $2::bigint[], $3::text[]) as w (customer_id, version, addresses)
 on conflict (customer_id) do update set version = excluded.version, addresses = excluded.addresses where excluded.version > b.version"""
 _WAITING_WANTS = """
 select w.order_id, w.upgrade_id from upgrade_slots w where w.state = 'wanted' and w.wanted_at <= $1 order by w.wanted_at, w.upgrade_id limit 250"""
@@ -139,11 +142,12 @@ class ShippingStore:
             await self.work.connection.execute(statement, *(list(column) for column in zip(*rows, strict=True)))
 
     async def see_customers(self, seen: Iterable[tuple[UUID, int, list[Mapping[str, Any]]]]) -> None:
-        newest: dict[UUID, tuple[UUID, int, list[Mapping[str, Any]]]] = {}
-        for row in seen:
-            if row[0] not in newest or newest[row[0]][1] < row[1]:
-                newest[row[0]] = row
-        await self._save(_SEE_CUSTOMERS, [newest[customer_id] for customer_id in sorted(newest)])
+        newest: dict[UUID, tuple[int, list[Mapping[str, Any]]]] = {}
+        for customer_id, version, addresses in seen:
+            if customer_id not in newest or newest[customer_id][0] < version:
+                newest[customer_id] = version, addresses
+        rows = [(id, version, msgspec.json.encode(addresses).decode()) for id, (version, addresses) in sorted(newest.items())]
+        await self._save(_SEE_CUSTOMERS, rows)
 
     def say(self, event: WorkEvent, cause: Cause) -> None:
         self.log.say(event, cause)
