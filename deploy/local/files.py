@@ -1,4 +1,4 @@
-"""Small files of a stack, some with passwords: written whole or not at all, and for their owner only."""
+"""Small files of a stack. Those it writes may hold passwords: whole or not at all, and for their owner only."""
 
 import os
 from pathlib import Path
@@ -11,3 +11,9 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         file.write(text)
     beside.rename(path)
+
+
+def last_line(path: Path) -> str | None:
+    """What a log says last; None where it says nothing."""
+    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+    return lines[-1][:300] if lines else None

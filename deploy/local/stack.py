@@ -11,7 +11,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import httpx
 
 from deploy.local import description, kafka, ports, postgres, programs
 from deploy.local.errors import CannotStart
+from deploy.local.files import last_line
 from deploy.local.progress import Progress
 from deploy.local.settings import clock
 from deploy.local.supervise import ROOT, Program, Supervisor
@@ -28,22 +28,13 @@ _NEEDED_BYTES = 512 * 1024 * 1024
 _PATIENCE_SECONDS, _GRACE_SECONDS = 60, 10
 
 
-@dataclass(frozen=True, slots=True)
 class Stack:
     """The stack in this folder. `environ` is what its user configured."""
 
-    var: Path
-    environ: Mapping[str, str]
-    progress: Progress
-    servers_only: bool = False
-
-    @property
-    def supervisor(self) -> Supervisor:
-        return Supervisor(self.var)
-
-    @property
-    def description(self) -> Path:
-        return self.var / "stack.json"
+    def __init__(self, var: Path, environ: Mapping[str, str], progress: Progress, *, servers_only: bool) -> None:
+        self.var, self.environ, self.progress, self.servers_only = var, environ, progress, servers_only
+        self.supervisor = Supervisor(var)
+        self.description = var / "stack.json"
 
     def up(self, *, attached: bool) -> None:
         """Start everything and return when all of it answers. Raises CannotStart, with nothing left running."""
@@ -178,12 +169,6 @@ def not_ready(url: str) -> str | None:
     return None if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code}"
 
 
-def last_line(log: Path) -> str | None:
-    """What the program said last."""
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1][:300] if lines else None
-
-
 def configured(var: Path, *, servers_only: bool) -> Stack:
     """The stack of this folder as the process's environment configures it."""
-    return Stack(var.resolve(), dict(os.environ), Progress(), servers_only)
+    return Stack(var.resolve(), dict(os.environ), Progress(), servers_only=servers_only)

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from deploy.local.errors import CannotStart
-from deploy.local.files import write_private
+from deploy.local.files import last_line, write_private
 from deploy.local.processes import command_line
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +42,7 @@ class Supervisor:
         self.var = var
         self._configuration = var / "supervisord.conf"
         self._pid_file = var / "supervisord.pid"
+        self._child: subprocess.Popen[bytes] | None = None
 
     def configure(self, programs: Sequence[Program], port: int) -> None:
         """Write the configuration. It holds the password to the supervisor."""
@@ -55,17 +56,15 @@ class Supervisor:
         if attached:
             command.append(str(os.getpid()))
         with self.log("supervisor").open("wb") as out:
-            process = subprocess.Popen(
+            self._child = subprocess.Popen(
                 command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
-        try:
-            while self.pid() is None:
-                if process.poll() is not None:
-                    raise CannotStart(f"The supervisor did not start: see {self.log('supervisor')}.")
-                time.sleep(0.02)
-        except KeyboardInterrupt:
-            process.terminate()
-            raise
+        while self.pid() is None:
+            if self._child.poll() is not None:
+                raise CannotStart(
+                    f"The supervisor did not start ({last_line(self.log('supervisor'))}): start again, or see {self.log('supervisor')}."
+                )
+            time.sleep(0.02)
 
     def pid(self) -> int | None:
         """Its process id while it runs. A pid file left by a kill is not believed."""
@@ -74,7 +73,7 @@ class Supervisor:
 
     def stop(self) -> bool:
         """Stop the stack: services first, then servers. Returns whether one ran."""
-        pid = self.pid()
+        pid = self.pid() or (self._child.pid if self._child and self._child.poll() is None else None)
         if pid is None:
             return False
         try:
@@ -87,22 +86,27 @@ class Supervisor:
                 process.wait(_STOP_SECONDS)
         except psutil.NoSuchProcess:
             pass
+        if self._child:
+            self._child.wait()
         return True
 
     def start_services(self) -> None:
-        self._call().startProcessGroup("services", False)
+        self._ask("startProcessGroup", "services", False)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """What is known of each program, by name: statename, pid, spawnerr, ..."""
-        rows: Any = self._call().getAllProcessInfo()
-        return {row["name"]: row for row in rows}
+        return {row["name"]: row for row in self._ask("getAllProcessInfo")}
 
     def log(self, program: str) -> Path:
         return self.var / "logs" / f"{program}.log"
 
-    def _call(self) -> Any:
+    def _ask(self, method: str, *arguments: str | bool) -> Any:
         address = next(line.partition("; rpc: ")[2] for line in self._configuration.read_text().splitlines() if line.startswith("; rpc: "))
-        return xmlrpc.client.ServerProxy(address).supervisor
+        try:
+            with xmlrpc.client.ServerProxy(address) as supervisord:
+                return getattr(supervisord.supervisor, method)(*arguments)
+        except (OSError, xmlrpc.client.Error) as failure:
+            raise CannotStart(f"The supervisor of {self.var} does not answer ({failure}): it may be stopping; try again in a moment.") from failure
 
 
 def _configuration(var: Path, programs: Sequence[Program], port: int, password: str) -> str:

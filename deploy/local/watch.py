@@ -1,7 +1,7 @@
-"""The supervisor's own process: `supervisord` with four changes.
+"""The supervisor's own process: `supervisord` with three changes.
 
-Each program gets a session of its own (its own share of CPU) and dies with the supervisor, however that ends; SIGHUP stops the stack
-instead of restarting it; and the process ids in the stack's description follow every restart.
+Each program gets a session of its own (its own share of CPU) and dies with the supervisor, however that ends; the process ids in the stack's
+description follow every restart; and it runs once, so that SIGHUP stops the stack instead of starting it anew.
 
 `python -m deploy.local.watch CONFIGURATION DESCRIPTION [PARENT]`: with the pid of a parent the stack stops when that one ends.
 """
@@ -22,15 +22,11 @@ from deploy.local.processes import SUPERVISOR, die_with_parent
 
 
 class Options(ServerOptions):  # type: ignore[misc]  # supervisor has no types
-    """Called by supervisord between fork and exec, and on every signal."""
+    """What supervisord calls between fork and exec."""
 
     def setpgrp(self) -> None:
         os.setsid()
         die_with_parent(signal.SIGKILL, int(os.environ[SUPERVISOR]))
-
-    def get_signal(self) -> int | None:
-        received: int | None = super().get_signal()
-        return signal.SIGTERM if received == signal.SIGHUP else received
 
 
 class Watch(Supervisor):  # type: ignore[misc]  # supervisor has no types

@@ -21,7 +21,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import NewTopic
 
 from deploy.local import description, kafka, postgres
+from deploy.local.errors import CannotStart
 from deploy.local.jars import cache, compare
+from deploy.local.servers import embedded
+from deploy.local.settings import clock
 from deploy.local.supervise import ROOT
 
 pytestmark = pytest.mark.servers
@@ -113,10 +116,10 @@ def what_was_kept(stack: Stack) -> tuple[Any, bytes]:
     return row, message
 
 
-def sleep_in(busy: "psycopg.Connection[Any]") -> None:
-    """Be in the middle of a query, until the server goes away."""
+def compute_in(busy: "psycopg.Connection[Any]") -> None:
+    """Be in the middle of a query that never looks up, until the server goes away."""
     with contextlib.suppress(psycopg.Error):
-        busy.execute("select pg_sleep(60)")
+        busy.execute("select sum(a * b) from generate_series(1, 100000) a, generate_series(1, 100000) b")
 
 
 def test_a_stack_answers_then_stops_without_leaving_a_process(stack: Stack) -> None:
@@ -140,9 +143,9 @@ def test_after_a_kill_of_the_supervisor_nothing_lives_on_and_the_next_start_has_
     keep_something(stack)
     ports = (stack.var / "ports.json").read_text()
     with psycopg.connect(stack.told["database"]) as busy:
-        threading.Thread(target=sleep_in, args=(busy,), daemon=True).start()
+        threading.Thread(target=compute_in, args=(busy,), daemon=True).start()
         with psycopg.connect(stack.told["database"]) as watcher:
-            until(lambda: watcher.execute("select 1 from pg_stat_activity where query like 'select pg_sleep(60)%'").fetchone() is not None)
+            until(lambda: watcher.execute("select 1 from pg_stat_activity where query like 'select sum(%'").fetchone() is not None)
         running = stack.processes()
         os.kill(stack.supervisor, signal.SIGKILL)
         until(gone(running), 8)
@@ -202,6 +205,30 @@ def test_a_pid_file_that_names_somebody_else_does_not_stop_a_start(stack: Stack)
     (stack.var / "supervisord.pid").write_text(str(os.getppid()))
     stack.up()
     assert stack.is_whole()
+
+
+def test_a_block_has_servers_of_its_own_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with embedded(tmp_path / "var") as (bootstrap, database):
+        assert kafka.why_silent(bootstrap) is None
+        assert postgres.why_silent(database) is None
+        running = Stack(tmp_path / "var").processes()
+    assert gone(running)()
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "a:1")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://b")
+    with embedded(tmp_path / "unused") as named:
+        assert named == ("a:1", "postgresql://b")
+    assert not (tmp_path / "unused").exists()
+
+
+def test_a_scaled_clock_keeps_its_anchor_between_starts(tmp_path: Path) -> None:
+    environ = {"KEPT_CLOCK": "scaled:60:2011-11-22T06:00:00+00:00"}
+    anchored = clock(environ, tmp_path / "clock")
+    assert anchored.startswith(f"{environ['KEPT_CLOCK']}@")
+    assert clock(environ, tmp_path / "clock") == anchored
+    with pytest.raises(CannotStart, match="KEPT_CLOCK cannot be used"):
+        clock({"KEPT_CLOCK": "sundial"}, tmp_path / "clock")
 
 
 def test_servers_that_the_environment_names_are_used(stack: Stack, tmp_path: Path) -> None:
