@@ -1,6 +1,7 @@
 """Loyalty's schema in a database of the test's own, and a way to let it hear events as the worker would."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.values import Heard
 from services.loyalty.agents import STAGE
+from services.loyalty.api import router
+from tests.support.api import Api, api_of
 from tests.unit.loyalty.build import NOW
 
 
@@ -50,3 +53,9 @@ class Loyalty:
 @pytest.fixture
 def loyalty(database: Database) -> Loyalty:
     return Loyalty(database)
+
+
+@pytest.fixture
+async def api(database: Database, tmp_path: Path) -> AsyncIterator[Api]:
+    async with api_of("loyalty", [router], database, tmp_path) as made:
+        yield made

@@ -8,11 +8,11 @@ import pytest
 from asyncpg import CheckViolationError
 
 from services.kit.values import Heard
-from services.loyalty.domain import SlotRefused, SlotReserved
+from services.loyalty.domain import SlotRefused, SlotReserved, held_out
 from services.loyalty.flights.domain import Item
 from services.loyalty.history.domain import Cancelled, Completed
 from tests.integration.loyalty.conftest import Loyalty
-from tests.unit.loyalty.build import ground, heard, held_out, lane, order, overnight, released, uuid
+from tests.unit.loyalty.build import ground, heard, lane, order, overnight, released, uuid
 
 VIEWS = (heard(Item("CUP", True)), heard(overnight()), heard(ground()))
 BUDGET = "select limit_minor, reserved_minor, spent_minor from budget_days"
@@ -117,11 +117,10 @@ async def test_a_withdrawn_service_takes_nobody(loyalty: Loyalty) -> None:
     assert [data["reason"] for _, data in await loyalty.said()] == ["no-overnight"]
 
 
-@pytest.mark.parametrize(
-    "data", [Completed(uuid(9)), Cancelled(uuid(9)), released(9), SlotReserved(uuid(9), uuid(1))], ids=lambda data: type(data).__name__
-)
-async def test_what_is_about_nothing_known_is_set_aside_and_nothing_is_written(loyalty: Loyalty, data: Any) -> None:
-    assert [reason for reason, _ in await loyalty.hear(heard(data, 9))] == ["unknown-upgrade" if isinstance(data, SlotReserved) else "unknown-order"]
+async def test_what_is_about_nothing_known_is_set_aside_and_nothing_is_written(loyalty: Loyalty) -> None:
+    nothing = (Completed(uuid(9)), Cancelled(uuid(9)), released(9), SlotReserved(uuid(9), uuid(1)), SlotRefused(uuid(9), uuid(1), "no-place"))
+    refused = await loyalty.hear(*(heard(data, 9) for data in nothing))
+    assert [reason for reason, _ in refused] == ["unknown-order"] * 3 + ["unknown-upgrade"] * 2
     for table in ("customers", "orders_view", "upgrades", "outbox"):
         assert await loyalty.rows(f"select count(*) from {table}") == [(0,)]
 
