@@ -1,10 +1,10 @@
 """The open book of one transaction: what it loaded, what was decided, what is to be recorded. Filled and emptied by the store, folded over by
 the handlers; it numbers an order's events, and nothing else does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from services.kit.values import Cause, Heard
@@ -12,6 +12,9 @@ from services.orders.capture import Customer, seen
 from services.orders.domain import Decision, Order
 from services.orders.events import CustomerSeen, OrderEvent, OrderRefused, Reason
 from services.orders.validation import Item, Submission
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Reference = tuple[str, str]
 """Channel and external reference: which order it is, once and for all."""
@@ -26,7 +29,18 @@ class Wanted:
     customer_ids: set[UUID] = field(default_factory=set)
     skus: set[str] = field(default_factory=set)
     promise_ids: set[UUID] = field(default_factory=set)
-    fingerprints: dict[Reference, bytes] = field(default_factory=dict)
+    entering: set[UUID] = field(default_factory=set)
+    """Ids of orders that may be new."""
+    fingerprints: set[bytes] = field(default_factory=set)
+
+    def enter(self, submission: Submission) -> None:
+        """All that taking this order touches."""
+        self.references.add((submission.channel, submission.external_ref))
+        self.order_ids.add(submission.order_id)
+        self.entering.add(submission.order_id)
+        self.customer_ids.add(submission.buyer.customer_id)
+        self.skus.update(line.sku for line in submission.lines)
+        self.fingerprints.add(submission.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,7 @@ class Waiting:
     """An order that waits for its items, with why it is there."""
 
     order_id: UUID
+    skus: tuple[str, ...]
     until_at: datetime
     cause: Cause
 
@@ -110,7 +125,8 @@ class Book:
     said: list[Said] = field(default_factory=list)
     changed_customers: set[UUID] = field(default_factory=set)
     changed_promises: set[UUID] = field(default_factory=set)
-    changed_items: set[str] = field(default_factory=set)
+    item_versions: dict[str, int] = field(default_factory=dict)
+    """The versions of the items that were listed anew."""
     refused: list[Refused] = field(default_factory=list)
     waiting: dict[UUID, Waiting] = field(default_factory=dict)
     done_waiting: set[UUID] = field(default_factory=set)
@@ -118,6 +134,11 @@ class Book:
     arrived_early: list[Early] = field(default_factory=list)
     settled_early: list[Early] = field(default_factory=list)
     buried_early: list[tuple[Early, str, str]] = field(default_factory=list)
+
+    @staticmethod
+    def changed(all_of_them: Mapping[K, V], keys: Iterable[K]) -> list[V]:
+        """Those with these keys, in the keys' order: rows are written in one order by all."""
+        return [all_of_them[key] for key in sorted(keys)]  # type: ignore[type-var]  # ids and SKUs sort
 
     def note(self, decision: Decision, cause: Cause) -> None:
         """The order as decided, its events numbered. A change that says nothing takes a version too, so that a reader sees it moved."""

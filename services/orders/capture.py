@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from services.kit.values import Refusal
+from services.kit.values import Refusal, short_reference
 from services.orders.domain import Check, Hold, Order, State
 from services.orders.events import Address, CustomerSeen, Line, OrderPlaced
 from services.orders.validation import Submission
@@ -115,11 +115,16 @@ def postcode_prefix(country: str, postcode: str) -> str:
     return packed[:3] or "-"
 
 
+def reference_candidates(order_id: UUID) -> list[str]:
+    """The references an order may get, the likeliest first: its id's own, then its neighbours'."""
+    return [short_reference(UUID(int=(order_id.int + step) % (1 << 128))) for step in range(4)]
+
+
 def meet(customer: Customer | None, submission: Submission) -> Customer:
     """The customer with what this order says of them. Equal to `customer`, version and all, when it says nothing new."""
     buyer, address = submission.buyer, submission.ship_to
     known = customer.addresses if customer else ()
-    addresses = known if address in known else (*known, address)[-MOST_ADDRESSES:]
+    addresses = known if address in known[-MOST_ADDRESSES:] else (*(other for other in known if other != address), address)
     met = Customer(
         customer_id=buyer.customer_id,
         version=customer.version if customer else 0,
@@ -137,7 +142,7 @@ def meet(customer: Customer | None, submission: Submission) -> Customer:
 
 
 def seen(customer: Customer) -> CustomerSeen:
-    """What the other services hear of a customer."""
+    """What the other services hear of a customer: the addresses used last, where there are very many."""
     return CustomerSeen(
         customer.customer_id,
         customer.guest,
@@ -148,5 +153,5 @@ def seen(customer: Customer) -> CustomerSeen:
         customer.phone,
         customer.language,
         customer.zone,
-        customer.addresses,
+        customer.addresses[-MOST_ADDRESSES:],
     )

@@ -138,7 +138,6 @@ class Order:
     checks: frozenset[Check]
     announced: bool
     """False while the order waits for its items: nobody else has heard of it."""
-    waits_until: datetime | None = None
     work_version: int = 0
     """The newest version of fulfilment's work that was heard."""
     promise_id: UUID | None = None

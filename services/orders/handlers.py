@@ -42,7 +42,7 @@ async def on_events(batch: Sequence[Heard[Any]], store: Store) -> None:
 async def on_time(store: Store) -> int:
     """Orders whose items came go on, those whose time is out are refused; so are events whose order never came. Returns how many."""
     book = await store.load_waiting(WAITING_AT_ONCE)
-    late = [early for earlies in book.early.values() for early in earlies]
+    late = [early for earlies in book.early.values() for early in earlies if early.until_at <= store.now]
     for early in late:
         book.buried_early.append((early, OrderUnknown.slug, "The order it is about never came: send the order, then send this again."))
     for waiting in list(book.waiting.values()):
@@ -51,12 +51,17 @@ async def on_time(store: Store) -> int:
     return len(late) + len(book.done_waiting)
 
 
-async def submit(store: Store, submission: Submission, cause: Cause) -> Order:
-    """Take an order by request. An identical body is answered with the order that stands. Raises OrderInvalid, ReferenceReused, OrderIdTaken."""
-    book = await store.load(_wanted_by(submission, Wanted()))
+async def submit(store: Store, submission: Submission, cause: Cause) -> tuple[Order, bool]:
+    """Take an order by request, and say whether it is new: an identical body is answered with the order that stands.
+
+    Raises OrderInvalid, ReferenceReused, OrderIdTaken.
+    """
+    touched = Wanted()
+    touched.enter(submission)
+    book = await store.load(touched)
     order = take(book, submission, cause, store.now, wait=False)
     await store.record(book)
-    return order
+    return order, order.order_id not in book.before
 
 
 async def cancel(store: Store, order_id: UUID, reach: Reach, request_id: UUID, reason: str, by: str, cause: Cause) -> Order:
@@ -90,7 +95,7 @@ def wanted(batch: Sequence[Heard[Any]]) -> Wanted:
     for heard in batch:
         data = heard.data
         if isinstance(data, Submission):
-            _wanted_by(data, found)
+            found.enter(data)
         elif isinstance(data, PaymentSecured | CancelAsked):
             found.references.add((data.channel, data.external_ref))
         elif isinstance(data, Item):
@@ -101,12 +106,4 @@ def wanted(batch: Sequence[Heard[Any]]) -> Wanted:
             found.order_ids.add(data.order_id)
             if isinstance(data, PromiseMade):
                 found.promise_ids.add(data.promise_id)
-    return found
-
-
-def _wanted_by(submission: Submission, found: Wanted) -> Wanted:
-    found.references.add((submission.channel, submission.external_ref))
-    found.order_ids.add(submission.order_id)
-    found.customer_ids.add(submission.buyer.customer_id)
-    found.skus.update(line.sku for line in submission.lines)
     return found

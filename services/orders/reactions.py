@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.kit.values import Cause, Heard, Refusal, short_reference
+from services.kit.values import Cause, Heard, Refusal
 from services.orders import decisions
 from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting
-from services.orders.capture import OrderIdTaken, ReferenceReused, accept, meet, placed
+from services.orders.capture import OrderIdTaken, ReferenceReused, accept, meet, placed, reference_candidates
 from services.orders.domain import Decision, Hold, HoldReason, Order, OrderUnknown, Promised, Step, TooLateToCancel
 from services.orders.events import CancelRefused
 from services.orders.messages import (
@@ -58,20 +58,20 @@ def take(book: Book, submission: Submission, cause: Cause, now: datetime, *, wai
     verdict = judge(submission, book.items, now)
     if verdict.reasons or (verdict.unknown and not wait):
         raise OrderInvalid(verdict.reasons + unknown_items(submission, verdict.unknown))
-    order = _enter(book, submission, cause, now, waits=bool(verdict.unknown))
+    order = _enter(book, submission, cause, now, unknown=verdict.unknown)
     for early in book.early.pop(reference, []):
         _catch_up(book, early, now)
     return book.orders[order.order_id]
 
 
-def _enter(book: Book, submission: Submission, cause: Cause, now: datetime, *, waits: bool) -> Order:
-    hold = Hold(submission.order_id, HoldReason.ITEMS, "storefront", "", now) if waits else None
+def _enter(book: Book, submission: Submission, cause: Cause, now: datetime, *, unknown: tuple[str, ...]) -> Order:
+    hold = Hold(submission.order_id, HoldReason.ITEMS, "storefront", "", now) if unknown else None
     version = book.refused_versions.get(submission.order_id, 0)
     order = accept(submission, order_ref=_free_reference(book, submission.order_id), site=SITE, version=version, hold=hold)
     book.order_refs.add(order.order_ref)
     book.standings[submission.channel, submission.external_ref] = Standing(order.order_id, submission.fingerprint, submission.body)
-    if waits:
-        book.waiting[order.order_id] = Waiting(order.order_id, now + PATIENCE, cause)
+    if unknown:
+        book.waiting[order.order_id] = Waiting(order.order_id, unknown, now + PATIENCE, cause)
         book.orders[order.order_id] = order
     else:
         book.note(Decision(order, (placed(order, submission.lines),)), cause)
@@ -82,11 +82,6 @@ def _enter(book: Book, submission: Submission, cause: Cause, now: datetime, *, w
 def _free_reference(book: Book, order_id: UUID) -> str:
     """The first short reference that no order has; the store loads those that are near."""
     return next(reference for reference in reference_candidates(order_id) if reference not in book.order_refs)
-
-
-def reference_candidates(order_id: UUID) -> list[str]:
-    """The references an order may get, the likeliest first: its id's own, then its neighbours'."""
-    return [short_reference(UUID(int=(order_id.int + step) % (1 << 128))) for step in range(16)]
 
 
 def end_of_waiting(book: Book, waiting: Waiting, now: datetime) -> None:
@@ -129,7 +124,7 @@ def _on_submitted(book: Book, heard: Heard[Submission], now: datetime) -> None:
 
 def _on_item(book: Book, heard: Heard[Item], now: datetime) -> None:
     book.items[heard.data.sku] = heard.data
-    book.changed_items.add(heard.data.sku)
+    book.item_versions[heard.data.sku] = heard.version
 
 
 def _on_payment(book: Book, heard: Heard[PaymentSecured], now: datetime) -> None:

@@ -12,8 +12,8 @@ from uuid import UUID
 import msgspec
 
 from services.kit.values import Cause, Heard
-from services.orders.book import Book, Customer, Early, Promise, Refused, Said, Standing, Waiting, Wanted
-from services.orders.capture import accept
+from services.orders.book import Book, Early, Promise, Refused, Said, Standing, Waiting, Wanted
+from services.orders.capture import Customer, accept
 from services.orders.domain import Order
 from services.orders.events import CustomerSeen
 from services.orders.handlers import on_events

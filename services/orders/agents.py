@@ -1,0 +1,27 @@
+"""What the orders service listens to, and what falls due in it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.kit.database import Transaction
+from services.kit.stage import Stage, Timer
+from services.kit.values import Heard
+from services.orders.handlers import on_events, on_time
+from services.orders.messages import HEARS
+from services.orders.store import PostgresStore
+
+TOPICS = ("storefront.order.v1", "storefront.item.v1", "fulfilment.work.v1", "promises.promise.v1")
+
+
+async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
+    """One batch in one transaction."""
+    await on_events(batch, PostgresStore(work))
+
+
+async def end_waiting(work: Transaction) -> int:
+    """Orders that wait for their items, and events that wait for their order."""
+    return await on_time(PostgresStore(work))
+
+
+STAGE = Stage(service="orders", topics=TOPICS, hears=HEARS, handle=handle)
+TIMERS = (Timer("end-waiting", end_waiting),)

@@ -1,0 +1,253 @@
+"""Orders over HTTP: take one, read it, wait for it, ask to cancel it, hold it, and make a customer's link to it.
+
+Every answer of an order says what was promised and never what carries it. Someone else's order is answered like one that does not exist.
+"""
+
+from datetime import date
+from typing import Annotated, Literal, cast
+from uuid import UUID
+
+import msgspec
+from fastapi import FastAPI, Query, Request
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.responses import Response
+
+from services.kit.database import Database, Transaction
+from services.kit.http import (
+    Caller,
+    IdempotencyKey,
+    Instant,
+    Parsed,
+    Principal,
+    Problem,
+    Routes,
+    Strict,
+    Waiters,
+    answer,
+    cause_of,
+    fingerprint_of,
+    once,
+    operation,
+)
+from services.kit.http.routing import Access
+from services.kit.ids import hash_secret, new_secret, uuid7
+from services.kit.values import NotFound
+from services.orders import handlers, queries
+from services.orders.domain import Hold, HoldReason, State, has_reached
+from services.orders.handlers import Reach
+from services.orders.messages import OrderSubmittedWire, to_submission
+from services.orders.store import PostgresStore
+from services.orders.validation import Submission
+from services.orders.views import OrderView, RefusalView, order_view, refusal_view
+
+_READERS: Access = {"customer": "own", "storefront": "own", "care": "all", "planner": "all", "admin": "all", "service": "all"}
+_HOLDERS: Access = {"care": "all", "planner": "all", "admin": "all"}
+
+Channel = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9-]+$")]
+Text64 = Annotated[str, Field(min_length=1, max_length=64)]
+Text100 = Annotated[str, Field(min_length=1, max_length=100)]
+Text200 = Annotated[str, Field(min_length=1, max_length=200)]
+Free200 = Annotated[str, Field(max_length=200)]
+
+
+class LineBody(Strict):
+    line: Annotated[int, Field(ge=1)]
+    sku: Text64
+    quantity: int
+    unit_price_minor: int
+    description: Free200
+
+
+class ChargeBody(Strict):
+    code: Annotated[str, Field(min_length=1, max_length=16)]
+    description: Free200
+    amount_minor: int
+
+
+class CustomerBody(Strict):
+    external_ref: Text64 | None = None
+    name: Text200
+    email: Annotated[str, Field(min_length=1, max_length=254)]
+    phone: Annotated[str, Field(min_length=1, max_length=32)] | None = None
+    language: Annotated[str, Field(pattern="^[a-z]{2}$")]
+    zone: Text64
+
+
+class AddressBody(Strict):
+    name: Text200
+    line1: Text200
+    line2: Text200 | None = None
+    city: Text100
+    region: Text100 | None = None
+    postcode: Annotated[str, Field(min_length=1, max_length=16)]
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
+    po_box: bool
+
+
+class PaymentBody(Strict):
+    state: Literal["pending", "authorised", "captured"]
+    reference: Text64
+    amount_minor: int
+
+
+class OrderBody(Strict):
+    """An order as the shop took it: the same fields as the data of storefront.OrderSubmitted.v1."""
+
+    order_id: UUID
+    channel: Channel
+    external_ref: Text64
+    placed_at: Instant
+    customer: CustomerBody
+    ship_to: AddressBody
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    lines: Annotated[list[LineBody], Field(min_length=1, max_length=1000)]
+    charges: Annotated[list[ChargeBody], Field(max_length=100)]
+    total_minor: int
+    payment: PaymentBody
+    service: Literal["standard", "overnight"]
+    quote_id: UUID | None = None
+    chosen_on: date | None = None
+    signature_required: bool
+
+
+class CancelBody(Strict):
+    """Why the order is no longer wanted, in the customer's words."""
+
+    reason: Text200
+
+
+class HoldBody(Strict):
+    """Why work must stop. `owner` answers for lifting it; the note is for staff only."""
+
+    reason: Literal["fraud", "address", "payment", "manual"]
+    owner: Text64 | None = None
+    note: Annotated[str, Field(max_length=1000)] = ""
+
+
+router = Routes()
+
+
+@router.post("/v1/orders", **operation(access={"storefront": "own"}, body=OrderBody, answers={201: "Taken.", 200: "Taken before."}, idempotent=True))
+async def post_order(request: Request, body: Annotated[OrderBody, Parsed(OrderBody)], caller: Caller, key: IdempotencyKey) -> Response:
+    if body.channel != caller.channel:
+        raise Problem(403, "other-channel", "The order is of another channel than yours: send it with that channel's token.")
+    submission = _submission(body)
+
+    async def take(work: Transaction) -> Response:
+        order, new = await handlers.submit(PostgresStore(work), submission, cause_of(request))
+        told = {
+            "order_id": order.order_id,
+            "order_ref": order.order_ref,
+            "channel": order.channel,
+            "external_ref": order.external_ref,
+            "customer_id": order.customer_id,
+            "placed_at": order.placed_at,
+        }
+        return answer(told, 201 if new else 200, location=f"/v1/orders/{order.order_id}")
+
+    scope = f"{caller.role}:{caller.channel}:{caller.subject}"
+    return await once(_database(request), scope=scope, key=key, fingerprint=fingerprint_of(request, body), do=take)
+
+
+@router.get("/v1/orders/{order_id}", **operation(access=_READERS, answers={200: "The order as it stands."}))
+async def get_order(request: Request, order_id: UUID, caller: Caller, wait_for: Annotated[State | None, Query()] = None) -> Response:
+    view = await _view(request, order_id, caller)
+    if wait_for is not None and isinstance(view, OrderView) and not has_reached(State(view.state), wait_for):
+        await _waiters(request).wait(request, order_id, lambda state: state == queries.REFUSED or has_reached(State(state), wait_for))
+        view = await _view(request, order_id, caller)
+    return answer(view)
+
+
+@router.get("/v1/orders", **operation(access=_READERS, answers={200: "The order of this reference, or none."}))
+async def find_order(
+    request: Request, caller: Caller, channel: Annotated[str, Query(max_length=32)], external_ref: Annotated[str, Query(max_length=64)]
+) -> Response:
+    found = await queries.order_by_reference(request.app.state.reads, channel, external_ref)
+    if found is not None:
+        return answer({"orders": [order_view(found, staff=caller.scope == "all")] if _may_read(caller, found) else []})
+    refusal = await queries.refusal_by_reference(request.app.state.reads, channel, external_ref)
+    return answer({"orders": [refusal_view(refusal)] if refusal and _may_read_refusal(caller, refusal.channel) else []})
+
+
+@router.post(
+    "/v1/orders/{order_id}/cancel",
+    **operation(access={"customer": "own", "storefront": "own", "care": "all"}, body=CancelBody, answers={202: "Asked; fulfilment decides."}),
+)
+async def post_cancel(request: Request, order_id: UUID, body: Annotated[CancelBody, Parsed(CancelBody)], caller: Caller) -> Response:
+    async with _database(request).transaction() as work:
+        store, cause = PostgresStore(work), cause_of(request)
+        order = await handlers.cancel(store, order_id, _reach(caller), uuid7(), body.reason, caller.role, cause)
+    status = "requested" if order.cancel_requested else "cancelled"
+    told = {"order_id": order_id, "request_id": order.cancel_request_id, "status": status}
+    return answer(told, 202, location=f"/v1/orders/{order_id}")
+
+
+@router.post("/v1/orders/{order_id}/holds", **operation(access=_HOLDERS, body=HoldBody, answers={201: "Held."}))
+async def post_hold(request: Request, order_id: UUID, body: Annotated[HoldBody, Parsed(HoldBody)], caller: Caller) -> Response:
+    async with _database(request).transaction() as work:
+        hold = Hold(uuid7(), HoldReason(body.reason), body.owner or caller.role, body.note, work.now)
+        order = await handlers.place_hold(PostgresStore(work), order_id, hold, cause_of(request))
+    told = {"order_id": order_id, "hold_id": hold.hold_id, "reason": hold.reason, "owner": hold.owner, "state": order.state, "version": order.version}
+    return answer(told, 201, location=f"/v1/orders/{order_id}/holds/{hold.hold_id}")
+
+
+@router.delete("/v1/orders/{order_id}/holds/{hold_id}", **operation(access=_HOLDERS, answers={200: "Lifted."}))
+async def delete_hold(request: Request, order_id: UUID, hold_id: UUID) -> Response:
+    async with _database(request).transaction() as work:
+        order = await handlers.lift_hold(PostgresStore(work), order_id, hold_id, cause_of(request))
+    return answer({"order_id": order_id, "hold_id": hold_id, "state": order.state, "version": order.version})
+
+
+@router.post("/v1/orders/{order_id}/links", **operation(access={"service": "all"}, answers={201: "A new link; earlier ones stay."}))
+async def post_link(request: Request, order_id: UUID) -> Response:
+    secret = new_secret()
+    async with _database(request).transaction() as work:
+        if not await PostgresStore(work).add_link(order_id, hash_secret(secret)):
+            raise NotFound
+    return answer({"url": f"/o/{secret}"}, 201)
+
+
+def connect(app: FastAPI, database: Database, reads: AsyncEngine) -> None:
+    """Give the routes their pools: one for commands, one for reads, and one shared poll for all who wait."""
+    app.state.database, app.state.reads = database, reads
+    app.state.waiters = Waiters("orders", lambda order_ids: queries.states(reads, order_ids))
+
+
+def _submission(body: OrderBody) -> Submission:
+    return to_submission(msgspec.convert(body.model_dump(), OrderSubmittedWire))
+
+
+async def _view(request: Request, order_id: UUID, caller: Principal) -> OrderView | RefusalView:
+    found = await queries.order_by_id(request.app.state.reads, order_id)
+    if found is not None and _may_read(caller, found):
+        return order_view(found, staff=caller.scope == "all")
+    refusal = None if found else await queries.refusal_by_id(request.app.state.reads, order_id)
+    if refusal is None or not _may_read_refusal(caller, refusal.channel):
+        raise NotFound
+    return refusal_view(refusal)
+
+
+def _reach(caller: Principal) -> Reach:
+    """Whose orders the caller may touch. A storefront without a channel, or a role that is neither, reaches none of its own."""
+    if caller.scope == "all":
+        return Reach()
+    return Reach(channel=caller.channel or "") if caller.role == "storefront" else Reach(customer_id=caller.subject)
+
+
+def _may_read(caller: Principal, found: queries.Found) -> bool:
+    reach = _reach(caller)
+    return reach.customer_id in (None, str(found.order.customer_id)) and reach.channel in (None, found.order.channel)
+
+
+def _may_read_refusal(caller: Principal, channel: str) -> bool:
+    reach = _reach(caller)
+    return reach.customer_id is None and reach.channel in (None, channel)
+
+
+def _database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+def _waiters(request: Request) -> Waiters[str]:
+    return cast("Waiters[str]", request.app.state.waiters)

@@ -1,0 +1,78 @@
+"""The customer's order page, opened by the secret in its address. Any other address is the same page that says there is nothing here."""
+
+from pathlib import Path
+from typing import cast
+
+from fastapi import FastAPI, Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.responses import Response
+
+from services.kit.database import Database
+from services.kit.http import Routes, cause_of, page
+from services.kit.http.pages import CachedFiles, render, static_address, templates
+from services.kit.ids import uuid7
+from services.kit.values import NotFound
+from services.orders import handlers, queries
+from services.orders.domain import TooLateToCancel
+from services.orders.handlers import Reach
+from services.orders.presenting import Speaker, present, too_late
+from services.orders.settings import Settings
+from services.orders.store import PostgresStore
+
+_HERE = Path(__file__).parent
+_STATIC = _HERE / "static"
+_PREFIX = "/order-static"
+_environment = templates(_HERE / "templates")
+
+router = Routes()
+
+
+def install(app: FastAPI, settings: Settings) -> None:
+    """Serve the page's style, and let the page know how a customer reaches a person."""
+    app.mount(_PREFIX, CachedFiles(directory=_STATIC), name="order-static")
+    app.state.shop = settings
+
+
+@router.get("/o/", **page(access="public"))
+async def get_no_order() -> Response:
+    raise NotFound
+
+
+@router.get("/o/{token}", **page(access="public"))
+async def get_order_page(request: Request, token: str) -> Response:
+    return _page(request, token, await _found(request, token))
+
+
+@router.post("/o/{token}/cancel", **page(access="public"))
+async def post_order_cancel(request: Request, token: str) -> Response:
+    """The form's body is empty and not read: the secret in the address is all there is to know."""
+    found = await _found(request, token)
+    try:
+        async with _database(request).transaction() as work:
+            store, cause = PostgresStore(work), cause_of(request)
+            await handlers.cancel(store, found.order.order_id, Reach(), uuid7(), "the customer asked on the order page", "customer", cause)
+    except TooLateToCancel:
+        return _page(request, token, await _found(request, token), status=409)
+    return _page(request, token, await _found(request, token))
+
+
+async def _found(request: Request, token: str) -> queries.Found:
+    found = await queries.order_by_link(cast(AsyncEngine, request.app.state.reads), token)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _page(request: Request, token: str, found: queries.Found, status: int = 200) -> Response:
+    """With 409, the page says why the cancel that was just asked for cannot work."""
+    shown = present(found, _database(request).clock.now())
+    if status == 409:
+        shown["notice"] = too_late(found.order, Speaker(shown["language"], found.order.zone))
+    style = static_address("order.css", _STATIC, _PREFIX)
+    response = render(_environment, "order.html", status, shop=request.app.state.shop, style=style, link=f"/o/{token}", **shown)
+    response.headers["x-robots-tag"] = "noindex, nofollow"
+    return response
+
+
+def _database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)

@@ -1,0 +1,303 @@
+"""One transaction's state in PostgreSQL: loaded and locked in one order for all, written back by one statement per table.
+
+Locks, always in this order: the advisory ones (references, new order ids, customers), orders by id, promises by id, then what only timers take.
+An advisory lock stands for a row that may not be there yet, so that fifty who submit the same order at once make one. Rows travel as one JSON
+parameter, which the table's own row type takes apart: fields are columns.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.kit.database import DeadLetter, Transaction, decode_headers
+from services.kit.envelope import Reader
+from services.kit.inbox import bury_late
+from services.kit.values import Cause, Heard
+from services.orders.book import Book, Early, Promise, Standing, Waiting, Wanted
+from services.orders.capture import Customer, reference_candidates
+from services.orders.domain import Check, Hold, HoldReason, Order, State
+from services.orders.events import Address, CustomerSeen
+from services.orders.messages import CUSTOMER_TOPIC, HEARS, ORDER_TOPIC, from_body
+from services.orders.validation import Item
+
+Row: TypeAlias = asyncpg.Record
+_COLUMNS = tuple(field.name for field in fields(Order) if field.name != "holds")
+_CHANGING = _COLUMNS[_COLUMNS.index("payment_state") :]
+_LOCK = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
+_ORDERS = f"""
+select {", ".join(_COLUMNS)} from orders where order_id in (
+    select unnest($1::uuid[])
+    union select o.order_id from orders o join unnest($2::text[], $3::text[]) r (channel, external_ref) using (channel, external_ref))
+order by order_id for update"""  # noqa: S608  # the columns are the fields of a dataclass
+_STANDINGS = "select channel, external_ref, order_id, fingerprint, body from orders where order_id = any($1)"
+_HOLDS = "select order_id, hold_id, reason, owner, note, held_at from holds where order_id = any($1) and lifted_at is null order by held_at, hold_id"
+_CUSTOMERS = "select * from customers where customer_id = any($1)"
+_ADDRESSES = "select * from addresses where customer_id = any($1) order by customer_id, position"
+_ITEMS = "select sku, withdrawn from items where sku = any($1)"
+_PROMISES = "select * from promises_view where promise_id = any($1) order by promise_id for update"
+_REFUSED = "select order_id, max(version) from refusals where order_id = any($1) group by 1"
+_REFUSED_BODIES = "select fingerprint from refusals where fingerprint = any($1)"
+_TAKEN = "select order_ref from orders where order_ref = any($1)"
+_EARLY = """
+select e.* from early_events e join unnest($1::text[], $2::text[]) r (channel, external_ref) using (channel, external_ref)
+order by event_id for update of e"""
+_LATE = "select channel, external_ref from early_events where until_at <= $1 order by until_at limit $2"
+_DUE = """
+select w.order_id, o.channel, o.external_ref from waiting_orders w join orders o using (order_id)
+where w.until_at <= $1 or not exists (select from unnest(w.skus) s (sku) where not exists (select from items i where i.sku = s.sku))
+order by w.until_at limit $2"""
+_WAITING = "select * from waiting_orders where order_id = any($1)"
+
+_PUT_ORDERS = "insert into orders select * from json_populate_recordset(null::orders, $1)"
+_CHANGE_ORDERS = f"""
+update orders o set {", ".join(f"{name} = c.{name}" for name in _CHANGING)}
+from json_populate_recordset(null::orders, $1) c where o.order_id = c.order_id"""  # noqa: S608
+_DROP_ORDERS = "delete from orders where order_id = any($1)"
+_PUT_HOLDS = "insert into holds select * from json_populate_recordset(null::holds, $1)"
+_LIFT_HOLDS = "update holds set lifted_at = $2 where hold_id = any($1)"
+_PUT_CUSTOMERS = """
+insert into customers select * from json_populate_recordset(null::customers, $1)
+on conflict (customer_id) do update set version = excluded.version, name = excluded.name, email = excluded.email, phone = excluded.phone,
+    language = excluded.language, zone = excluded.zone"""
+_PUT_ADDRESSES = """
+insert into addresses select * from json_populate_recordset(null::addresses, $1)
+on conflict (address_id) do update set position = excluded.position"""
+_PUT_ITEMS = """
+insert into items select * from json_populate_recordset(null::items, $1)
+on conflict (sku) do update set withdrawn = excluded.withdrawn, version = excluded.version where excluded.version >= items.version"""
+_PUT_PROMISES = """
+insert into promises_view select * from json_populate_recordset(null::promises_view, $1)
+on conflict (promise_id) do update set verdict = excluded.verdict, verdict_at = excluded.verdict_at"""
+_PUT_REFUSALS = "insert into refusals select * from json_populate_recordset(null::refusals, $1)"
+_PUT_WAITING = "insert into waiting_orders select * from json_populate_recordset(null::waiting_orders, $1)"
+_PUT_EARLY = "insert into early_events values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing"
+_PUT_LINK = "insert into links select $1, order_id, $3 from orders where order_id = $2 returning order_id"
+_DROP_WAITING = "delete from waiting_orders where order_id = any($1)"
+_DROP_EARLY = "delete from early_events where event_id = any($1)"
+
+_read = Reader(HEARS).read
+
+
+class PostgresStore:
+    """The handlers' store over one transaction."""
+
+    def __init__(self, work: Transaction) -> None:
+        self._work, self._sql = work, work.connection
+        self._letters: dict[UUID, DeadLetter] = {}
+        """The messages behind the early events that were loaded."""
+
+    @property
+    def now(self) -> datetime:
+        return self._work.now
+
+    async def load(self, wanted: Wanted) -> Book:
+        book = Book()
+        await self._lock(wanted)
+        await self._load_orders(book, wanted)
+        if wanted.promise_ids:
+            rows = await self._sql.fetch(_PROMISES, sorted(wanted.promise_ids))
+            book.promises = {row["promise_id"]: Promise(**row) for row in rows}
+        if wanted.references:
+            await self._load_early(book, wanted)
+        if wanted.skus:
+            book.items = {row["sku"]: Item(**row) for row in await self._sql.fetch(_ITEMS, list(wanted.skus))}
+        if wanted.entering:
+            await self._load_entrance(book, wanted)
+        return book
+
+    async def load_waiting(self, limit: int) -> Book:
+        wanted, due = Wanted(), await self._sql.fetch(_DUE, self.now, limit)
+        late = await self._sql.fetch(_LATE, self.now, limit)
+        if not due and not late:
+            return Book()
+        wanted.references = {(row["channel"], row["external_ref"]) for row in (*due, *late)}
+        bodies = await self._sql.fetch(_STANDINGS, [row["order_id"] for row in due])
+        for submission in (from_body(row["body"].encode()) for row in bodies):
+            wanted.enter(submission)
+        book = await self.load(wanted)
+        waiting = await self._sql.fetch(_WAITING, sorted(book.orders))
+        book.waiting = {row["order_id"]: _waiting(row) for row in waiting}
+        return book
+
+    async def _lock(self, wanted: Wanted) -> None:
+        names = [f"reference {channel} {external_ref}" for channel, external_ref in wanted.references]
+        names += [f"order {order_id}" for order_id in wanted.entering] + [f"customer {customer_id}" for customer_id in wanted.customer_ids]
+        if names:
+            await self._sql.execute(_LOCK, sorted(_lock_key(name) for name in names))
+
+    async def _load_orders(self, book: Book, wanted: Wanted) -> None:
+        if not wanted.order_ids and not wanted.references:
+            return
+        rows = await self._sql.fetch(_ORDERS, list(wanted.order_ids), *_columns(wanted.references, 2))
+        ids = [row["order_id"] for row in rows]
+        holds: dict[UUID, list[Hold]] = {}
+        for row in await self._sql.fetch(_HOLDS, ids) if ids else ():
+            holds.setdefault(row["order_id"], []).append(_hold(row))
+        book.orders = {row["order_id"]: _order(row, holds.get(row["order_id"], ())) for row in rows}
+        book.before = dict(book.orders)
+        if ids and wanted.references:
+            for row in await self._sql.fetch(_STANDINGS, ids):
+                standing = Standing(row["order_id"], row["fingerprint"], row["body"].encode())
+                book.standings[row["channel"], row["external_ref"]] = standing
+
+    async def _load_early(self, book: Book, wanted: Wanted) -> None:
+        for row in await self._sql.fetch(_EARLY, *_columns(wanted.references, 2)):
+            self._letters[row["event_id"]] = _letter(row)
+            heard = _read({name: value or b"" for name, value in decode_headers(row["headers"])}, row["value"])
+            assert heard is not None, "only events that were read once wait here"
+            reference = row["channel"], row["external_ref"]
+            book.early.setdefault(reference, []).append(Early(heard, reference, row["until_at"]))
+
+    async def _load_entrance(self, book: Book, wanted: Wanted) -> None:
+        """What matters only to an order that may be taken."""
+        addresses: dict[UUID, list[Address]] = {}
+        for row in await self._sql.fetch(_ADDRESSES, list(wanted.customer_ids)):
+            addresses.setdefault(row["customer_id"], []).append(_address(row))
+        for row in await self._sql.fetch(_CUSTOMERS, list(wanted.customer_ids)):
+            book.customers[row["customer_id"]] = Customer(**row, addresses=tuple(addresses.get(row["customer_id"], ())))
+        book.refused_versions = dict(await self._sql.fetch(_REFUSED, list(wanted.entering)))
+        book.refused_bodies = {row[0] for row in await self._sql.fetch(_REFUSED_BODIES, list(wanted.fingerprints))}
+        candidates = [reference for order_id in wanted.entering for reference in reference_candidates(order_id)]
+        book.order_refs = {row[0] for row in await self._sql.fetch(_TAKEN, candidates)}
+
+    async def record(self, book: Book) -> None:
+        await self._record_customers(book)
+        await self._record_orders(book)
+        await self._put(_PUT_ITEMS, [_with(item, version=book.item_versions[item.sku]) for item in book.changed(book.items, book.item_versions)])
+        await self._put(_PUT_PROMISES, book.changed(book.promises, book.changed_promises))
+        await self._put(_PUT_REFUSALS, [_refusal_row(refused, self.now) for refused in book.refused])
+        await self._record_waiting(book)
+        await self._record_early(book)
+        for said in book.said:
+            topic = CUSTOMER_TOPIC if isinstance(said.event, CustomerSeen) else ORDER_TOPIC
+            type = f"orders.{said.event.__class__.__name__}.v1"
+            self._work.say(topic, type, said.event, key=str(said.key), cause=said.cause, version=said.version)
+
+    async def _record_orders(self, book: Book) -> None:
+        bodies = {standing.order_id: standing for standing in book.standings.values()}
+        new = [order for id, order in book.orders.items() if id not in book.before]
+        await self._put(_PUT_ORDERS, [_new_row(order, bodies[order.order_id]) for order in new])
+        changed = [order for id, order in book.orders.items() if id in book.before and order != book.before[id]]
+        await self._put(_CHANGE_ORDERS, [_changed_row(order) for order in changed if order.order_id not in book.dropped_orders])
+        placed, lifted = [], []
+        for order in (*new, *changed):
+            before = book.before[order.order_id].holds if order.order_id in book.before else ()
+            placed += [_with(hold, order_id=order.order_id) for hold in order.holds if hold not in before]
+            lifted += [hold.hold_id for hold in before if hold not in order.holds]
+        await self._put(_PUT_HOLDS, placed)
+        if lifted:
+            await self._sql.execute(_LIFT_HOLDS, lifted, self.now)
+        if book.dropped_orders:
+            await self._sql.execute(_DROP_ORDERS, list(book.dropped_orders))
+
+    async def _record_customers(self, book: Book) -> None:
+        customers = book.changed(book.customers, book.changed_customers)
+        await self._put(_PUT_CUSTOMERS, customers)
+        rows = [_with(each, customer_id=c.customer_id, position=place) for c in customers for place, each in enumerate(c.addresses)]
+        await self._put(_PUT_ADDRESSES, rows)
+
+    async def _record_waiting(self, book: Book) -> None:
+        new = [waiting for waiting in book.waiting.values() if waiting.order_id not in book.before]
+        await self._put(_PUT_WAITING, [_waiting_row(waiting) for waiting in new])
+        if book.done_waiting:
+            await self._sql.execute(_DROP_WAITING, list(book.done_waiting))
+
+    async def _record_early(self, book: Book) -> None:
+        gone = {early.heard.id for early in book.settled_early} | {early.heard.id for early, _, _ in book.buried_early}
+        for early in book.arrived_early:
+            letter = self._letters[early.heard.id] = self._work.letter_of(early.heard)
+            if early.heard.id not in gone:
+                await self._sql.execute(_PUT_EARLY, early.heard.id, *early.reference, early.until_at, *_message(letter))
+        if gone:
+            await self._sql.execute(_DROP_EARLY, list(gone))
+        if book.buried_early:
+            buried = [replace(self._letters[early.heard.id], reason=reason, detail=detail) for early, reason, detail in book.buried_early]
+            await bury_late(self._sql, buried)
+
+    async def _put(self, statement: str, rows: Iterable[object]) -> None:
+        told = list(rows)
+        if told:
+            await self._sql.execute(statement, msgspec.json.encode(told).decode())
+
+    async def add_link(self, order_id: UUID, secret_hash: bytes) -> bool:
+        """A further link to the order's page; False when there is no such order."""
+        return await self._sql.fetchval(_PUT_LINK, secret_hash, order_id, self.now) is not None
+
+    def set_aside(self, heard: Heard[Any], reason: str, sentence: str) -> None:
+        self._work.set_aside(heard, reason, sentence)
+
+
+def _lock_key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _with(row: object, **more: object) -> dict[str, Any]:
+    return {**msgspec.to_builtins(row), **more}
+
+
+def _new_row(order: Order, standing: Standing) -> dict[str, Any]:
+    return _with(order, fingerprint=_hex(standing.fingerprint), body=standing.body.decode())
+
+
+def _changed_row(order: Order) -> dict[str, Any]:
+    return {"order_id": order.order_id} | {name: getattr(order, name) for name in _CHANGING}
+
+
+def _refusal_row(refused: Any, now: datetime) -> dict[str, Any]:
+    sent = refused.submission
+    return {
+        "order_id": sent.order_id,
+        "version": refused.version,
+        "channel": sent.channel,
+        "external_ref": sent.external_ref,
+        "reasons": refused.reasons,
+        "refused_at": now,
+        "fingerprint": _hex(sent.fingerprint),
+    }
+
+
+def _waiting_row(waiting: Waiting) -> dict[str, Any]:
+    cause = waiting.cause
+    more = {"cause_id": cause.id, "correlation_id": cause.correlation_id, "traceparent": cause.traceparent}
+    return {"order_id": waiting.order_id, "skus": waiting.skus, "until_at": waiting.until_at, **more}
+
+
+def _waiting(row: Row) -> Waiting:
+    cause = Cause(row["cause_id"], row["correlation_id"], row["traceparent"])
+    return Waiting(row["order_id"], tuple(row["skus"]), row["until_at"], cause)
+
+
+def _order(row: Row, holds: Iterable[Hold]) -> Order:
+    known = dict(row) | {"state": State(row["state"]), "checks": frozenset(map(Check, row["checks"])), "holds": tuple(holds)}
+    return Order(**known)
+
+
+def _hold(row: Row) -> Hold:
+    return Hold(row["hold_id"], HoldReason(row["reason"]), row["owner"], row["note"], row["held_at"])
+
+
+def _address(row: Row) -> Address:
+    return Address(**{name: value for name, value in row.items() if name not in ("customer_id", "position")})
+
+
+def _letter(row: Row) -> DeadLetter:
+    place = row["topic"], row["partition"], row["offset"], row["key"]
+    return DeadLetter(*place, row["type"], row["event_id"], "refused", "", "", row["value"], row["headers"])
+
+
+def _message(letter: DeadLetter) -> tuple[Any, ...]:
+    return letter.topic, letter.partition, letter.offset, letter.key, letter.type, letter.value, letter.headers
+
+
+def _hex(value: bytes) -> str:
+    return f"\\x{value.hex()}"

@@ -1,0 +1,112 @@
+"""The tables that are read with SQLModel: what the API and the page show. The migrations make them, a test holds both against each other."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+
+def _instant(*, null: bool = False) -> Any:
+    return Field(default=None, sa_type=DateTime(timezone=True), nullable=null)
+
+
+class OrderRow(SQLModel, table=True):
+    __tablename__ = "orders"
+
+    order_id: UUID = Field(primary_key=True)
+    order_ref: str
+    channel: str
+    external_ref: str
+    customer_id: UUID
+    address_id: UUID
+    guest: bool
+    site: str
+    placed_at: datetime = _instant()
+    currency: str
+    goods_minor: int = Field(sa_type=BigInteger)
+    charges_minor: int = Field(sa_type=BigInteger)
+    total_minor: int = Field(sa_type=BigInteger)
+    service: str
+    quote_id: UUID | None
+    chosen_on: date | None
+    signature_required: bool
+    po_box: bool
+    country: str
+    postcode_prefix: str
+    zone: str
+    language: str
+    payment_state: str
+    state: str
+    version: int = Field(sa_type=BigInteger)
+    checks: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    announced: bool
+    work_version: int = Field(sa_type=BigInteger)
+    promise_id: UUID | None
+    due_at: datetime | None = _instant(null=True)
+    hand_over_by: datetime | None = _instant(null=True)
+    carrier_service: str | None
+    declined_sentence: str | None
+    answer_by: datetime | None = _instant(null=True)
+    cancel_request_id: UUID | None
+    cancel_reason: str | None
+    cancel_requested_by: str | None
+    cancel_requested_at: datetime | None = _instant(null=True)
+    cancel_refusal: str | None
+    released_at: datetime | None = _instant(null=True)
+    picking_at: datetime | None = _instant(null=True)
+    packed_at: datetime | None = _instant(null=True)
+    handed_over_at: datetime | None = _instant(null=True)
+    delivered_at: datetime | None = _instant(null=True)
+    cancelled_at: datetime | None = _instant(null=True)
+    fingerprint: bytes
+    body: str
+
+
+class HoldRow(SQLModel, table=True):
+    __tablename__ = "holds"
+
+    hold_id: UUID = Field(primary_key=True)
+    order_id: UUID
+    reason: str
+    owner: str
+    note: str
+    held_at: datetime = _instant()
+    lifted_at: datetime | None = _instant(null=True)
+
+
+class RefusalRow(SQLModel, table=True):
+    __tablename__ = "refusals"
+
+    order_id: UUID = Field(primary_key=True)
+    version: int = Field(primary_key=True, sa_type=BigInteger)
+    channel: str
+    external_ref: str
+    reasons: list[dict[str, str]] = Field(sa_column=Column(JSONB, nullable=False))
+    refused_at: datetime = _instant()
+    fingerprint: bytes
+
+
+class PromiseRow(SQLModel, table=True):
+    __tablename__ = "promises_view"
+
+    promise_id: UUID = Field(primary_key=True)
+    order_id: UUID
+    customer_text: str
+    language: str
+    due_at: datetime = _instant()
+    zone: str
+    replaces: UUID | None
+    made_at: datetime = _instant()
+    verdict: str
+    verdict_at: datetime | None = _instant(null=True)
+
+
+class LinkRow(SQLModel, table=True):
+    __tablename__ = "links"
+
+    secret_hash: bytes = Field(primary_key=True)
+    order_id: UUID
+    made_at: datetime = _instant()
