@@ -154,13 +154,16 @@ def test_after_a_kill_of_the_supervisor_nothing_lives_on_and_the_next_start_has_
     assert (stack.var / "ports.json").read_text() == ports
 
 
-def test_a_killed_server_comes_back_and_the_description_follows(stack: Stack) -> None:
+def test_a_killed_server_comes_back_the_description_follows_and_a_hang_up_stops_all(stack: Stack) -> None:
     stack.up()
     before = stack.told["processes"]
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
     until(lambda: all(pid and pid not in before.values() for pid in stack.told["processes"].values()))
     until(stack.is_whole, 30)
+    running = stack.processes()
+    os.kill(stack.supervisor, signal.SIGHUP)
+    until(gone(running), 15)
 
 
 def test_two_stacks_stand_side_by_side(stack: Stack, tmp_path: Path) -> None:
@@ -176,7 +179,7 @@ def test_two_stacks_stand_side_by_side(stack: Stack, tmp_path: Path) -> None:
         other.run(*COMMAND, "down")
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_a_stack_in_the_foreground_ends_with_its_command(stack: Stack, ending: signal.Signals) -> None:
     command = [*UP, "--foreground", "--var", str(stack.var)]
     process = subprocess.Popen(command, cwd=ROOT, env=stack.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -184,13 +187,6 @@ def test_a_stack_in_the_foreground_ends_with_its_command(stack: Stack, ending: s
     running = [pid for pid in stack.processes() if pid != process.pid]
     process.send_signal(ending)
     process.wait(15)
-    until(gone(running), 15)
-
-
-def test_a_hang_up_stops_the_stack(stack: Stack) -> None:
-    stack.up()
-    running = stack.processes()
-    os.kill(stack.supervisor, signal.SIGHUP)
     until(gone(running), 15)
 
 
