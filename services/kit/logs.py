@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -26,8 +26,8 @@ _DROPPED = ("Exception in ASGI application",)
 """uvicorn's own line about what we have logged with the request's id."""
 
 
-def configure(level: str = "info") -> None:
-    """Send structlog and the standard library's logging to standard output as JSON lines. May run twice."""
+def configure(level: str = "info", to: TextIO | None = None) -> None:
+    """Send structlog and the standard library's logging as JSON lines to standard output, or to what is given. May run twice."""
     named = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
     shared = [*named, _stamp, _tell_failure, _allow]
     structlog.configure(
@@ -36,7 +36,7 @@ def configure(level: str = "info") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(to or sys.stdout)
     final: list[structlog.types.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[_own_exc_info, *shared], processors=final))
     handler.addFilter(lambda record: not str(record.msg).startswith(_DROPPED))

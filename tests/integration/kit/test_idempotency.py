@@ -87,8 +87,9 @@ async def test_fifty_at_once_have_one_effect(database: Database) -> None:
 
     asked = [asyncio.create_task(ask()) for _ in range(50)]
     done: set[asyncio.Task[int | str]] = set()
-    while len(done) < 49:
-        done, _ = await asyncio.wait(asked, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    async with asyncio.timeout(10):
+        while len(done) < 49:
+            done, _ = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
     everybody_has_asked.set()
     results = await asyncio.gather(*asked)
     assert sorted(map(str, results)) == ["201"] + ["in-progress"] * 49
