@@ -72,7 +72,7 @@ select s.order_id from shipments s
 left join lateral (
     select bool_and(p.state in ('loaded', 'handed_over', 'delivered')) as loaded from parcels p where p.order_id = s.order_id) p on true
 where s.state = 'released' and s.hand_over_by is not null and p.loaded is not true and s.told_for is distinct from s.hand_over_by
-  and s.hand_over_by < $1 + make_interval(secs => $4::int + case when p.loaded is null then s.lines * $2::int + $3::int else 0 end)
+  and s.hand_over_by < $1::timestamptz + make_interval(secs => $4::int + case when p.loaded is null then s.lines * $2::int + $3::int else 0 end)
 order by s.hand_over_by, s.order_id limit 250"""
 _CANCEL = "update shipments set state = 'cancelled' where order_id = any($1::uuid[]) and state in ('placed', 'released')"
 _FREE_SLOTS = "update upgrade_slots set state = 'freed' where upgrade_id = any($1::uuid[]) and state in ('reserved', 'granted')"
@@ -108,13 +108,10 @@ class ShippingStore:
         progress = {row["order_id"]: row for row in await self.work.connection.fetch(_PROGRESS, orders)} if rows else {}
         shipments = {row["order_id"]: _shipment(row, progress.get(row["order_id"])) for row in rows}
         services = await schedules.load(self.work)
-        return Book(services, shipments, {row["upgrade_id"]: _slot(row) for row in slots}, await self._grounded(shipments.values(), slots))
+        grounded = await self._grounded(list(shipments.values())) if slots or upgrade_ids else frozenset[UUID]()
+        return Book(services, shipments, {row["upgrade_id"]: _slot(row) for row in slots}, grounded)
 
-    async def _grounded(self, shipments: Iterable[Shipment], slots: Sequence[object]) -> frozenset[UUID]:
-        """Orders with an item that may not fly. Asked only where an upgrade is about; an order is always here before its upgrade is decided."""
-        if not slots:
-            return frozenset()
-        orders = list(shipments)
+    async def _grounded(self, orders: Sequence[Shipment]) -> frozenset[UUID]:
         skus = sorted({sku for order in orders for sku in order.skus})
         grounded = {row["sku"] for row in await self.work.connection.fetch(_GROUNDED, skus)}
         return frozenset(order.order_id for order in orders if grounded.intersection(order.skus))

@@ -1,4 +1,7 @@
-"""Parcels and labels in PostgreSQL. Every method of `Labels` is one transaction: a carrier is called between them, never inside one."""
+"""Parcels and labels in PostgreSQL. Every method of `Labels` is one transaction: a carrier is called between them, never inside one.
+
+Locks: the shipment, then the parcel, then its label.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +29,11 @@ from services.kit.database import Database, Transaction
 from services.kit.values import Cause, Money, NotFound
 
 _ORDER_OF = "select order_id from parcels where parcel_id = $1"
-_LOCK_PARCEL = "select * from parcels where parcel_id = $1 for update"
+_PARCEL = "select * from parcels where parcel_id = $1"
+_LOCK_PARCEL = f"{_PARCEL} for update"
 _LIVE_LABEL = "select * from labels where parcel_id = $1 and state in ('wanted', 'bought', 'voiding') for update"
-_LOCK_LABEL = "select * from labels where reference = $1 for update"
+_LABEL = "select * from labels where reference = $1"
+_LOCK_LABEL = f"{_LABEL} for update"
 _ADDRESS = """
 select address from address_books b, jsonb_array_elements(b.addresses) as address
 where b.customer_id = $1 and address ->> 'address_id' = $2::text"""
@@ -72,9 +77,9 @@ class Labels:
 
     async def request_of(self, reference: str) -> LabelRequest:
         async with self.database.transaction() as work:
-            label = label_of(await work.connection.fetchrow(_LOCK_LABEL, reference))
+            label = label_of(await work.connection.fetchrow(_LABEL, reference))
             shipment, _ = await self._shipment(work, label.parcel_id)
-            parcel = parcel_of(await work.connection.fetchrow(_LOCK_PARCEL.removesuffix(" for update"), label.parcel_id))
+            parcel = parcel_of(await work.connection.fetchrow(_PARCEL, label.parcel_id))
             address = await _address(work, shipment)
         return LabelRequest(reference, label.carrier, label.carrier_service, parcel.site, parcel.weight_grams, address)
 
