@@ -27,12 +27,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: int, host: str = "127.0.0.1") -> None:
+def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: int, host: str | None = None) -> None:
     """Serve until SIGTERM or SIGINT; returns once every request that was begun is answered, or after 20 s.
 
-    Listens on the socket that a supervisor hands over as standard input, where there is one, else on `port`.
+    Listens on the socket that a supervisor hands over as standard input, where there is one, else on `port`; on `host`, or where the settings say.
     """
     configure(settings.log_level)
+    host = host or settings.bind
     server = _Server(
         uvicorn.Config(
             app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="on",

@@ -1,0 +1,81 @@
+"""An API process serves, tells how it is, and leaves nobody without an answer when it is told to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.polling import poll_until
+
+_TOY = """
+import asyncio
+from services.kit.http import Routes, answer, create_app, operation, serve
+from services.kit.settings import KitSettings
+
+router = Routes()
+
+@router.get("/slow", **operation(access="public"))
+async def slow():
+    open("begun", "w").close()
+    await asyncio.sleep(1)
+    return answer("done")
+
+settings = KitSettings()
+serve(create_app("toy", [router], settings), settings, port=settings.port("toy_api"), operations_port=settings.port("toy_ops"))
+open("left", "w").close()
+"""
+
+
+class _Toy:
+    """The toy process, with a listening socket on its standard input, as a supervisor would hand it over."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.listening = folder, socket.create_server(("127.0.0.1", 0))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.operations = f"http://127.0.0.1:{free.getsockname()[1]}"
+        root = str(Path(__file__).parents[3])
+        told = {**os.environ, "PYTHONPATH": root, "KEPT_TOY_OPS_PORT": self.operations.rsplit(":", 1)[1], "KEPT_VAR": str(folder)}
+        self.process = subprocess.Popen([sys.executable, "-c", _TOY], stdin=self.listening.fileno(), cwd=folder, env=told)
+        self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
+
+    async def is_ready(self) -> bool:
+        async with httpx.AsyncClient() as client:
+            try:
+                return (await client.get(f"{self.operations}/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[_Toy]:
+    toy = _Toy(tmp_path)
+    yield toy
+    toy.process.kill()
+    toy.process.wait()
+    toy.listening.close()
+
+
+async def test_a_request_in_hand_is_answered_before_the_process_leaves(toy: _Toy) -> None:
+    await poll_until(toy.is_ready)
+    async with httpx.AsyncClient() as client:
+        asked = asyncio.create_task(client.get(f"{toy.url}/slow"))
+        await poll_until((toy.folder / "begun").exists)
+        toy.process.send_signal(signal.SIGTERM)
+        assert (await asked).text == '"done"'
+    assert await asyncio.to_thread(toy.process.wait, 10) == 0
+    assert (toy.folder / "left").exists()
+
+
+async def test_metrics_are_told_on_the_operations_port_only(toy: _Toy) -> None:
+    await poll_until(toy.is_ready)
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{toy.url}/metrics")).status_code == 404
+        told = (await client.get(f"{toy.operations}/metrics")).text
+    assert 'kept_http_requests_total{method="GET",route="unmatched",service="toy",status="404"} 1.0' in told
