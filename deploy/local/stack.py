@@ -69,30 +69,37 @@ class Stack:
     def _start_servers(self, attached: bool) -> dict[str, str]:
         """Returns the environment of everything that runs beside them."""
         postgres.await_previous(self.var / "postgres")
-        own_kafka, own_database = not self.environ.get(BROKERS), not self.environ.get(DATABASE)
-        wanted = ["supervisor", *(["kafka", "kafka_controller"] if own_kafka else []), *(["postgres"] if own_database else [])]
-        chosen = ports.assign([*wanted, *([] if self.servers_only else programs.PORTS)], self.var / "ports.json", self.environ)
-        servers: list[Program] = []
-        if own_kafka:
-            with self.progress.step("Apache Kafka prepared"):
-                node = kafka.Node(1, chosen["kafka"], chosen["kafka_controller"], self.var / "kafka")
-                servers.append(Program("kafka", kafka.prepare(node, [node], self.environ), server=True))
-        if own_database:
-            with self.progress.step("PostgreSQL prepared"):
-                servers.append(Program("postgres", postgres.prepare(self.var / "postgres", chosen["postgres"]), server=True, stop_signal="INT"))
-        addresses = {
-            BROKERS: self.environ.get(BROKERS) or f"127.0.0.1:{chosen['kafka']}",
-            DATABASE: self.environ.get(DATABASE) or postgres.url(self.var / "postgres", chosen["postgres"]),
-        }
+        names = ["supervisor", *(["kafka", "kafka_controller"] if self._own(BROKERS) else []), *(["postgres"] if self._own(DATABASE) else [])]
+        chosen = ports.assign([*names, *([] if self.servers_only else programs.PORTS)], self.var / "ports.json", self.environ)
+        servers, addresses = self._prepare(chosen)
         environment = {**self.environ, **programs.environment(self.var, chosen, addresses, clock(self.environ, self.var / "clock"))}
         self.supervisor.configure([*servers, *([] if self.servers_only else programs.programs())], chosen["supervisor"])
         self.supervisor.start(self.description, environment, attached=attached)
         with self.progress.step("Apache Kafka answers"):
-            self._await("kafka", own_kafka, lambda: kafka.why_silent(addresses[BROKERS]))
+            self._await("kafka", self._own(BROKERS), lambda: kafka.why_silent(addresses[BROKERS]))
         with self.progress.step("PostgreSQL answers"):
-            self._await("postgres", own_database, lambda: postgres.why_silent(addresses[DATABASE]))
+            self._await("postgres", self._own(DATABASE), lambda: postgres.why_silent(addresses[DATABASE]))
         self._describe(chosen, environment)
         return environment
+
+    def _prepare(self, chosen: Mapping[str, int]) -> tuple[list[Program], dict[str, str]]:
+        """The servers of our own, ready to run, and the addresses of both, whosever they are."""
+        servers: list[Program] = []
+        addresses = {name: self.environ.get(name, "") for name in (BROKERS, DATABASE)}
+        if self._own(BROKERS):
+            with self.progress.step("Apache Kafka prepared"):
+                node = kafka.Node(1, chosen["kafka"], chosen["kafka_controller"], self.var / "kafka")
+                servers.append(Program("kafka", kafka.prepare(node, [node], self.environ), server=True))
+            addresses[BROKERS] = f"127.0.0.1:{node.port}"
+        if self._own(DATABASE):
+            folder = self.var / "postgres"
+            with self.progress.step("PostgreSQL prepared"):
+                servers.append(Program("postgres", postgres.prepare(folder, chosen["postgres"]), server=True, stop_signal="INT"))
+            addresses[DATABASE] = postgres.url(folder, chosen["postgres"])
+        return servers, addresses
+
+    def _own(self, variable: str) -> bool:
+        return not self.environ.get(variable)
 
     def _start_services(self, environment: Mapping[str, str]) -> None:
         for name, module in programs.SETUP:
