@@ -39,6 +39,8 @@ class Reads(Generic[T]):
     to_domain: Callable[[Any], T]
     strict: bool = False
     """For what outsiders write: NUL characters and repeated keys are refused."""
+    erased: Callable[[str], T] | None = None
+    """What a tombstone (an event without a value) says of its subject; without this a missing value is bad data."""
 
 
 Hears = Mapping[str, type[Any] | Reads[Any]]
@@ -94,12 +96,12 @@ class Reader:
             if not EVENT_TYPE.match(name):
                 raise BadData("the attribute ce_type is not a type of the form owner.EventName.v1")
             return None
-        if value is None:
-            raise BadData(f"{name} has no data")
-        return _heard(name, headers, self._data(name, how, value))
+        return _heard(name, headers, self._data(name, how, value, headers))
 
-    def _data(self, name: str, how: Reads[T], value: bytes) -> T:
+    def _data(self, name: str, how: Reads[T], value: bytes | None, headers: Headers) -> T:
         try:
+            if value is None:
+                return _erased(name, how, headers)
             if how.strict:
                 refuse_ambiguous(value)
             return how.to_domain(self._decoders[name].decode(value))
@@ -107,6 +109,12 @@ class Reader:
             raise BadData(f"the data of {name} is nested too deep") from None
         except (ValueError, msgspec.MsgspecError) as error:
             raise BadData(f"the data of {name} does not fit: {_reason(error)}") from None
+
+
+def _erased(name: str, how: Reads[T], headers: Headers) -> T:
+    if how.erased is None:
+        raise BadData(f"{name} has no data")
+    return how.erased(_text(headers, "ce_subject"))
 
 
 def refuse_ambiguous(value: bytes) -> None:
