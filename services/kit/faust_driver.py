@@ -41,6 +41,8 @@ class FaustDriver:
 
     async def stop(self, grace_seconds: float) -> None:
         self._stopping = True
+        if self.app is None:
+            return
         if self._in_hand is not None:
             await asyncio.wait({self._in_hand}, timeout=grace_seconds)
             self._in_hand.cancel()

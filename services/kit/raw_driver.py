@@ -60,8 +60,9 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             self._cancel()
         if self._task is not None:
             await asyncio.wait({self._task})
-        await self._commit()
-        await self._consumer.stop()
+        if self._consumer is not None:
+            await self._commit()
+            await self._consumer.stop()
 
     async def died(self) -> BaseException:
         if self._task is None:

@@ -24,6 +24,7 @@ class KitSettings(BaseSettings):
     driver: str = Field("faust", pattern="^(faust|raw)$", description="What consumes: the hardened Faust transport, or plain aiokafka.")
     bind: str = Field("127.0.0.1", description="The address that public and operations listeners bind to.")
     slot: str = Field("0", description="Which of a service's workers this is; names it to the broker, so that a restart does not disturb the others.")
+    grace_seconds: float = Field(8.0, ge=0, description="How long a worker's batch in hand may take to finish after SIGTERM.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least severe log line written.")
     jwks: Path | None = Field(None, description="Public keys of who may sign tokens (JWKS); var/keys/jwks.json where not set.")
     token_issuer: str = Field("https://issuer.kept.invalid", description="The `iss` that tokens must carry.")

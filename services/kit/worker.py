@@ -1,6 +1,8 @@
 """A service's worker process: consumes, relays, fires timers, runs errands, and tells how far it is. It imports no web framework and no ORM."""
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -33,7 +35,6 @@ from services.kit.timers import TimerLoop
 
 log = structlog.get_logger(__name__)
 
-GRACE_SECONDS = 8.0
 HALTED = 78
 """The exit code that a supervisor must not answer with a restart: a bad release halts, instead of draining the topic into dead letters."""
 
@@ -54,7 +55,10 @@ def run(worker: Worker) -> NoReturn:
     """Work until SIGTERM or SIGINT, then exit with 0. Exits with 78 when twenty events in a row failed, with 1 after a crash."""
     configure(worker.settings.log_level)
     structlog.contextvars.bind_contextvars(service=worker.stage.service, process="worker")
-    sys.exit(uvloop.run(_main(worker)))
+    code = uvloop.run(_main(worker))
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # a library's thread that does not end must not keep the process: all that matters has been committed or will be repeated
 
 
 async def _main(worker: Worker) -> int:
@@ -91,14 +95,13 @@ class Process:
         asked = asyncio.create_task(stop.wait())
         await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
         self._wrong = "stopping"
-        if work.done():
-            return self._told(work.exception())
+        code = self._told(work.exception()) if work.done() else 0
         if self._driver is not None:
-            await self._driver.stop(GRACE_SECONDS)
+            await self._driver.stop(0 if code else self._settings.grace_seconds)
         work.cancel()
         await asyncio.wait({work})
         log.info("stopped")
-        return 0
+        return code
 
     async def _work(self) -> None:
         """Ends only by cancellation or by raising what broke."""
@@ -122,8 +125,9 @@ class Process:
         relay = Relay(self._service, self._settings.topic_prefix, self._log, changes, foreign=changes.happened)
         duties = (relay.run, _alone(self._timers.run), _alone(self._errands.run), _alone(lambda: _daily(database)))
         self._leader = Leader(self._service, self._connect_leader, duties)
+        self._driver = driver
         await driver.start()
-        self._driver, self._wrong = driver, None
+        self._wrong = None
         async with asyncio.TaskGroup() as group:
             group.create_task(self._leader.run())
             group.create_task(_raise_when_dead(driver))

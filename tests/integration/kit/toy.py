@@ -41,6 +41,7 @@ async def handle(work: Transaction, batch: Sequence[Heard[Counted]]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if heard.data.behaviour == "refuse":
             work.set_aside(heard, "not-wanted", "this event is refused whenever it is handled")
+    await work.connection.execute("select pg_sleep($1)", float(os.environ.get("TOY_SLOW_SECONDS", "0")))
     good = [heard for heard in batch if heard.data.behaviour == "count"]
     await work.connection.execute("insert into counted select * from unnest($1::uuid[], $2::int[])", [h.id for h in good], [h.data.n for h in good])
     for heard in good:
