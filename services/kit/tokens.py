@@ -17,6 +17,9 @@ from jwt.algorithms import OKPAlgorithm
 from services.kit.clock import record_now
 from services.kit.ids import uuid7
 
+ROLES = ("customer", "storefront", "picker", "loader", "driver", "care", "planner", "admin", "carrier", "service")
+"""Who a token may be for; `service` is one of our own processes."""
+
 LIFETIME = timedelta(hours=12)
 
 

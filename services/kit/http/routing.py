@@ -16,7 +16,8 @@ from starlette.staticfiles import StaticFiles
 
 from services.kit.http.idempotency import key_of
 from services.kit.http.problems import Problem
-from services.kit.http.signin import ROLES, Principal, Scope, SignIn
+from services.kit.http.signin import Principal, Scope, SignIn
+from services.kit.tokens import ROLES
 
 Access = Mapping[str, Scope] | Literal["public"]
 _PROBLEM = {"description": "A problem (RFC 9457).", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}

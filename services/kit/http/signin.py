@@ -14,9 +14,9 @@ from fastapi import Request
 from jwt.algorithms import OKPAlgorithm
 
 from services.kit.http.problems import Problem
+from services.kit.tokens import ROLES
 
 Scope = Literal["own", "all"]
-ROLES = frozenset({"customer", "storefront", "picker", "loader", "driver", "care", "planner", "admin", "carrier", "service"})
 _HEADER = frozenset({"alg", "kid", "typ"})
 _REQUIRED = ["iss", "aud", "exp", "nbf", "iat", "sub", "role"]
 _TOKEN_LIMIT = 8_192
