@@ -3,19 +3,23 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 _PAUSE_SECONDS = 0.02
 
 
-async def poll_until(condition: Callable[[], T | Awaitable[T]], deadline: float = 10.0) -> T:
+@overload
+async def poll_until(condition: Callable[[], Coroutine[Any, Any, T]], deadline: float = 10.0) -> T: ...
+@overload
+async def poll_until(condition: Callable[[], T], deadline: float = 10.0) -> T: ...
+async def poll_until(condition: Callable[[], Any], deadline: float = 10.0) -> Any:
     """The first true answer of the condition, plain or awaited. Raises TimeoutError with the last answer when `deadline` seconds have passed."""
     last = time.monotonic() + deadline
     while True:
         answer = condition()
-        value: T = await answer if inspect.isawaitable(answer) else answer
+        value = await answer if inspect.isawaitable(answer) else answer
         if value:
             return value
         if time.monotonic() > last:

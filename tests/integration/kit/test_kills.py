@@ -1,6 +1,8 @@
 """A worker that is killed or stopped in the middle of its work loses nothing, does nothing twice, and sets every poison aside once."""
 
 import signal
+import subprocess
+from functools import partial
 
 import pytest
 
@@ -19,7 +21,7 @@ async def test_killed_while_it_works_through_a_load(site: Site, driver: str) -> 
     await produce(site, load.messages[:3000])
     for share in (0.15, 0.4, 0.6):
         process = site.start(driver)
-        await poll_until(lambda share=share: site.counted() > share * len(load.good), 30)  # type: ignore[misc]
+        await poll_until(partial(_has_counted, site, share * len(load.good)), 30)
         end(process, signal.SIGKILL)
     site.start(driver)
     await produce(site, load.messages[3000:])
@@ -66,7 +68,7 @@ async def test_an_event_that_kills_the_process_is_set_aside(site: Site, driver: 
     await produce(site, [*messages[:10], outgoing(topic, deadly, 100, "die", key="deadly"), *messages[10:]])
     for _ in range(6):
         process = site.start(driver)
-        await poll_until(lambda process=process: process.poll() is not None or site.one("select count(*) from dead_letters") == 1, 30)  # type: ignore[misc]
+        await poll_until(partial(_died_or_set_aside, site, process), 30)
         if process.poll() is None:
             break
     await settled(site, Load(good=set(good), failing={deadly}))
@@ -81,6 +83,14 @@ async def test_a_release_that_fails_on_everything_halts(site: Site, driver: str)
     await poll_until(lambda: process.poll() is not None, 60)
     assert process.returncode == HALTED
     assert site.one("select count(*) from dead_letters") == 20
+
+
+def _has_counted(site: Site, enough: float) -> bool:
+    return site.counted() > enough
+
+
+def _died_or_set_aside(site: Site, process: "subprocess.Popen[bytes]") -> bool:
+    return process.poll() is not None or site.one("select count(*) from dead_letters") == 1
 
 
 async def _few(site: Site) -> Load:
