@@ -1,5 +1,6 @@
 """Orders, shelves and events as the tests of stock and floor need them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -52,8 +53,4 @@ def cancelled(number: int = 1, version: int = 4) -> Heard[OrderCancelled]:
 
 
 def item(sku: str = "CUP", **changes: Any) -> Heard[ItemListed]:
-    usual = {
-        "sku": sku, "description": f"A {sku.lower()}", "weight_grams": 200, "length_mm": 100, "width_mm": 90, "height_mm": 80, "may_fly": True,
-        "withdrawn": False, "barcode": f"50{sku}",
-    }  # fmt: skip
-    return heard(ItemListed(**(usual | changes)))
+    return heard(replace(ItemListed(sku, f"A {sku.lower()}", 200, 100, 90, 80, True, False, f"50{sku}"), **changes))
