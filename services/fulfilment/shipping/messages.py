@@ -102,7 +102,11 @@ class CustomerSeen:
 HEARS: Hears = {
     "orders.OrderHeld.v1": OrderHeld,
     "orders.HoldLifted.v1": HoldLifted,
-    "orders.CustomerSeen.v1": Reads(CustomerWire, lambda wire: CustomerSeen(wire.customer_id, tuple(map(msgspec.to_builtins, wire.addresses)))),
+    "orders.CustomerSeen.v1": Reads(
+        CustomerWire,
+        lambda wire: CustomerSeen(wire.customer_id, tuple(map(msgspec.to_builtins, wire.addresses))),
+        erased=lambda subject: CustomerSeen(UUID(subject), ()),
+    ),
     "loyalty.UpgradeWanted.v1": UpgradeWanted,
     "loyalty.UpgradeGranted.v1": UpgradeGranted,
     "loyalty.UpgradeDeclined.v1": UpgradeDeclined,

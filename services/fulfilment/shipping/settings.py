@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+import msgspec
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -33,6 +35,10 @@ class ShippingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KEPT_SHIPPING_", extra="ignore")
 
     carriers: dict[str, CarrierAccount] = Field(default_factory=dict, description="Carrier accounts by carrier, as JSON.")
+    demo_carrier: str | None = Field(None, validation_alias="KEPT_CARRIER_URL", description="The demo carrier, for carriers without an account.")
+    var: Path = Field(
+        Path("var"), validation_alias="KEPT_VAR", description="The stack's folder: the demo carrier's accounts are in keys/carriers.json."
+    )
     seconds_per_line: int = Field(20, ge=0, description="Picking work per order line, for slack and upgrades.")
     pack_seconds: int = Field(60, ge=0, description="Packing work per order.")
     dock_seconds: int = Field(120, ge=0, description="Work from the packed carton to the trailer.")
@@ -55,16 +61,28 @@ def shipping_settings() -> ShippingSettings:
 @cache
 def account(carrier: str) -> Carrier:
     """Our account with this carrier. Raises CarrierAway where none is configured: what waits for it is kept until one is."""
-    configured = shipping_settings().carriers.get(carrier)
-    if configured is None:
+    found = _configured(carrier)
+    if found is None:
         raise CarrierAway(f"no account with the carrier {carrier} is configured: add it to KEPT_SHIPPING_CARRIERS")
-    return kept_carrier(configured.url, configured.api_key.get_secret_value(), configured.timeout_seconds)
+    return kept_carrier(found.url, found.api_key.get_secret_value(), found.timeout_seconds)
 
 
 def webhook_secrets(carrier: str) -> list[str]:
     """What this carrier signs its webhooks with; none for a carrier we have no account with."""
-    configured = shipping_settings().carriers.get(carrier)
-    return [secret.get_secret_value() for secret in configured.webhook_secrets] if configured else []
+    found = _configured(carrier)
+    return [secret.get_secret_value() for secret in found.webhook_secrets] if found else []
+
+
+def _configured(carrier: str) -> CarrierAccount | None:
+    """The account of the settings, else the one that the demo carrier wrote down for us when it started."""
+    settings = shipping_settings()
+    if carrier in settings.carriers or settings.demo_carrier is None:
+        return settings.carriers.get(carrier)
+    try:
+        granted = msgspec.json.decode((settings.var / "keys" / "carriers.json").read_bytes())["accounts"]
+        return CarrierAccount(url=settings.demo_carrier, **granted[carrier]) if carrier in granted else None
+    except FileNotFoundError:
+        return None
 
 
 def database_of(request: "Request") -> Database:

@@ -35,15 +35,15 @@ async def test_an_order_walks_from_the_bench_into_the_carriers_hand(shipping: Sh
     assert (await shipping.call("POST", f"/v1/load-lists/{LIST}/loads", body=body)).json()["state"] == "loaded"
     (manifest,) = await close(shipping)
     too_soon = await shipping.call("POST", f"/v1/load-lists/{LIST}/hand-over")
-    assert (too_soon.status_code, too_soon.json()["manifests"]) == (409, [manifest["manifest_id"]])
-    sent = await shipping.call("POST", f"/v1/manifests/{manifest['manifest_id']}/close")
+    assert (too_soon.status_code, too_soon.json()["manifests"]) == (409, [manifest])
+    sent = await shipping.call("POST", f"/v1/manifests/{manifest}/close")
     assert sent.json()["state"] == "transmitted"
     for _ in range(2):
         left = await shipping.call("POST", f"/v1/load-lists/{LIST}/hand-over")
         assert left.json() == {"load_list_id": str(LIST), "state": "handed_over", "parcels": 1}
     assert [name for name, _ in await shipping.said("ParcelLabelled", "HandedOver")] == ["ParcelLabelled", "HandedOver"]
     ((_, handed),) = await shipping.said("HandedOver")
-    assert (handed["parcel_id"], handed["carrier_service"], handed["manifest_id"]) == (str(parcel), "ground-standard", manifest["manifest_id"])
+    assert (handed["parcel_id"], handed["carrier_service"], handed["manifest_id"]) == (str(parcel), "ground-standard", manifest)
     assert await shipping.value("select state from shipments") == "handed_over"
     assert [request.tracking_numbers for request in carrier.manifests.values()] == [("1Z000000",)]
 
@@ -102,7 +102,7 @@ async def test_a_closed_trailer_is_reopened_until_the_carrier_has_the_manifest(s
     await load(shipping, two, 2)
     (again,) = await close(shipping)
     assert again == manifest
-    await shipping.call("POST", f"/v1/manifests/{manifest['manifest_id']}/close")
+    await shipping.call("POST", f"/v1/manifests/{manifest}/close")
     refused = await shipping.call("POST", f"/v1/load-lists/{LIST}/reopen")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:kept:problem:manifest-frozen")
 
@@ -112,13 +112,13 @@ async def test_a_late_parcel_opens_another_manifest_and_the_first_is_never_amend
     await opened(shipping)
     await load(shipping, one, 1)
     (first,) = await close(shipping)
-    await shipping.call("POST", f"/v1/manifests/{first['manifest_id']}/close")
+    await shipping.call("POST", f"/v1/manifests/{first}/close")
     await opened(shipping, OTHER)
     await load(shipping, two, 2, OTHER)
     (second,) = await close(shipping, OTHER)
-    assert second["manifest_id"] != first["manifest_id"]
-    await shipping.call("POST", f"/v1/manifests/{second['manifest_id']}/close")
-    await shipping.call("POST", f"/v1/manifests/{first['manifest_id']}/close")  # closing it again sends what it was: the carrier checks
+    assert second != first
+    await shipping.call("POST", f"/v1/manifests/{second}/close")
+    await shipping.call("POST", f"/v1/manifests/{first}/close")  # closing it again sends what it was: the carrier checks
     assert sorted(len(request.tracking_numbers) for request in carrier.manifests.values()) == [1, 1]
     assert [row["parcels"] for row in (await shipping.call("GET", "/v1/manifests?site=SDF1")).json()] == [1, 1]
 
@@ -129,11 +129,11 @@ async def test_a_manifest_whose_answer_was_lost_is_frozen_and_settled_by_the_wor
     await load(shipping, one, 1)
     (manifest,) = await close(shipping)
     carrier.loses_answers = True
-    lost = await shipping.call("POST", f"/v1/manifests/{manifest['manifest_id']}/close")
+    lost = await shipping.call("POST", f"/v1/manifests/{manifest}/close")
     assert (lost.status_code, lost.headers["retry-after"]) == (503, "10")
     await opened(shipping, OTHER)
     await load(shipping, two, 2, OTHER)
-    assert (await close(shipping, OTHER))[0]["manifest_id"] != manifest["manifest_id"]
+    assert (await close(shipping, OTHER))[0] != manifest
     carrier.loses_answers = False
     assert await settle_manifests(Manifests(shipping.database), lambda _: carrier, 0) == 1
     assert len(carrier.manifests) == 1
@@ -147,11 +147,11 @@ async def test_a_refused_manifest_shows_why_and_can_be_closed_again(shipping: Sh
     await load(shipping, parcel, 1)
     (manifest,) = await close(shipping)
     carrier.refuses = "account blocked"
-    refused = await shipping.call("POST", f"/v1/manifests/{manifest['manifest_id']}/close")
+    refused = await shipping.call("POST", f"/v1/manifests/{manifest}/close")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:kept:problem:manifest-refused")
     assert (await shipping.call("GET", "/v1/manifests?site=SDF1")).json()[0]["problem"] == "account blocked"
     carrier.refuses = ""
-    assert (await shipping.call("POST", f"/v1/manifests/{manifest['manifest_id']}/close")).json()["state"] == "transmitted"
+    assert (await shipping.call("POST", f"/v1/manifests/{manifest}/close")).json()["state"] == "transmitted"
 
 
 async def test_a_hand_over_by_two_at_once_is_one_hand_over(shipping: Shipping) -> None:
@@ -160,7 +160,7 @@ async def test_a_hand_over_by_two_at_once_is_one_hand_over(shipping: Shipping) -
     for number, parcel in enumerate(parcels):
         await load(shipping, parcel, number + 1)
     (manifest,) = await close(shipping)
-    await shipping.call("POST", f"/v1/manifests/{manifest['manifest_id']}/close")
+    await shipping.call("POST", f"/v1/manifests/{manifest}/close")
     answers = await asyncio.gather(*(shipping.call("POST", f"/v1/load-lists/{LIST}/hand-over") for _ in range(8)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(await shipping.said("HandedOver")) == 3

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.kit.http.signin import ROLES
+from services.kit.tokens import ROLES
 from tests.integration.fulfilment_shipping.conftest import LANE, OVERNIGHT, Shipping
 from tests.integration.fulfilment_shipping.test_shipping_dock import LIST
 from tests.unit.fulfilment_shipping.build import GROUND_BY, uuid

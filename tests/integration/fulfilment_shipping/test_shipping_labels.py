@@ -14,7 +14,7 @@ from services.fulfilment.shipping.messages import CustomerSeen, UpgradeGranted, 
 from services.fulfilment.shipping.messages import Destination as Whither
 from services.fulfilment.shipping.store import NewParcel, add_parcel, drop_parcel, free_slots
 from tests.integration.fulfilment_shipping.conftest import FakeCarrier, Shipping
-from tests.unit.fulfilment_shipping.build import FLIGHT_AT, heard, uuid
+from tests.unit.fulfilment_shipping.build import FLIGHT_AT, heard, lane, uuid
 
 
 async def test_a_label_that_the_carrier_sold_before_the_answer_was_lost_is_not_bought_twice(shipping: Shipping, carrier: FakeCarrier) -> None:
@@ -169,7 +169,7 @@ async def test_a_parcel_that_nothing_goes_to_is_set_aside_for_the_planner(shippi
 async def test_an_answer_that_cannot_be_read_is_no_answer(status: int, content: bytes, error: type[Exception]) -> None:
     carrier = kept_carrier("http://carrier", "key", 1.0, httpx.MockTransport(lambda _: httpx.Response(status, content=content)))
     with pytest.raises(error):
-        await carrier.buy(LabelRequest("r", "ground", "ground-standard", "SDF1", 180, Address("A", "1", None, "L", None, "40202", "US")))
+        await carrier.buy(LabelRequest("r", "ground", "ground-standard", "SDF1", 180, Address("A", "1", None, "L", None, "40202", "US"), lane(), ()))
     if error is CarrierAway:
         with pytest.raises(error):
             await carrier.find("r")

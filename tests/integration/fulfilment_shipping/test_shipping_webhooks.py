@@ -22,7 +22,7 @@ async def handed_over(shipping: Shipping, *orders: int) -> list[UUID]:
     for number, parcel in enumerate(parcels):
         await load(shipping, parcel, number + 1)
     (manifest,) = await close(shipping)
-    await shipping.call("POST", f"/v1/manifests/{manifest['manifest_id']}/close")
+    await shipping.call("POST", f"/v1/manifests/{manifest}/close")
     await shipping.call("POST", f"/v1/load-lists/{LIST}/hand-over")
     return parcels
 

@@ -101,10 +101,10 @@ async def post_unload(request: Request, load_list_id: UUID, body: Annotated[Scan
 
 @router.post("/v1/load-lists/{load_list_id}/close", **operation(access=_LOADERS))
 async def post_close(request: Request, load_list_id: UUID, caller: Caller) -> Response:
-    """Answers the manifest that the carrier has to be told next; none for an empty trailer."""
+    """Answers the ids of the manifests that the carrier has to be told next; none for an empty trailer."""
     async with database_of(request).transaction() as work:
         manifests = await _dock(work, caller).close(load_list_id)
-    return answer({"load_list_id": load_list_id, "state": "closed", "manifests": manifests})
+    return answer({"load_list_id": load_list_id, "state": "closed", "manifests": [each.manifest_id for each in manifests]})
 
 
 @router.post("/v1/load-lists/{load_list_id}/reopen", **operation(access=_LOADERS))

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
 from services.fulfilment.shipping.domain import Shipment, ShipmentState
-from services.fulfilment.shipping.schedule.domain import CarrierService, lane_for
+from services.fulfilment.shipping.schedule.domain import CarrierService, Lane, lane_for
 from services.kit.values import Cause, Money, NotFound, Refusal
 
 
@@ -101,7 +101,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class LabelRequest:
-    """What a carrier is asked for. `reference` is the idempotency key: the same reference is the same label, however often it is sent."""
+    """What a carrier is asked for. `reference` is the idempotency key: the same reference is the same label, however often it is sent.
+
+    `terms` and `closed_on` are what our contract with the carrier says of this lane.
+    """
 
     reference: str
     carrier: str
@@ -109,6 +112,8 @@ class LabelRequest:
     site: str
     weight_grams: int
     to: Address
+    terms: Lane
+    closed_on: tuple[date, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +156,19 @@ class Parcel:
     packed_at: datetime
 
 
-def carrier_service_of(shipment: Shipment | None, services: Mapping[str, CarrierService]) -> CarrierService:
-    """The service that the parcel leaves with. Raises NoCarrierService, NotFound."""
+def carrier_service_of(shipment: Shipment | None, services: Mapping[str, CarrierService], code: str | None = None) -> tuple[CarrierService, Lane]:
+    """The service that the parcel leaves with (`code`, or the one the shipment aims at), and the lane. Raises NoCarrierService, NotFound."""
     if shipment is None or shipment.state is ShipmentState.CANCELLED:
         raise NotFound
-    service = services.get(shipment.carrier_service or "")
-    if service is None or lane_for(service, shipment.country, shipment.postcode_prefix) is None:
+    service = services.get(code or shipment.carrier_service or "")
+    lane = lane_for(service, shipment.country, shipment.postcode_prefix) if service else None
+    if service is None or lane is None:
         place = f"{shipment.country} {shipment.postcode_prefix}"
         raise NoCarrierService(
             f"No carrier service that is scheduled goes to {place}: set the parcel aside and ask the planner to schedule one.",
             carrier_service=shipment.carrier_service,
         )
-    return service
+    return service, lane
 
 
 def refuse_relabel(parcel: Parcel, label: Label) -> None:

@@ -5,7 +5,7 @@ asking the carrier under the same reference, by the next request or by the worke
 from collections.abc import Callable
 from uuid import UUID
 
-from services.fulfilment.shipping.labels.domain import AddressMissing, CarrierSilent, Label, LabelRefused, LabelState, VoidRefused
+from services.fulfilment.shipping.labels.domain import AddressMissing, CarrierSilent, Label, LabelRefused, LabelState, NoCarrierService, VoidRefused
 from services.fulfilment.shipping.labels.ports import Carrier, CarrierAway, CarrierRefused, LabelBook
 from services.kit.values import Cause
 
@@ -34,7 +34,7 @@ async def settle_all(book: LabelBook, account: Account, older_than_seconds: int)
             else:
                 await _settle(label, book, account, ask_first=True)
             settled += 1
-        except (CarrierSilent, AddressMissing):
+        except (CarrierSilent, AddressMissing, NoCarrierService):
             continue
         except (LabelRefused, VoidRefused):
             settled += 1

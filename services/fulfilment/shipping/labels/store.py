@@ -70,7 +70,7 @@ class Labels:
             if label is not None:
                 refuse_relabel(parcel, label)
                 return label, False
-            service = carrier_service_of(shipment, services)
+            service, _ = carrier_service_of(shipment, services)
             await _address(work, shipment)
             row = (str(parcel_id), parcel_id, service.carrier, service.code, by, work.now, cause.id, cause.correlation_id, cause.traceparent)
             return label_of(await work.connection.fetchrow(_WANT, *row)), True
@@ -78,10 +78,12 @@ class Labels:
     async def request_of(self, reference: str) -> LabelRequest:
         async with self.database.transaction() as work:
             label = label_of(await work.connection.fetchrow(_LABEL, reference))
-            shipment, _ = await self._shipment(work, label.parcel_id)
+            shipment, services = await self._shipment(work, label.parcel_id)
+            service, lane = carrier_service_of(shipment, services, label.carrier_service)
             parcel = parcel_of(await work.connection.fetchrow(_PARCEL, label.parcel_id))
             address = await _address(work, shipment)
-        return LabelRequest(reference, label.carrier, label.carrier_service, parcel.site, parcel.weight_grams, address)
+        closed_on = tuple(sorted(service.closed_on))
+        return LabelRequest(reference, label.carrier, label.carrier_service, parcel.site, parcel.weight_grams, address, lane, closed_on)
 
     async def bought(self, reference: str, bought: BoughtLabel) -> Label:
         async with self.database.transaction() as work:
