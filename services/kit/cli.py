@@ -11,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 
-from services.kit import configuration, dead_letters, migrations, tokens
+from services.kit import catalogue, configuration, dead_letters, migrations, tokens
 from services.kit.settings import KitSettings
 
 _SERVICES = Path(__file__).parents[1]
@@ -34,6 +34,11 @@ def apply_topics(given: argparse.Namespace, settings: KitSettings) -> int:
 
     changes = topics.apply(settings.kafka, settings.topic_prefix)
     print("\n".join(changes) or "Kafka agrees with schemas/topics.toml.")
+    return 0
+
+
+def describe_topics(given: argparse.Namespace, settings: KitSettings) -> int:
+    print(catalogue.markdown(), end="")
     return 0
 
 
@@ -117,6 +122,7 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "migrate", migrate, "bring every schema to its newest revision").add_argument("--service")
     topics = commands.add_parser("topics", help="the topics in Kafka").add_subparsers(required=True, metavar="ACTION")
     _command(topics, "apply", apply_topics, "make Kafka agree with schemas/topics.toml")
+    _command(topics, "describe", describe_topics, "every topic and event, as docs/events.md tells them")
     _command(commands, "lag", show_lag, "messages that consumers have not acknowledged").add_argument("--service")
     _dead_letter_commands(commands.add_parser("dead-letters", help="messages that were set aside").add_subparsers(required=True, metavar="ACTION"))
     token = _command(commands, "token", print_token, "a bearer token for the embedded stack")

@@ -36,9 +36,7 @@ def _bury(database_url: str, service: str) -> UUID:
     return id
 
 
-def test_dead_letters_are_listed_shown_retried_and_dropped(
-    stack: None, database_url: str, service: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_dead_letters_are_listed_shown_retried_and_dropped(stack: None, database_url: str, service: str, capsys: pytest.CaptureFixture[str]) -> None:
     id = _bury(database_url, service)
     assert cli.run(["dead-letters", "list"]) == 0
     listed = capsys.readouterr().out

@@ -1,6 +1,6 @@
 """Nobody reaches a route that does not say who may; the check comes before the body."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import httpx
@@ -20,7 +20,7 @@ async def test_a_role_that_the_policy_does_not_name_is_refused(client: httpx.Asy
 
 
 async def test_the_role_is_checked_before_the_body_is_read(client: httpx.AsyncClient, bearer: Bearer) -> None:
-    async def body():  # type: ignore[no-untyped-def]
+    async def body() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
         yield b""
 

@@ -1,0 +1,63 @@
+# What one does with Kept. `make` alone lists the targets. `demo`, `up`, `test` and `check` set themselves up first.
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+WAY := PYTHONPATH=. PYTHONUNBUFFERED=1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status fmt check test itest e2e bench config topics dead-letters clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv with the locked dependencies; does nothing while the lock is the same
+	@sh deploy/setup.sh
+
+demo: setup ## one real day of a shop, from order to door, and what came of it
+	@$(WAY) $(PYTHON) -m demo
+
+up: setup ## start the stack and keep it running
+	@$(WAY) $(PYTHON) -m deploy.local up
+
+down: setup ## stop the stack
+	@$(WAY) $(PYTHON) -m deploy.local down
+
+status: setup ## how the running stack is
+	@$(WAY) $(PYTHON) -m services.kit.cli status
+
+fmt: setup ## put the code in its one form
+	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .
+
+check: setup ## form, types, import contracts, sizes, schemas, docs
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check --quiet .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-logo
+	$(PYTEST) tests/contract/test_sizes.py tests/contract/test_schemas.py tests/contract/test_docs.py
+
+test: setup ## every test, on real servers and in a real browser (BROWSER=none: without one)
+	@sh deploy/browser.sh
+	@$(WAY) BROWSER="$$(sh deploy/browser.sh --path)" $(PYTEST) tests/unit tests/contract tests/integration $(wildcard tests/e2e) --durations=5
+
+itest: setup ## the tests on real Kafka and PostgreSQL
+	@$(WAY) $(PYTEST) tests/integration
+
+e2e: setup ## a customer's day through topics, HTTP and a real browser
+	@sh deploy/browser.sh
+	@$(WAY) BROWSER="$$(sh deploy/browser.sh --path)" $(PYTEST) tests/e2e
+
+bench: setup ## the speed of our kit beside its rivals, written to var/bench.json
+	@$(WAY) $(PYTHON) -m bench
+
+config: setup ## every setting, its value and where it came from
+	@$(WAY) $(PYTHON) -m services.kit.cli config
+
+topics: setup ## make Kafka agree with schemas/topics.toml
+	@$(WAY) $(PYTHON) -m services.kit.cli topics apply
+
+dead-letters: setup ## what the running stack has set aside
+	@$(WAY) $(PYTHON) -m services.kit.cli dead-letters list
+
+clean: ## stop the stack and remove what was made here: var, .venv, caches
+	@if [ -x $(PYTHON) ] && [ -f var/stack.json ]; then $(WAY) $(PYTHON) -m deploy.local down; fi
+	@rm -rf var .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
