@@ -10,23 +10,23 @@ class OffsetTracker(Generic[P]):
     """Follows each partition from delivery to acknowledgement. Offsets may have gaps (compaction, transaction markers)."""
 
     def __init__(self) -> None:
-        self._outstanding: dict[P, dict[int, None]] = {}
+        self._outstanding: dict[P, set[int]] = {}
         self._next: dict[P, int] = {}
 
     def delivered(self, partition: P, offset: int) -> None:
-        """Offsets of a partition come in rising order between resets."""
-        self._outstanding.setdefault(partition, {})[offset] = None
+        """Handed to whoever works on it."""
+        self._outstanding.setdefault(partition, set()).add(offset)
         self._next[partition] = offset + 1
 
     def acknowledged(self, partition: P, offset: int) -> None:
         """Done with it. An offset that is not outstanding (from before a reset) is ignored."""
         if partition in self._outstanding:
-            self._outstanding[partition].pop(offset, None)
+            self._outstanding[partition].discard(offset)
 
     def committable(self, partition: P) -> int | None:
         """The lowest offset delivered and not acknowledged; one past the last when none is outstanding; None where nothing was delivered."""
         outstanding = self._outstanding.get(partition)
-        return next(iter(outstanding)) if outstanding else self._next.get(partition)
+        return min(outstanding) if outstanding else self._next.get(partition)
 
     def partitions(self) -> tuple[P, ...]:
         """The partitions that had a delivery since their last reset."""

@@ -15,6 +15,7 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError
 from faust.transport import drivers
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
@@ -112,7 +113,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
         self.starts = {tp: await self.position(tp) for tp in self.assignment()}
 
     async def seek(self, partition: TP, offset: int) -> None:
-        self.tracker.reset([stock.ensure_TP(partition)])
+        self.tracker.reset([ensure_TP(partition)])
         await super().seek(partition, offset)
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:

@@ -1,0 +1,111 @@
+"""What both drivers promise the consume loop, on a real broker: in order, acknowledged only after the loop has settled, committed before a revoke."""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.kit.ports import Driver, Message
+from tests.contract.kit.conftest import Place, Recording
+from tests.support.polling import poll_until
+
+
+async def test_everything_is_delivered_once_and_in_order_per_key(place: Place) -> None:
+    await place.produce(1000)
+    loop = Recording()
+    await place.join(loop)
+    await poll_until(lambda: len(loop.taken) >= 1000)
+    assert sorted(loop.numbers()) == list(range(1000))
+    for key in range(12):
+        assert [n for n in loop.numbers() if n % 12 == key] == list(range(key, 1000, 12))
+    assert max(loop.batches) <= 500
+
+
+async def test_what_is_settled_is_committed_by_itself(place: Place) -> None:
+    await place.produce(50)
+    loop = Recording()
+    await place.join(loop)
+    await poll_until(lambda: len(loop.taken) == 50 and place.committed() and place.behind() == 0)
+
+
+async def test_a_loop_that_raises_moves_no_offset_and_its_reason_is_told(place: Place) -> None:
+    await place.produce(50)
+    loop = Recording()
+
+    async def broken(_: Sequence[Message]) -> None:
+        raise RuntimeError("a bug of the kit")
+
+    loop.trouble = broken
+    driver = await place.join(loop)
+    async with asyncio.timeout(10):
+        assert str(await driver.died()) == "a bug of the kit"
+    await place.leave(driver)
+    healthy = Recording()
+    await place.join(healthy)
+    await poll_until(lambda: len(healthy.taken) == 50)
+    assert sorted(healthy.numbers()) == list(range(50))
+
+
+async def test_a_batch_that_outlasts_the_grace_is_delivered_again(place: Place) -> None:
+    await place.produce(50)
+    loop, begun = Recording(), asyncio.Event()
+
+    async def stuck(_: Sequence[Message]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    loop.trouble = stuck
+    driver = await place.join(loop)
+    await begun.wait()
+    place.started.remove(driver)
+    await driver.stop(0.1)
+    healthy = Recording()
+    await place.join(healthy)
+    await poll_until(lambda: len(healthy.taken) == 50)
+
+
+async def test_a_batch_in_hand_is_finished_and_committed_before_the_driver_leaves(place: Place) -> None:
+    await place.produce(50)
+    loop, begun, go = Recording(), asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Sequence[Message]) -> None:
+        begun.set()
+        await go.wait()
+
+    loop.trouble = slow
+    driver = await place.join(loop)
+    await begun.wait()
+    place.started.remove(driver)
+    leaving = asyncio.ensure_future(driver.stop(5.0))
+    await asyncio.sleep(0)
+    go.set()
+    await leaving
+    assert loop.taken
+    assert place.behind() == 50 - len(loop.taken)
+
+
+async def test_a_second_member_takes_over_partitions_without_repeating_anything(place: Place) -> None:
+    first, second = Recording(), Recording()
+    one = await place.join(first)
+    await place.produce(600)
+    await poll_until(lambda: len(first.taken) == 600)
+    two = await place.join(second, slot="1")
+    await poll_until(lambda: len(_places(one)) == len(_places(two)) == 3, 30)
+    await place.produce(600, start=600)
+    await poll_until(lambda: len(first.taken) + len(second.taken) >= 1200)
+    assert sorted(first.numbers() + second.numbers()) == list(range(1200))
+    assert second.taken
+
+
+async def test_positions_are_told_from_the_first_moment_and_move_with_the_work(place: Place) -> None:
+    loop = Recording()
+    driver = await place.join(loop)
+    await poll_until(lambda: len(_places(driver)) == 6)
+    assert set(_places(driver).values()) == {0}
+    await place.produce(60)
+    await poll_until(lambda: sum(_places(driver).values()) == 60)
+    await place.leave(driver)
+    again = await place.join(Recording())
+    await poll_until(lambda: len(_places(again)) == 6 and sum(_places(again).values()) == 60)
+
+
+def _places(driver: Driver) -> dict[int, int]:
+    return dict(next(iter(driver.positions().values()), {}))

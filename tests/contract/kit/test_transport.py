@@ -1,0 +1,104 @@
+"""The hardened transport's own behaviour: what stock Faust does otherwise."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from services.kit import transport
+from services.kit.faust_driver import FaustDriver
+from services.kit.ports import Message
+from tests.contract.kit.conftest import Place, Recording
+from tests.support.polling import poll_until
+
+
+@pytest.fixture
+def driver_kind() -> str:
+    return "faust"
+
+
+async def _joined(place: Place, loop: Recording) -> Any:
+    """The consumer inside, once it has its partitions."""
+    driver = await place.join(loop)
+    assert isinstance(driver, FaustDriver)
+    await poll_until(lambda: len(driver.app.consumer.starts) == 6)
+    return driver.app.consumer
+
+
+async def test_a_seek_forgets_what_was_delivered_and_delivers_again(place: Place) -> None:
+    await place.produce(120)
+    loop = Recording()
+    consumer = await _joined(place, loop)
+    await poll_until(lambda: len(loop.taken) == 120)
+    first = TP(place.topic, loop.taken[0].partition)
+    many = consumer.tracker.committable(first)
+    await consumer.seek(first, 0)
+    assert consumer.tracker.committable(first) is None
+    await poll_until(lambda: consumer.tracker.committable(first) == many)
+    assert len(loop.taken) == 120 + many
+
+
+async def test_a_full_buffer_costs_a_nap_not_a_second(place: Place) -> None:
+    consumer = await _joined(place, Recording())
+    for tp in tuple(consumer.assignment()):
+        consumer.on_buffer_full(tp)
+    began = time.monotonic()
+    records, _ = await consumer._wait_next_records(1.0)
+    assert records == {}
+    assert time.monotonic() - began < 0.5
+
+
+async def test_ten_thousand_messages_come_through_a_buffer_that_was_full(place: Place) -> None:
+    loop, go = Recording(), asyncio.Event()
+
+    async def wait(_: Sequence[Message]) -> None:
+        await go.wait()
+
+    loop.trouble = wait
+    await place.produce(20_000)
+    consumer = await _joined(place, loop)
+    await poll_until(lambda: consumer._buffered_partitions)
+    go.set()
+    await poll_until(lambda: len(loop.taken) == 20_000)
+    assert sorted(loop.numbers()) == list(range(20_000))
+
+
+async def test_a_message_in_hand_is_never_committed_past(place: Place) -> None:
+    loop, begun, go = Recording(), asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Sequence[Message]) -> None:
+        begun.set()
+        await go.wait()
+
+    loop.trouble = wait
+    await place.produce(50)
+    consumer = await _joined(place, loop)
+    await begun.wait()
+    await consumer.commit()
+    assert place.behind() == (50 if place.committed() else 0)
+    go.set()
+    await poll_until(lambda: len(loop.taken) == 50)
+    await consumer.commit()
+    assert (place.committed(), place.behind()) == (True, 0)
+
+
+async def test_a_new_message_is_fetched_at_once_though_the_fetch_may_wait(place: Place) -> None:
+    loop = Recording()
+    consumer = await _joined(place, loop)
+    assert consumer._thread._ensure_consumer()._fetch_max_wait_ms == transport.FETCH_WAIT_MILLISECONDS
+    began = time.monotonic()
+    await place.produce(1)
+    await poll_until(lambda: loop.taken)
+    assert time.monotonic() - began < 0.5
+
+
+def test_another_version_is_refused_by_name() -> None:
+    with pytest.raises(transport.WrongVersion, match=r"mode-streaming is 0\.7\.1, not 0\.7\.0"):
+        transport.insist_on_versions({**transport.VERSIONS, "mode-streaming": "0.7.0"})
+
+
+def test_the_installed_versions_are_the_pinned_ones() -> None:
+    transport.insist_on_versions()
