@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.kit.http.signin import ROLES
+from services.kit.tokens import ROLES
 from tests.integration.fulfilment.conftest import Fulfilment
 from tests.unit.fulfilment.build import uuid
 
@@ -39,7 +39,7 @@ WRONG: dict[str, list[Any]] = {
     "text": [7, "", "x" * 65, "x\0", "\ud800", "\u202ex", ["x"], {}],
     "number": [None, -1, 1.5, "7", True, 10**30, float("nan"), []],
     "choice": [None, "", "huge", 7, "S1\0"],
-    "lines": [None, [], {}, "x", [7], [{}], [{"sku": "CUP"}], [{"sku": "CUP", "bin": "A", "quantity": 0}], [{"sku": "CUP", "bin": "A", "quantity": 10**9}]],
+    "lines": [None, [], {}, "x", [7], [{}], [{"sku": "CUP"}], *([{"sku": "CUP", "bin": "A", "quantity": wrong}] for wrong in (0, 10**9))],
     "scans": [None, [], {}, "x", [7], [{}], [SCAN], [{"scan_id": ID, "code": "CUP", "quantity": 0}]],
     "instant": [7, "", "now", "2026-11-22T04:58:00", "2026-02-31T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"],
 }  # fmt: skip

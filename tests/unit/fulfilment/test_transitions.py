@@ -54,7 +54,8 @@ class Warehouse(RuleBasedStateMachine):
         return self.version
 
     def in_hand(self, picker: str) -> Task | None:
-        return run(self.floor.held_by(picker))
+        held: Task | None = run(self.floor.held_by(picker))
+        return held
 
     @rule(number=orders, wanted=st.lists(st.tuples(skus, units), min_size=1, max_size=3))
     def place(self, number: int, wanted: list[tuple[str, int]]) -> None:
