@@ -8,10 +8,11 @@ branch_labels = None
 depends_on = None
 
 TABLES = (
-    # The schedule as it was last said, whole; `version` is the aggregate's version on fulfilment.capacity.v1 and the ETag.
+    # The schedule as it was last said, whole; `version` is the aggregate's version on fulfilment.capacity.v1 and the ETag, `revision` names the text.
     """create table carrier_services (
         code text primary key, site text not null, service text not null check (service in ('standard', 'overnight')), withdrawn boolean not null,
-        version bigint not null, schedule jsonb not null, changed_by text not null, changed_at timestamptz not null)""",
+        version bigint not null, revision uuid not null unique, schedule jsonb not null,
+        changed_by text not null, changed_at timestamptz not null)""",
     # One row per departure on which a place was ever asked for: the lock that keeps places from being sold twice.
     """create table departures (
         carrier_service text not null references carrier_services, departs_at timestamptz not null, places int, taken int not null default 0,

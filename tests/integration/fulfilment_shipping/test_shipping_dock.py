@@ -1,6 +1,7 @@
 """From the bench to the carrier's hand, over HTTP and PostgreSQL, with every step undone once."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -177,8 +178,23 @@ async def test_the_board_counts_what_is_missing_per_departure(shipping: Shipping
     shown = {name: row[name] for name in ("planned", "to_pick", "packed", "staged", "loaded", "missing", "late")}
     assert shown == {"planned": 3, "to_pick": 1, "packed": 0, "staged": 1, "loaded": 1, "missing": 2, "late": 0}
     assert (row["work_seconds"], row["trailers"][0]["parcels"]) == (200 + 120, 1)
-    missing = (await shipping.call("GET", f"/v1/load-lists/{LIST}")).json()["missing"]
-    assert [each["parcel_id"] for each in missing] == [str(parcels[1])]
+    shown = (await shipping.call("GET", f"/v1/load-lists/{LIST}")).json()
+    assert [[each["parcel_id"] for each in shown[name]] for name in ("parcels", "missing", "ready_early")] == [
+        [str(parcels[0])],
+        [str(parcels[1])],
+        [],
+    ]
+
+
+async def test_a_parcel_ready_ahead_of_its_departure_may_go_along(shipping: Shipping) -> None:
+    await shipping.release(1, hand_over_by=GROUND_BY + timedelta(days=1))
+    await shipping.address()
+    parcel = await shipping.pack(1)
+    await shipping.call("POST", f"/v1/parcels/{parcel}/label", "picker")
+    await opened(shipping)
+    shown = (await shipping.call("GET", f"/v1/load-lists/{LIST}")).json()
+    assert ([each["parcel_id"] for each in shown["ready_early"]], shown["missing"]) == ([str(parcel)], [])
+    assert (await load(shipping, parcel, 1)).json()["state"] == "loaded"
 
 
 async def test_whoever_works_at_one_site_sees_nothing_of_another(shipping: Shipping) -> None:

@@ -29,7 +29,7 @@ left join labels l on l.parcel_id = p.parcel_id and l.state = 'bought' where p.l
 _MISSING = """
 select p.parcel_id, p.order_id, p.state, p.staging_lane, p.manifest_id, l.barcode from parcels p
 join labels l on l.parcel_id = p.parcel_id and l.state = 'bought' and l.carrier_service = $2 join shipments s on s.order_id = p.order_id
-where p.site = $1 and p.state in ('packed', 'staged') and s.hand_over_by <= $3 order by p.staging_lane, p.parcel_id limit 500"""
+where p.site = $1 and p.state in ('packed', 'staged') and (s.hand_over_by <= $3) = $4 order by p.staging_lane, p.parcel_id limit 500"""
 _MANIFESTS = """
 select m.manifest_id, m.carrier, m.site, m.ship_on, m.state, m.transmitted_at, m.confirmation, m.problem,
     (select count(*)::int from parcels p where p.manifest_id = m.manifest_id) as parcels
@@ -82,11 +82,13 @@ class ListedParcel:
 
 @dataclass(frozen=True, slots=True)
 class ListView:
-    """A trailer with its parcels, and those labelled ones that should be in it and are not."""
+    """A trailer with its parcels. While it is open: the labelled ones that have to be in it and are not, and those ready ahead of their own
+    departure, which may go along."""
 
     trailer: Trailer
     parcels: tuple[ListedParcel, ...]
     missing: tuple[ListedParcel, ...]
+    ready_early: tuple[ListedParcel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,16 @@ async def load_list(work: Transaction, load_list_id: UUID) -> tuple[str, ListVie
     row = await work.connection.fetchrow(_LIST, load_list_id)
     if row is None:
         return None
-    within = [ListedParcel(**dict(each)) for each in await work.connection.fetch(_IN_LIST, load_list_id)]
-    missing = await work.connection.fetch(_MISSING, row["site"], row["carrier_service"], row["departs_at"]) if row["state"] == "open" else []
-    return row["site"], ListView(_trailer(row), tuple(within), tuple(ListedParcel(**dict(each)) for each in missing))
+    within = await _listed(work, _IN_LIST, load_list_id)
+    waiting = [
+        await _listed(work, _MISSING, row["site"], row["carrier_service"], row["departs_at"], is_due) if row["state"] == "open" else ()
+        for is_due in (True, False)
+    ]
+    return row["site"], ListView(_trailer(row), within, *waiting)
+
+
+async def _listed(work: Transaction, statement: str, *arguments: object) -> tuple[ListedParcel, ...]:
+    return tuple(ListedParcel(**dict(row)) for row in await work.connection.fetch(statement, *arguments))
 
 
 async def manifests(work: Transaction, site: str) -> list[ManifestView]:

@@ -2,19 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import msgspec
 
 from services.fulfilment.shipping.schedule.domain import CarrierService
 from services.fulfilment.shipping.schedule.messages import CAPACITY_TOPIC, CARRIER_SERVICE_SCHEDULED, CarrierServiceScheduled, from_document
 from services.kit.database import Transaction
+from services.kit.ids import uuid7
 from services.kit.values import Cause
 
 _LOCK = "select version, schedule from carrier_services where code = $1 for update"
 _SAVE = """
-insert into carrier_services (code, site, service, withdrawn, version, schedule, changed_by, changed_at) values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into carrier_services (code, site, service, withdrawn, version, schedule, changed_by, changed_at, revision)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (code) do update set site = excluded.site, service = excluded.service, withdrawn = excluded.withdrawn, version = excluded.version,
-    schedule = excluded.schedule, changed_by = excluded.changed_by, changed_at = excluded.changed_at"""
+    revision = excluded.revision, schedule = excluded.schedule, changed_by = excluded.changed_by, changed_at = excluded.changed_at"""
+
+_KEPT = 200
+_read: dict[UUID, CarrierService] = {}
+"""Schedules read before, by revision: a schedule of a thousand lanes takes longer to read than a batch to decide, and a revision never changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +50,18 @@ async def save(work: Transaction, schedule: CarrierServiceScheduled, version: in
     """Put the schedule in the place of the one before and announce it."""
     said = schedule
     document = msgspec.to_builtins(said)
-    await work.connection.execute(_SAVE, said.carrier_service, said.site, said.service, said.withdrawn, version, document, by, work.now)
+    await work.connection.execute(_SAVE, said.carrier_service, said.site, said.service, said.withdrawn, version, document, by, work.now, uuid7())
     work.say(CAPACITY_TOPIC, CARRIER_SERVICE_SCHEDULED, document, key=said.carrier_service, cause=cause, version=version)
 
 
 async def load(work: Transaction, codes: Sequence[str] | None = None) -> dict[str, CarrierService]:
     """Carrier services to reckon with, by code; all of them where no codes are given."""
     wanted = list(codes) if codes is not None else None
-    rows = await work.connection.fetch("select code, schedule from carrier_services where $1::text[] is null or code = any($1)", wanted)
-    return {row["code"]: from_document(row["schedule"]) for row in rows}
+    current = await work.connection.fetch("select code, revision from carrier_services where $1::text[] is null or code = any($1)", wanted)
+    unread = [row["revision"] for row in current if row["revision"] not in _read]
+    if unread:
+        if len(_read) + len(unread) > _KEPT:
+            _read.clear()
+        for row in await work.connection.fetch("select revision, schedule from carrier_services where revision = any($1::uuid[])", unread):
+            _read[row["revision"]] = from_document(row["schedule"])
+    return {row["code"]: _read[row["revision"]] for row in current}
