@@ -2,10 +2,8 @@
 
 import unicodedata
 from datetime import UTC, datetime
-from functools import cache
 from typing import Annotated, Any
 
-from babel.core import get_global
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
@@ -51,15 +49,19 @@ class Strict(BaseModel):
         return _clean(value)
 
 
-@cache
-def _currencies() -> frozenset[str]:
-    """ISO 4217 codes that are legal tender somewhere today. Source: CLDR, by way of babel."""
-    territories = get_global("territory_currencies").values()
-    return frozenset(code for uses in territories for code, _, end, tender in uses if tender and end is None)
+_IN_USE = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF
+DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW
+KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP
+PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU
+UZS VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+"""
+CURRENCIES = frozenset(_IN_USE.split())
+"""ISO 4217 codes that are legal tender somewhere. Source: CLDR, by way of babel 2.18; a test holds them against it, since its table takes 0.4 s to load."""
 
 
 def _known_currency(code: str) -> str:
-    if code not in _currencies():
+    if code not in CURRENCIES:
         raise ValueError("no such currency: send its ISO 4217 code, as GBP")
     return code
 

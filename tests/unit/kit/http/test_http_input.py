@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from babel.core import get_global
 
+from services.kit.http.fields import CURRENCIES
 from services.kit.http.problems import validation_problem
 from tests.unit.kit.http.conftest import CANARY
 
@@ -277,3 +279,8 @@ def test_a_place_is_named_without_the_senders_own_words() -> None:
     error = {"type": "string_type", "loc": ("notes", CANARY, 0), "msg": "Input should be a valid string"}
     problem = validation_problem([error], frozenset({"notes"}))
     assert problem.extra["errors"] == [{"pointer": "/notes/*/0", "detail": "Input should be a valid string."}]
+
+
+def test_the_currencies_are_those_in_use() -> None:
+    uses = [use for territory in get_global("territory_currencies").values() for use in territory]
+    assert {code for code, _, end, tender in uses if tender and end is None} == CURRENCIES
