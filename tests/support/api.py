@@ -36,12 +36,13 @@ class Api:
 
 
 @asynccontextmanager
-async def api_of(service: str, routers: Sequence[APIRouter], database: Database, folder: Path) -> AsyncIterator[Api]:
-    """The service's application over this database, its keys in the folder."""
+async def api_of(service: str, routers: Sequence[APIRouter], database: Database, folder: Path, **state: object) -> AsyncIterator[Api]:
+    """The service's application over this database, its keys in the folder; `state` is what else its lifespan would put into `app.state`."""
     settings = KitSettings(var=folder)
     tokens.signing_key(folder / "keys")
     app = create_app(service, routers, settings)
-    app.state.database = database
+    for name, value in {"database": database, **state}.items():
+        setattr(app.state, name, value)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{service}") as client:
         yield Api(client, settings)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from services.kit.http.signin import ROLES
+from services.kit.tokens import ROLES
 from services.loyalty.domain import SlotReserved
 from tests.integration.loyalty.conftest import Loyalty
 from tests.integration.loyalty.test_store import CUSTOMERS, prepare, want

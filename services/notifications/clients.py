@@ -1,0 +1,101 @@
+"""The two that a message needs from outside: orders, which makes the customer's link, and the mail server."""
+
+from dataclasses import dataclass
+from email.message import EmailMessage
+from uuid import UUID
+
+import aiosmtplib
+import httpx
+
+from services.kit import tokens
+from services.notifications.domain import Settled, State, later, settle
+from services.notifications.settings import Settings
+
+UNREACHABLE: tuple[type[Exception], ...] = (OSError, aiosmtplib.SMTPException, httpx.HTTPError)
+"""What either raises while it is away."""
+
+
+class NoLink(Exception):
+    """Orders does not know the order (yet)."""
+
+
+class Links:
+    """Asks orders for a customer's link, as one of our own processes."""
+
+    def __init__(self, settings: Settings) -> None:
+        given = tokens.token(
+            settings.var / "keys", "service", issuer=settings.token_issuer, audience=settings.token_audience, subject="notifications"
+        )
+        self._client = httpx.AsyncClient(base_url=settings.orders_url, headers={"authorization": f"Bearer {given}"}, timeout=10.0)
+
+    async def mint(self, order_id: UUID) -> str:
+        """The path of a new link to the order's page; earlier ones stay. Raises NoLink, or httpx.HTTPError while orders is away."""
+        response = await self._client.post(f"/v1/orders/{order_id}/links")
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise NoLink
+        return str(response.raise_for_status().json()["url"])
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Mailer:
+    """One connection to the mail server."""
+
+    client: aiosmtplib.SMTP
+
+    @classmethod
+    async def connect(cls, settings: Settings) -> "Mailer":
+        """Signed in and ready. Raises OSError or SMTPException; no message is in doubt then."""
+        client = aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            timeout=settings.smtp_timeout_seconds,
+            start_tls=settings.smtp_starttls,
+            username=settings.smtp_username,
+            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        )
+        await client.connect()
+        return cls(client)
+
+    async def send(self, message: EmailMessage, sender: str, recipient: str, attempts: int) -> Settled:
+        """What became of it. Up to DATA nothing is in doubt; once the text is on its way only the server's answer tells, and where the
+        connection breaks before that answer nobody knows."""
+        at_recipient = False
+        try:
+            await self.client.mail(sender)
+            at_recipient = True
+            await self.client.rcpt(recipient)
+        except aiosmtplib.SMTPResponseException as refusal:
+            await self._reset()
+            return settle(refusal.code, attempts, at_recipient=at_recipient)
+        except (OSError, aiosmtplib.SMTPException):
+            return later("connection-lost", attempts)
+        try:
+            await self.client.data(message.as_bytes())
+        except aiosmtplib.SMTPResponseException as refusal:
+            if refusal.code < 400:  # not an answer to go by
+                return Settled(State.UNKNOWN, "no-answer")
+            await self._reset()
+            return settle(refusal.code, attempts, at_recipient=False)
+        except (OSError, aiosmtplib.SMTPException):
+            return Settled(State.UNKNOWN, "no-answer")
+        return Settled(State.SENT)
+
+    @property
+    def usable(self) -> bool:
+        return self.client.is_connected
+
+    async def _reset(self) -> None:
+        """Ready for the next message, or disconnected."""
+        try:
+            await self.client.rset()
+        except (OSError, aiosmtplib.SMTPException):
+            self.client.close()
+
+    async def close(self) -> None:
+        try:
+            await self.client.quit()
+        except (OSError, aiosmtplib.SMTPException):
+            self.client.close()

@@ -1,0 +1,160 @@
+"""What a customer is told: which news becomes a message, that it becomes one only once, and what becomes of a message that is sent.
+
+No word of carriers or services is kept here, so that the messages of a surprised customer cannot differ from anybody's.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from services.kit.values import Cause
+
+LANGUAGES = ("en", "de")
+ATTEMPTS = 10
+"""How often a mail server may say "later" before a message counts as failed: with backoff, about two hours."""
+
+
+class Intent(StrEnum):
+    CONFIRMED = "confirmed"
+    DELAYED = "delayed"
+    HANDED_OVER = "handed_over"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+class Channel(StrEnum):
+    EMAIL = "email"
+
+
+class State(StrEnum):
+    """`unknown`: the mail server may have taken it or not. It is listed, and never sent again by itself."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    order_id: UUID
+    customer_id: UUID
+    order_ref: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A promise in the very words said. `replaces`: it follows another one that cannot be kept."""
+
+    order_id: UUID
+    promise_id: UUID
+    words: str
+    replaces: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    order_id: UUID
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """How a customer is reached. Personal data."""
+
+    customer_id: UUID
+    email: str
+    name: str
+    language: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    customer_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was promised for an order and what its customer was told. Who that is may be learnt last: topics do not wait for each other."""
+
+    order_id: UUID
+    placed: Placed | None = None
+    promises: tuple[UUID, ...] = ()
+    told: frozenset[Intent] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One thing to tell. At most one exists per order, intent, promise version and channel."""
+
+    message_id: UUID
+    order_id: UUID
+    intent: Intent
+    promise_version: int
+    promise_id: UUID | None
+    cause: Cause
+    channel: Channel = Channel.EMAIL
+
+
+def promise(order: Order, promised: Promised) -> tuple[Order, Intent | None]:
+    """The order with the promise counted, and what is to be said: the first one confirms, one that replaces another tells of a delay."""
+    if promised.promise_id in order.promises:
+        return order, None
+    first = not order.promises
+    order = replace(order, promises=(*order.promises, promised.promise_id))
+    if first:
+        return order, Intent.CONFIRMED
+    return order, Intent.DELAYED if promised.replaces else None
+
+
+def tell(order: Order, intent: Intent, message_id: UUID, cause: Cause) -> tuple[Order, Message | None]:
+    """The message that says it, once: a delay once per promise, everything else once per order, however many parcels it has."""
+    if intent in order.told and intent is not Intent.DELAYED:
+        return order, None
+    latest = order.promises[-1] if order.promises else None
+    message = Message(message_id, order.order_id, intent, len(order.promises), latest, cause)
+    return replace(order, told=order.told | {intent}), message
+
+
+def language_of(language: str) -> str:
+    """The language a message is written in: the customer's where we have it, else English."""
+    return language if language in LANGUAGES else LANGUAGES[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an attempt. `reason` is a slug for `failed` and for one that waits for another try."""
+
+    state: State
+    reason: str | None = None
+
+
+def settle(code: int, attempts: int, *, at_recipient: bool) -> Settled:
+    """What a mail server's refusal means. Source: RFC 5321, 4.2.1: 4yz is transient, 5yz is permanent."""
+    if code >= 500:
+        return Settled(State.FAILED, "mailbox-unknown" if at_recipient else "refused")
+    return later("temporarily-refused", attempts)
+
+
+def later(reason: str, attempts: int) -> Settled:
+    """Another try, unless there were enough."""
+    return Settled(State.WAITING if attempts < ATTEMPTS else State.FAILED, reason)
+
+
+def pause_seconds(attempts: int) -> int:
+    """How long to wait after so many tries."""
+    return int(min(1800, 5 * 2 ** min(attempts, 12)))

@@ -1,0 +1,32 @@
+"""What the handlers need of the outside: the orders and contacts of a batch, locked, and a place to record what is to be told."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from services.kit.values import Cause, Heard
+from services.notifications.domain import Contact, Erased, Message, Order, Promised
+
+
+@dataclass(slots=True)
+class State:
+    """The working copy of a batch."""
+
+    orders: dict[UUID, Order]
+    promises: list[Promised] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    contacts: list[tuple[Contact | Erased, int, Cause]] = field(default_factory=list)
+    """In the order heard, with the version at their source; an older version than the one stored changes nothing."""
+
+
+class Store(Protocol):
+    """One transaction's view of what customers were told."""
+
+    async def load(self, order_ids: Collection[UUID]) -> State:
+        """Every order asked for is there and locked, known or not."""
+
+    async def record(self, state: State) -> None: ...
+
+
+Batch = Collection[Heard[Any]]

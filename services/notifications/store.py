@@ -1,0 +1,92 @@
+"""What customers were told, in PostgreSQL: a batch's orders locked in id order, and messages that the index lets in once."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from services.kit.database import Transaction
+from services.kit.values import Cause
+from services.notifications.domain import Contact, Erased, Intent, Message, Order, Placed, language_of
+from services.notifications.messages import SUPPRESSED, TOPIC, MessageHeld
+from services.notifications.ports import State
+
+_NEW_ORDERS = "insert into orders_view (order_id) select unnest($1::uuid[]) on conflict do nothing"
+_ORDERS = "select * from orders_view where order_id = any($1::uuid[]) order by order_id for update"
+_PROMISES = "select order_id, promise_id from promises_view where order_id = any($1::uuid[]) order by number"
+_TOLD = "select distinct order_id, intent from messages where order_id = any($1::uuid[])"
+_PUT_ORDERS = """
+update orders_view set customer_id = o.customer_id, order_ref = o.order_ref, language = o.language
+from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) o (order_id, customer_id, order_ref, language)
+where orders_view.order_id = o.order_id"""
+_PUT_PROMISES = "insert into promises_view select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[])"
+_PUT_MESSAGES = """
+insert into messages (message_id, order_id, intent, promise_version, channel, promise_id, cause_id, correlation_id, traceparent, recorded_at)
+select *, $10::timestamptz from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[])
+on conflict do nothing"""
+_PUT_CONTACT = """
+insert into contacts_view values ($1, $2, $3, $4, $5, $6)
+on conflict (customer_id) do update set version = excluded.version, email = excluded.email, name = excluded.name, language = excluded.language,
+    zone = excluded.zone where excluded.version > contacts_view.version"""
+_ERASE_CONTACT = """
+insert into contacts_view (customer_id, version) values ($1, $2)
+on conflict (customer_id) do update set version = greatest(contacts_view.version, excluded.version), email = null, name = null, language = null,
+    zone = null"""
+_SUPPRESS = """
+update messages m set state = 'suppressed', reason = 'erased', settled_at = $2, language = o.language
+from orders_view o where o.order_id = m.order_id and o.customer_id = $1 and m.state = 'waiting'
+returning m.message_id, m.order_id, m.intent, m.promise_version, m.channel, coalesce(o.language, 'en') as language, nextval('message_versions')"""
+
+
+class PostgresStore:
+    """The handlers' store over one transaction."""
+
+    def __init__(self, work: Transaction) -> None:
+        self._work, self._sql = work, work.connection
+
+    async def load(self, order_ids: Collection[UUID]) -> State:
+        ids = sorted(order_ids)
+        await self._sql.execute(_NEW_ORDERS, ids)
+        orders = {row["order_id"]: _order(row) for row in await self._sql.fetch(_ORDERS, ids)}
+        promises, told = dict[UUID, list[UUID]](), dict[UUID, set[Intent]]()
+        for order_id, promise_id in await self._sql.fetch(_PROMISES, ids):
+            promises.setdefault(order_id, []).append(promise_id)
+        for order_id, intent in await self._sql.fetch(_TOLD, ids):
+            told.setdefault(order_id, set()).add(Intent(intent))
+        return State(
+            {id: Order(id, placed, tuple(promises.get(id, ())), frozenset(told.get(id, ()))) for id, placed in orders.items()},
+        )
+
+    async def record(self, state: State) -> None:
+        numbers = {promise_id: number for order in state.orders.values() for number, promise_id in enumerate(order.promises, start=1)}
+        placed = [order.placed for order in state.orders.values() if order.placed]
+        await self._put(_PUT_ORDERS, [(o.order_id, o.customer_id, o.order_ref, o.language) for o in placed])
+        await self._put(_PUT_PROMISES, [(p.promise_id, p.order_id, numbers[p.promise_id], p.words) for p in state.promises])
+        await self._put(_PUT_MESSAGES, [_message_row(message) for message in state.messages], self._work.now)
+        for contact, version, cause in state.contacts:
+            await self._record_contact(contact, version, cause)
+
+    async def _put(self, statement: str, rows: Iterable[Sequence[object]], *more: object) -> None:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        if columns:
+            await self._sql.execute(statement, *columns, *more)
+
+    async def _record_contact(self, contact: Contact | Erased, version: int, cause: Cause) -> None:
+        if isinstance(contact, Contact):
+            row = (contact.customer_id, version, contact.email, contact.name, contact.language, contact.zone)
+            await self._sql.execute(_PUT_CONTACT, *row)
+            return
+        await self._sql.execute(_ERASE_CONTACT, contact.customer_id, version)
+        for row in await self._sql.fetch(_SUPPRESS, contact.customer_id, self._work.now):
+            what = (row["intent"], row["promise_version"], row["channel"], language_of(row["language"]))
+            held = MessageHeld(row["message_id"], row["order_id"], contact.customer_id, *what, "erased")
+            self._work.say(TOPIC, SUPPRESSED, held, key=str(contact.customer_id), cause=cause, version=row["nextval"])
+
+
+def _order(row: Any) -> Placed | None:
+    return Placed(row["order_id"], row["customer_id"], row["order_ref"], row["language"]) if row["customer_id"] else None
+
+
+def _message_row(message: Message) -> tuple[object, ...]:
+    cause = message.cause
+    what = (message.message_id, message.order_id, message.intent, message.promise_version, message.channel, message.promise_id)
+    return (*what, cause.id, cause.correlation_id, cause.traceparent)

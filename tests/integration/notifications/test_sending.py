@@ -1,0 +1,224 @@
+"""From news to a mail on a real mail server: once, in the promise's words, and never twice when nobody knows."""
+
+import asyncio
+import json
+
+import pytest
+
+from services.kit import tokens
+from services.notifications.clients import UNREACHABLE
+from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver
+from tests.integration.notifications.conftest import MailServer, Notifications, Orders, body_of
+from tests.unit.notifications.build import CUSTOMER, NEW_WORDS, NOW, ORDER, WORDS, contact, heard, life, placed, promised, uuid
+
+KNOWN = (heard(placed()), heard(contact()))
+
+
+async def test_a_customer_hears_of_every_step_in_order_and_once(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(*KNOWN, *life())
+    await notifications.send_all()
+    assert mail_server.subjects == [
+        "Your order VCMR-R6G1",
+        "Your order VCMR-R6G1 will be later than we promised",
+        "Your order VCMR-R6G1 is on its way",
+        "Your order VCMR-R6G1 is there",
+    ]
+    assert mail_server.recipients == ["ada@example.com"] * 4
+    said = await notifications.said()
+    assert [(name, data["intent"], data["promise_version"]) for name, data in said] == [
+        ("MessageSent", "confirmed", 1), ("MessageSent", "delayed", 2), ("MessageSent", "handed_over", 2), ("MessageSent", "delivered", 2),
+    ]  # fmt: skip
+    assert "example.com" not in json.dumps(said), "what is said holds no address"
+
+
+async def test_the_words_of_the_promise_stand_in_both_parts(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(*KNOWN, *life()[:3])
+    await notifications.send_all()
+    for mail, words in zip(mail_server.taken, (WORDS, NEW_WORDS, NEW_WORDS), strict=True):
+        assert words in body_of(mail, "plain")
+        assert words in body_of(mail, "html")
+        assert "https://kept.example/o/link-" in body_of(mail, "plain")
+        assert (mail["Reply-To"], "+44 800" in body_of(mail, "plain"), "+44 800" in body_of(mail, "html")) == ("people@kept.invalid", True, True)
+
+
+async def test_news_heard_twice_and_at_once_is_one_message(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(*KNOWN)
+    await asyncio.gather(*(notifications.hear(*life()) for _ in range(8)))
+    await notifications.hear(heard(HandedOver(ORDER)), heard(Delivered(ORDER, True)), heard(Delivered(ORDER, False)))
+    await notifications.send_all()
+    assert len(mail_server.taken) == 4
+    assert len(await notifications.rows("select distinct order_id, intent, promise_version, channel from messages")) == 4
+
+
+async def test_a_message_waits_until_its_customer_is_known(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(heard(promised()))
+    assert await notifications.send() == 0
+    await notifications.hear(heard(placed()))
+    assert await notifications.send() == 0
+    await notifications.hear(heard(contact()))
+    await notifications.send_all()
+    assert mail_server.subjects == ["Your order VCMR-R6G1"]
+
+
+async def test_a_cancelled_order_is_told_in_the_customers_language(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(heard(placed(language="de")), heard(contact()), heard(Cancelled(ORDER)))
+    await notifications.send_all()
+    assert mail_server.subjects == ["Ihre Bestellung VCMR-R6G1 ist storniert"]
+
+
+async def test_a_message_left_in_sending_is_unknown_and_never_sent_again(notifications: Notifications, mail_server: MailServer) -> None:
+    """What a crash between the mail server and the commit leaves behind."""
+    await notifications.hear(*KNOWN, heard(promised()))
+    await notifications.rows("update messages set state = 'sending', attempt_id = $1, attempts = 1 returning 1", uuid(9))
+    await notifications.send_all()
+    assert await notifications.states() == [("confirmed", "unknown", "interrupted")]
+    assert (mail_server.taken, await notifications.said()) == ([], [])
+
+
+async def test_a_mail_that_was_taken_while_the_connection_broke_is_unknown_and_not_sent_again(
+    notifications: Notifications, mail_server: MailServer
+) -> None:
+    mail_server.at, mail_server.answers = "data", [""]
+    await notifications.hear(*KNOWN, heard(promised()))
+    for _ in range(3):
+        await notifications.send_all()
+        await notifications.due_now()
+    assert await notifications.states() == [("confirmed", "unknown", "no-answer")]
+    assert len(mail_server.taken) == 1
+
+
+@pytest.mark.parametrize("at", ["rcpt", "data"])
+async def test_a_server_that_says_later_is_tried_again(notifications: Notifications, mail_server: MailServer, at: str) -> None:
+    mail_server.at, mail_server.answers = at, ["451 Busy", "452 Full"]
+    await notifications.hear(*KNOWN, heard(promised()))
+    for attempts in (1, 2):
+        await notifications.send_all()
+        assert await notifications.rows("select state, reason, attempts from messages") == [("waiting", "temporarily-refused", attempts)]
+        await notifications.due_now()
+    await notifications.send_all()
+    assert await notifications.states() == [("confirmed", "sent", None)]
+    assert len(mail_server.taken) == 1
+
+
+async def test_a_connection_lost_before_the_text_is_tried_again(notifications: Notifications, mail_server: MailServer) -> None:
+    mail_server.at, mail_server.answers = "rcpt", [""]
+    await notifications.hear(*KNOWN, heard(promised()))
+    await notifications.send_all()
+    assert await notifications.states() == [("confirmed", "waiting", "connection-lost")]
+    await notifications.due_now()
+    await notifications.send_all()
+    assert len(mail_server.taken) == 1
+
+
+@pytest.mark.parametrize(("at", "reason"), [("rcpt", "mailbox-unknown"), ("data", "refused")])
+async def test_a_permanent_refusal_fails_and_the_next_goes_on(notifications: Notifications, mail_server: MailServer, at: str, reason: str) -> None:
+    mail_server.at, mail_server.answers = at, ["550 No"]
+    other = placed(uuid(50), customer_id=uuid(51), order_ref="OTHER")
+    await notifications.hear(*KNOWN, heard(promised()), heard(other), heard(contact(customer_id=uuid(51))), heard(promised(7, order_id=uuid(50))))
+    await notifications.send_all()
+    assert [state for _, state, _ in await notifications.states()] == ["failed", "sent"]
+    name, failed = (await notifications.said())[0]
+    assert (name, failed["reason"]) == ("MessageFailed", reason)
+
+
+async def test_a_message_is_given_up_after_enough_tries(notifications: Notifications, mail_server: MailServer) -> None:
+    mail_server.at, mail_server.answers = "rcpt", ["450 Later"] * 50
+    await notifications.hear(*KNOWN, heard(promised()))
+    for _ in range(ATTEMPTS + 2):
+        await notifications.send_all()
+        await notifications.due_now()
+    assert await notifications.rows("select state, attempts from messages") == [("failed", ATTEMPTS)]
+
+
+async def test_a_later_message_does_not_overtake_one_that_is_tried_again(notifications: Notifications, mail_server: MailServer) -> None:
+    mail_server.at, mail_server.answers = "rcpt", ["450 Later"]
+    await notifications.hear(*KNOWN, heard(promised()), heard(HandedOver(ORDER)))
+    await notifications.send_all()
+    assert mail_server.taken == []
+    await notifications.due_now()
+    await notifications.send_all()
+    assert mail_server.subjects == ["Your order VCMR-R6G1", "Your order VCMR-R6G1 is on its way"]
+
+
+async def test_without_a_mail_server_nothing_is_lost(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(*KNOWN, heard(promised()))
+    port = notifications.settings.smtp_port
+    object.__setattr__(notifications.settings, "smtp_port", 1)
+    with pytest.raises(UNREACHABLE):
+        await notifications.send()
+    object.__setattr__(notifications.settings, "smtp_port", port)
+    await notifications.send_all()
+    assert len(mail_server.taken) == 1
+
+
+async def test_an_order_without_a_page_waits_for_it(notifications: Notifications, mail_server: MailServer, orders: Orders) -> None:
+    orders.knows = False
+    await notifications.hear(*KNOWN, heard(promised()))
+    await notifications.send_all()
+    assert await notifications.states() == [("confirmed", "waiting", "no-link")]
+    orders.knows = True
+    await notifications.due_now()
+    await notifications.send_all()
+    assert len(mail_server.taken) == 1
+
+
+async def test_the_id_of_a_mail_stays_the_same_over_attempts(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(*KNOWN, heard(promised()))
+    await notifications.send_all()
+    ((message_id,),) = await notifications.rows("select message_id from messages")
+    assert mail_server.taken[0]["Message-ID"] == f"<{message_id}@kept.invalid>"
+    assert mail_server.taken[0]["Date"].datetime == NOW
+
+
+async def test_orders_is_asked_as_one_of_our_own_services(notifications: Notifications, orders: Orders) -> None:
+    await notifications.hear(*KNOWN, heard(promised()))
+    await notifications.send_all()
+    import jwt
+
+    _, key = tokens.signing_key(notifications.settings.var / "keys")
+    claims = jwt.decode(orders.tokens[0].removeprefix("Bearer "), key.public_key(), algorithms=["EdDSA"], audience="kept")
+    assert (claims["role"], claims["sub"]) == ("service", "notifications")
+
+
+BAD_ADDRESSES = (
+    "no address", "ada@", "a@b@c", "ada\r\nBcc: eve@example.com", "ada@exa mple.com", "ada@example.com>", "ädä@example.com", "ada@x\u2028y.com",
+)  # fmt: skip
+
+
+async def test_an_address_that_is_none_fails_and_reaches_nobody(notifications: Notifications, mail_server: MailServer) -> None:
+    for number, email in enumerate(BAD_ADDRESSES):
+        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
+        await notifications.hear(heard(placed(order_id, customer_id=customer_id)), heard(contact(email=email, customer_id=customer_id)))
+        await notifications.hear(heard(Cancelled(order_id)))
+    await notifications.send_all()
+    assert await notifications.states() == [("cancelled", "failed", "address-refused")] * len(BAD_ADDRESSES)
+    assert mail_server.taken == []
+
+
+async def test_a_name_that_breaks_lines_stays_in_its_line(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(heard(placed()), heard(contact(name="Ada\r\nBcc: eve@example.com\u2028<script>")), heard(promised()))
+    await notifications.send_all()
+    (mail,) = mail_server.taken
+    assert (mail["Bcc"], mail_server.recipients) == (None, ["ada@example.com"])
+    assert "Hello Ada Bcc: eve@example.com <script>," in body_of(mail, "plain")
+    assert "<script>" not in body_of(mail, "html")
+
+
+async def test_an_erased_customer_is_written_to_no_more_and_an_old_event_brings_nothing_back(
+    notifications: Notifications, mail_server: MailServer
+) -> None:
+    await notifications.hear(heard(placed()), heard(contact(), 5), heard(promised()), heard(Erased(CUSTOMER), 6))
+    await notifications.hear(heard(contact(email="old@example.com"), 5), heard(HandedOver(ORDER)))
+    await notifications.send_all()
+    assert mail_server.taken == []
+    assert await notifications.rows("select version, email, name, language, zone from contacts_view") == [(6, None, None, None, None)]
+    (name, data), *rest = await notifications.said()
+    assert (name, data["reason"], rest) == ("MessageSuppressed", "erased", [])
+    assert [state for _, state, _ in await notifications.states()] == ["suppressed", "waiting"]
+
+
+async def test_a_contact_is_not_replaced_by_an_older_one(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(heard(placed()), heard(contact(email="new@example.com"), 2), heard(contact(email="old@example.com"), 1))
+    await notifications.hear(heard(promised()))
+    await notifications.send_all()
+    assert mail_server.recipients == ["new@example.com"]
