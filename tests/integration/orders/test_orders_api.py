@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.kit.http.signin import ROLES
+from services.kit.tokens import ROLES
 from services.orders.api import OrderBody
 from services.orders.messages import OrderSubmittedWire
 from tests.integration.orders.conftest import ORDER, Api, Orders, example, new_id
