@@ -1,0 +1,93 @@
+"""How messages read. The letters in `letters/` are what a customer gets: whoever changes a template changes them, by hand, and reads them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from services.notifications.domain import LANGUAGES, Intent
+from services.notifications.rendering import _TEMPLATES, Letter, Rendered, Unsendable, address, letter, mail, render
+from services.notifications.settings import Settings
+from tests.unit.notifications.build import NOW, WORDS, uuid
+
+LETTERS = Path(__file__).parent / "letters"
+SETTINGS = Settings(public_url="https://kept.example", shop_name="Hearts & Lights")
+LETTER = letter(SETTINGS, name="Ada Byron", order_ref="VCMR-R6G1", words=WORDS, path="/o/secret")
+FORBIDDEN = ("carrier", "airline", "overnight", "upgrade", "tracking", "express", "Versanddienst", "Luft", "über Nacht", "Sendungsnummer")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("intent", Intent)
+def test_a_message_reads_as_it_always_did(intent: Intent, language: str) -> None:
+    rendered = render(intent, language, LETTER)
+    assert f"{rendered.subject}\n\n{rendered.text}" == (LETTERS / f"{intent}.{language}.txt").read_text()
+    assert rendered.html == (LETTERS / f"{intent}.{language}.html").read_text()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("intent", Intent)
+def test_every_message_says_how_to_reach_a_person_and_none_who_carries_it(intent: Intent, language: str) -> None:
+    rendered = render(intent, language, LETTER)
+    for part in (rendered.text, rendered.html):
+        assert all(needed in part for needed in ("https://kept.example/o/secret", SETTINGS.phone, SETTINGS.reply_to, "VCMR-R6G1"))
+        assert not [word for word in FORBIDDEN if word.lower() in part.lower()]
+
+
+@pytest.mark.parametrize("intent", [Intent.CONFIRMED, Intent.DELAYED, Intent.HANDED_OVER])
+def test_the_words_of_a_promise_stand_verbatim_in_both_parts(intent: Intent) -> None:
+    words = "Bis Donnerstag, 26. November – “versprochen”, 100 %."
+    rendered = render(intent, "de", replace(LETTER, words=words))
+    assert words in rendered.text
+    assert words in rendered.html
+
+
+def test_a_hand_over_without_a_promise_does_not_speak_of_one() -> None:
+    rendered = render(Intent.HANDED_OVER, "en", replace(LETTER, words=None))
+    assert "promised" not in rendered.text + rendered.html
+    assert "None" not in rendered.text + rendered.html
+
+
+def test_what_a_customer_is_called_cannot_become_markup() -> None:
+    rendered = render(Intent.CONFIRMED, "en", replace(LETTER, name="<img src=x>", words="<b>tomorrow</b>"))
+    assert "<img" not in rendered.html
+    assert "&lt;b&gt;tomorrow&lt;/b&gt;" in rendered.html
+    assert "<b>tomorrow</b>" in rendered.text
+
+
+def test_a_template_that_asks_for_what_is_not_there_breaks_instead_of_leaving_a_hole() -> None:
+    with pytest.raises(UndefinedError):
+        _TEMPLATES.from_string("{{ carrier_service }}").render(name="Ada")
+
+
+@pytest.mark.parametrize("name", ["Ada\r\nBcc: x@y.z", "Ada\u2028Byron", "Ada\x85Byron", "  Ada \t Byron "])
+def test_a_name_stays_in_one_line(name: str) -> None:
+    assert len(letter(SETTINGS, name=name, order_ref="A", words=None, path="/o/x").name.splitlines()) == 1
+
+
+BREAKS = ["\r\nBcc: eve@example.com", "\n", "\r", "\u2028", "\u2029", "\x85", "\0", "\x0b", "\ud800"]
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+def test_a_header_that_breaks_lines_is_refused(breaks: str) -> None:
+    for rendered, settings in (
+        (Rendered(f"Your order{breaks}", "text", "html"), SETTINGS),
+        (Rendered("Your order", "text", "html"), SETTINGS.model_copy(update={"shop_name": f"Shop{breaks}"})),
+    ):
+        with pytest.raises(Unsendable, match="header-refused"):
+            mail(rendered, settings, to="ada@example.com", message_id=uuid(1), at=NOW)
+
+
+@pytest.mark.parametrize("breaks", [*BREAKS, " ", "@", ">", ","])
+def test_an_address_that_breaks_lines_is_refused(breaks: str) -> None:
+    for text in (f"ada{breaks}@example.com", f"ada@exam{breaks}ple.com", f"ada@example.com{breaks}"):
+        with pytest.raises(Unsendable, match="address-refused"):
+            address(text)
+
+
+def test_an_address_of_another_script_goes_out_as_servers_know_it() -> None:
+    assert address("Ada+shop@Bücher.example") == "Ada+shop@xn--bcher-kva.example"
+
+
+def test_the_letter_holds_nothing_of_carriers() -> None:
+    assert set(Letter.__dataclass_fields__) == {"name", "order_ref", "words", "link", "shop", "phone", "reply_to"}
