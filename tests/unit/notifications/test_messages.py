@@ -14,7 +14,10 @@ from tests.unit.notifications.build import CUSTOMER, NOW, uuid
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 READER = Reader(HEARS)
-TOLD: tuple[Any, ...] = (uuid(1), uuid(2), uuid(3), "confirmed", 1, "email", "en")
+TOLD: dict[str, Any] = {
+    "message_id": uuid(1), "order_id": uuid(2), "customer_id": uuid(3), "intent": "confirmed", "promise_version": 1, "channel": "email",
+    "language": "en",
+}  # fmt: skip
 
 
 def example(type: str) -> dict[str, Any]:
@@ -37,9 +40,9 @@ def test_every_golden_example_is_read_and_unknown_fields_are_tolerated(type: str
 @pytest.mark.parametrize(
     ("type", "data"),
     [
-        (SENT, MessageSent(*TOLD, sent_at=NOW)),
-        (FAILED, MessageHeld(*TOLD, reason="mailbox-unknown")),
-        (SUPPRESSED, MessageHeld(*TOLD, reason="erased")),
+        (SENT, MessageSent(**TOLD, sent_at=NOW)),
+        (FAILED, MessageHeld(**TOLD, reason="mailbox-unknown")),
+        (SUPPRESSED, MessageHeld(**TOLD, reason="erased")),
     ],
 )
 def test_everything_said_fits_its_schema(type: str, data: Any) -> None:
