@@ -12,7 +12,7 @@ import faust
 
 from services.kit import transport
 from services.kit.consume import ConsumeLoop
-from services.kit.group import BATCH, COMMIT_SECONDS, Group
+from services.kit.group import BATCH, Group
 
 _LEAVE_SECONDS = 5.0
 
@@ -119,7 +119,7 @@ def _new_app(group: Group) -> Any:
         consumer_group_instance_id=group.instance,
         processing_guarantee="at_least_once",
         store="memory://",
-        broker_commit_interval=COMMIT_SECONDS,
+        broker_commit_interval=group.commit_seconds,
         broker_session_timeout=group.session_seconds,
         broker_heartbeat_interval=group.heartbeat_seconds,
         broker_rebalance_timeout=60,

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 BATCH = 500
 """Most messages in one transaction."""
 
-COMMIT_SECONDS = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -19,6 +17,7 @@ class Group:
     session_seconds: float = 30.0
     heartbeat_seconds: float = 3.0
     fetch_wait_milliseconds: int = 500
+    commit_seconds: float = 1.0
 
     @property
     def client_id(self) -> str:

@@ -11,7 +11,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.kit.consume import ConsumeLoop
-from services.kit.group import BATCH, COMMIT_SECONDS, Group
+from services.kit.group import BATCH, Group
 from services.kit.offsets import OffsetTracker
 
 log = structlog.get_logger(__name__)
@@ -93,7 +93,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             got = await self._consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=BATCH)
             async with self._in_hand:
                 await self._take([message for messages in got.values() for message in messages])
-            if time.monotonic() - self._committed_at > COMMIT_SECONDS:
+            if time.monotonic() - self._committed_at > self._group.commit_seconds:
                 await self._commit()
 
     async def _take(self, messages: Sequence[Any]) -> None:

@@ -101,8 +101,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
         return self.tracker.committable(tp)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """What is done is committed; what is in hand is waited for and committed; what was only delivered is forgotten."""
-        await self.commit()
+        """What is in hand is waited for, what is done is committed (`stream_wait_empty`), what was only delivered is forgotten."""
         await super().on_partitions_revoked(revoked)
         self.tracker.reset()
         self.starts.clear()

@@ -84,7 +84,7 @@ async def test_a_batch_in_hand_is_finished_and_committed_before_the_driver_leave
 
 async def test_a_second_member_takes_over_partitions_without_repeating_anything(place: Place) -> None:
     first, second = Recording(), Recording()
-    one = await place.join(first)
+    one = await place.join(first, commit_seconds=1000)
     await place.produce(600)
     await poll_until(lambda: len(first.taken) == 600)
     two = await place.join(second, slot="1")
