@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from services.kit.http.wire import BoundedProtocol
 from services.kit.logs import configure
 from services.kit.ops import Operations, listen
 from services.kit.settings import KitSettings
@@ -37,7 +38,7 @@ def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: in
     server = _Server(
         uvicorn.Config(
             app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="on",
-            timeout_graceful_shutdown=_DRAIN_SECONDS, timeout_keep_alive=15, ws="none",
+            timeout_graceful_shutdown=_DRAIN_SECONDS, timeout_keep_alive=15, ws="none", http=BoundedProtocol,
         )
     )  # fmt: skip
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:

@@ -1,6 +1,7 @@
 """An API process serves, tells how it is, and leaves nobody without an answer when it is told to stop."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from tests.support.polling import poll_until
 
 _TOY = """
 import asyncio
+import contextlib
 from services.kit.http import Routes, answer, create_app, operation, serve
 from services.kit.settings import KitSettings
 
@@ -79,3 +81,34 @@ async def test_metrics_are_told_on_the_operations_port_only(toy: _Toy) -> None:
         assert (await client.get(f"{toy.url}/metrics")).status_code == 404
         told = (await client.get(f"{toy.operations}/metrics")).text
     assert 'kept_http_requests_total{method="GET",route="unmatched",service="toy",status="404"} 1.0' in told
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET /x HTTP/1.1\r\nhost: toy\r\nx: ", b"GET /x HTTP/1.1\r\n" + b"a: b\r\n" * 1000])
+async def test_a_head_without_end_is_not_kept(toy: _Toy, start: bytes) -> None:
+    await poll_until(toy.is_ready)
+    before = _resident_mb(toy.process.pid)
+    reader, writer = await asyncio.open_connection(*toy.listening.getsockname())
+    writer.write(start)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(40):
+            writer.write(b"x" * 1_000_000)
+            await writer.drain()
+    with contextlib.suppress(ConnectionError):
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+        assert b"application/problem+json" in head
+    writer.close()
+    assert _resident_mb(toy.process.pid) - before < 20
+
+
+async def test_what_is_no_http_is_answered_with_a_problem(toy: _Toy) -> None:
+    await poll_until(toy.is_ready)
+    reader, writer = await asyncio.open_connection(*toy.listening.getsockname())
+    writer.write(b"\x16\x03\x01\x02\x00\r\n\r\n")
+    answered = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert answered.startswith(b"HTTP/1.1 400") and b"application/problem+json" in answered
+
+
+def _resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
