@@ -13,7 +13,7 @@ class Settings(KitSettings):
     """The lease of a claim, and the pace of the floor."""
 
     fulfilment_lease_seconds: int = Field(600, ge=1, le=86_400, description="How long a claim lasts without a scan or a heartbeat.")
-    fulfilment_order_seconds: int = Field(120, ge=1, le=3_600, description="Work per order beside its lines, for its rank.")
+    fulfilment_order_seconds: int = Field(180, ge=1, le=3_600, description="Work per order beside its lines, for its rank.")
     fulfilment_line_seconds: int = Field(20, ge=1, le=3_600, description="Picking work per line, for its rank.")
 
     @property

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.fulfilment.floor.domain.task import PickLine, Task, TaskState
 from services.fulfilment.floor.messages import TaskView, view_of
-from services.fulfilment.floor.store import TASKS, task_of
+from services.fulfilment.floor.tables import TASKS, task_of
 from services.kit.database import Transaction
 from services.kit.values import NotFound
 

@@ -6,17 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from services.fulfilment.domain import WorkEvent
-from services.fulfilment.floor.domain.task import Carton, Hold, Item, PickLine, Task, TaskState
+from services.fulfilment.floor.domain.task import Item, PickLine, Task
 from services.fulfilment.floor.ports import CancelDecision, Catalogue, Recorded, ShortReport, Verdict, Who
+from services.fulfilment.floor.tables import TASKS, task_of
 from services.fulfilment.work import WorkLog
 from services.kit.database import Transaction
 from services.kit.values import Cause, NotFound
-
-TASKS = """
-select task_id, order_id, site, state, placed_at, released_at, hand_over_by, work_seconds, fence, claimed_by, claimed_at,
-       lease_until > clock_timestamp() as live, first_claimed_at, picked_at, parcel_id, carton, weight_grams, packed_by, packed_at,
-       correlation_id, traceparent
-from pick_tasks """
 
 _OF_ORDERS = TASKS + "where order_id = any($1::uuid[]) order by order_id for update"
 _BY_ID = TASKS + "where task_id = $1 for update"
@@ -231,19 +226,6 @@ async def move_tasks(work: Transaction, hand_over_by: dict[UUID, datetime]) -> s
     moved = sorted(hand_over_by.items())
     rows = await work.connection.fetch(_MOVE, [order for order, _ in moved], [at for _, at in moved]) if moved else []
     return {row["order_id"] for row in rows}
-
-
-def task_of(row: Any, lines: Sequence[PickLine]) -> Task:
-    """A task from its row; `live` says whether the lease still runs."""
-    hold = Hold(row["claimed_by"], row["claimed_at"], row["live"]) if row["claimed_by"] else None
-    return Task(
-        task_id=row["task_id"], order_id=row["order_id"], site=row["site"], state=TaskState(row["state"]), placed_at=row["placed_at"],
-        released_at=row["released_at"], hand_over_by=row["hand_over_by"], work_seconds=row["work_seconds"], lines=tuple(lines),
-        correlation_id=row["correlation_id"], traceparent=row["traceparent"], fence=row["fence"], hold=hold,
-        first_claimed_at=row["first_claimed_at"], picked_at=row["picked_at"], parcel_id=row["parcel_id"],
-        carton=Carton(row["carton"]) if row["carton"] else None, weight_grams=row["weight_grams"], packed_by=row["packed_by"],
-        packed_at=row["packed_at"],
-    )  # fmt: skip
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:

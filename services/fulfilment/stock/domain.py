@@ -205,6 +205,8 @@ def choose(shelf: Shelf, quantity: int) -> list[tuple[str, int]]:
 
 def lacking(want: Want) -> list[Line]:
     """What is not yet set apart, per line."""
+    if not want.parts:
+        return list(want.lines)
     have = Counter[int]()
     for part in want.parts:
         have[part.line] += part.quantity

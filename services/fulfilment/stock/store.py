@@ -33,7 +33,7 @@ from wants where order_id = any($1::uuid[]) order by order_id for update"""
 _PARTS = "select order_id, line, sku, bin, quantity from reservations where order_id = any($1::uuid[]) order by order_id, line, bin"
 
 _EARMARKED = """
-select want.site, needed.sku, sum(needed.quantity)::int as quantity
+select want.site, needed.sku, sum(needed.quantity) as quantity
 from wants want, unnest(want.skus, want.quantities) as needed (sku, quantity)
 where want.ripe and (want.site, needed.sku) in (select * from unnest($1::text[], $2::text[])) group by want.site, needed.sku"""
 

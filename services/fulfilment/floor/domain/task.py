@@ -34,7 +34,7 @@ class Carton(StrEnum):
 class Pace:
     """How long work takes, in seconds: per order and per pick line. Source: settings, until it is measured."""
 
-    order_seconds: int = 120
+    order_seconds: int = 180
     line_seconds: int = 20
 
     def work(self, lines: int) -> int:
