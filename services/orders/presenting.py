@@ -23,7 +23,6 @@ from services.orders.views import body_of
 Words = Mapping[str, Any]
 _WORDS = Path(__file__).parent / "words"
 LANGUAGES = ("en", "de")
-_SPINE = {"open": "open", "kept": "kept", "broken": "broken", "released": "released"}
 
 
 @cache
@@ -97,9 +96,12 @@ def hero(found: Found, say: Speaker) -> dict[str, Any]:
         return shown | {"state": state, "pill": words[f"{kind}_pill"], "text": words[f"{kind}_text"].format(time=say.time(order.delivered_at))}
     if current.verdict == "broken":
         return shown | {"state": "broken", "pill": words["broken_pill"], "text": words["broken_text"]}
+    if order.declined_sentence and order.answer_by:
+        answer = {"before": [{"customer_text": order.declined_sentence, "language": order.language}], "before_state": "risk"}
+        told = {"before_title": words["answer_title"], "before_text": words["answered_text"].format(time=say.time(order.answer_by))}
+        return shown | answer | told | {"state": "risk", "pill": words["late_ahead_pill"], "text": ""}
     if not earlier:
-        answer = order.declined_sentence or ""
-        return shown | {"state": "open", "pill": words["open_pill"], "text": answer}
+        return shown | {"state": "open", "pill": words["open_pill"], "text": ""}
     missed = [promise for promise in earlier if promise.verdict == "broken"]
     before = {"before": missed or earlier, "before_state": "broken" if missed else "risk"}
     if missed:

@@ -25,7 +25,8 @@ _POSTCODES = {
     "US": (re.compile(r"^\d{5}(-\d{4})?$"), "five digits, or five and four (40202, 40202-1234)"),
     "GB": (re.compile(r"^(GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2})$", re.IGNORECASE), "a UK postcode (SW1A 1AA)"),
 }
-_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
+# The same that the edge refuses: what cannot be seen, and what turns the direction of writing.
+_HIDDEN = frozenset("\u00ad\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,9 @@ def _texts(order: Submission) -> Iterator[Reason]:
 
 
 def _unprintable(text: str) -> bool:
-    return any(character in _BIDI or unicodedata.category(character) in ("Cc", "Cs") for character in text)
+    if text.isascii():
+        return not text.isprintable()
+    return any(character in _HIDDEN or unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
 @cache

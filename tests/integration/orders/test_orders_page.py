@@ -1,14 +1,19 @@
 """The customer's page in every state of an order: what it says first, what it offers, and that nobody finds it by guessing."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import services.orders
 from services.kit.ids import new_secret
+from services.orders.domain import State
+from services.orders.presenting import words_of
 from tests.integration.orders.conftest import ORDER, Api, Orders, example, new_id
 from tests.unit.orders.samples import body
 
+PACKAGE = Path(services.orders.__file__).parent
 SUBMITTED = "storefront.OrderSubmitted.v1"
 MADE = example("promises.PromiseMade.v1")
 PROMISED = MADE["customer_text"]
@@ -95,6 +100,15 @@ async def test_a_delay_shows_the_old_promise_beside_the_new_one(orders: Orders, 
     assert "our fault" in page
     assert "That date still stands until it passes" in page
     assert page.count(PROMISED) == 2, "beside the new one, and among all promises"
+
+
+async def test_a_delay_without_a_new_date_shows_the_answer_beside_the_promise(orders: Orders, api: Api) -> None:
+    await orders.hear(*READY, "promises.PromiseDeclined.v1")
+    page = await page_of(api)
+    assert hero(page) == ("risk", "We will be late", PROMISED)
+    assert f'<p class="words">{example("promises.PromiseDeclined.v1")["sentence"]}</p>' in page
+    await orders.hear(orders.event("promises.PromiseMade.v1", second()))
+    assert hero(await page_of(api)) == ("risk", "A new date", SECOND)
 
 
 async def test_a_missed_date_with_a_new_one_says_so_plainly(orders: Orders, api: Api) -> None:
@@ -195,12 +209,15 @@ async def test_a_language_without_words_is_answered_in_english(orders: Orders, a
 
 
 async def test_both_catalogues_say_the_same_things() -> None:
-    from services.orders.presenting import words_of
-
     def keys(words: Any) -> Any:
         return {name: keys(value) if isinstance(value, dict) else sorted(re.findall(r"\{\w+\}", value)) for name, value in words.items()}
 
     assert keys(words_of("de")) == keys(words_of("en"))
+    shown = "".join(path.read_text() for path in (PACKAGE / "templates").iterdir()) + (PACKAGE / "presenting.py").read_text()
+    known = {*(state.value for state in State), "open", "kept", "broken", "released", "late_pill", "late_text", "kept_pill", "kept_text"}
+    for name, value in words_of("en").items():
+        for word in value if isinstance(value, dict) else [name]:
+            assert word in known or word.startswith("waiting") or re.search(rf"\b{word}\b", shown), f"nobody says {name}.{word}"
 
 
 async def test_the_page_takes_nothing_from_outside_and_offers_a_person(orders: Orders, api: Api) -> None:
