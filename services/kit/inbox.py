@@ -8,7 +8,7 @@ import asyncpg
 
 from services.kit.database import Database, DeadLetter, Transaction, bury, encode_headers
 from services.kit.ids import day_of
-from services.kit.journal import Batch, Before, Hold, Item, Outcome, Span
+from services.kit.journal import Aside, Batch, Before, Hold, Item, Outcome, Span
 from services.kit.values import Heard
 
 _BEGIN = """
@@ -29,6 +29,8 @@ with done as (delete from attempts a using unnest($3::text[], $4::int[], $5::big
 insert into inbox (day, event_id) select * from unnest($1::date[], $2::uuid[]) order by 2 on conflict do nothing returning event_id"""
 
 _LEAVE = "delete from inbox i using unnest($1::date[], $2::uuid[]) as d (day, event_id) where i.day = d.day and i.event_id = d.event_id"
+
+_KNOWN = "select i.event_id from inbox i join unnest($1::date[], $2::uuid[]) as d (day, event_id) using (day, event_id)"
 
 _RETURNED = "update dead_letters set returned_at = clock_timestamp() where event_id = any($1) and settled_as = 'retried' and returned_at is null"
 
@@ -55,20 +57,28 @@ class SqlJournal:
                 work.letters = lambda id: _letter(items[id], Outcome.REFUSED, "", "", id)
                 await self._handle(work, [heard for _, heard in events])
             refused = await self._refuse(work, events) if work.refused else []
-            aside = [_letter(item, outcome, reason, detail, id) for item, outcome, reason, detail, id in batch.aside]
-            await bury(work.connection, refused + aside)
+            aside = await self._not_applied(work.connection, batch)
+            await bury(work.connection, refused + [_letter(*each) for each in aside])
             if batch.returned:
                 await work.connection.execute(_RETURNED, batch.returned)
-        done[Outcome.DUPLICATE] = len(batch.events) - len(events)
+        done[Outcome.DUPLICATE] = len(batch.events) - len(events) + len(batch.aside) - len(aside)
         done[Outcome.APPLIED] = len(events) - len(refused)
         done[Outcome.REFUSED] = len(refused)
-        done.update(outcome for _, outcome, *_ in batch.aside)
+        done.update(outcome for _, outcome, *_ in aside)
         return done
 
     async def _enter(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch) -> set[Any]:
         ids = [heard.id for _, heard in batch.events]
         spans = [s.topic for s in batch.spans], [s.partition for s in batch.spans], [s.last for s in batch.spans]
         return {row[0] for row in await connection.fetch(_ENTER, [day_of(id) for id in ids], ids, *spans)}
+
+    async def _not_applied(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch) -> list[Aside]:
+        """What is to be set aside, without what queues behind a failure only because it is delivered again: it was applied before that."""
+        behind = [id for _, outcome, _, _, id in batch.aside if outcome is Outcome.BEHIND and id is not None]
+        if not behind:
+            return batch.aside
+        known = {row[0] for row in await connection.fetch(_KNOWN, [day_of(id) for id in behind], behind)}
+        return [each for each in batch.aside if each[1] is not Outcome.BEHIND or each[4] not in known]
 
     async def _refuse(self, work: Transaction, events: Sequence[tuple[Item, Heard[Any]]]) -> list[DeadLetter]:
         """A refused event leaves the inbox again, or its retry would be taken for a duplicate."""

@@ -60,6 +60,9 @@ class Hold:
 
 Key = tuple[str, bytes]
 
+Aside = tuple[Item, Outcome, str, str, UUID | None]
+"""A message that is set aside: why, a stable slug, one sentence, and its event's id where that is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Before:
@@ -75,7 +78,7 @@ class Batch:
 
     holds: dict[Key, Hold]
     events: list[tuple[Item, Heard[Any]]] = field(default_factory=list)
-    aside: list[tuple[Item, Outcome, str, str, UUID | None]] = field(default_factory=list)
+    aside: list[Aside] = field(default_factory=list)
     returned: list[UUID] = field(default_factory=list)
     spans: tuple[Span, ...] = ()
     passed_over: Counter[Outcome] = field(default_factory=Counter)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import psycopg
@@ -25,6 +25,7 @@ from services.kit.ports import Outgoing
 from tests.integration.kit import toy
 from tests.support.messages import event_headers
 from tests.support.polling import poll_until, wait_until
+from tests.support.toys import SERVICE, toy_database
 
 ROOT = Path(__file__).parents[3]
 DRIVERS = ("faust", "raw")
@@ -65,7 +66,7 @@ class Site:
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
 
     def ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(service_url(self.database, toy.SERVICE), options="-c search_path=toy", autocommit=True) as connection:
+        with psycopg.connect(service_url(self.database, SERVICE), options="-c search_path=toy", autocommit=True) as connection:
             return connection.execute(query, parameters or None).fetchall()
 
     def one(self, query: str, *parameters: object) -> Any:
@@ -181,28 +182,23 @@ def end(process: "subprocess.Popen[bytes]", number: int = signal.SIGTERM, deadli
 @pytest.fixture
 def new_site(tmp_path: Path) -> Iterator[Callable[[str, str], Site]]:
     """Makes toy services on given servers; what they left running is killed at the end."""
-    made: list[tuple[Site, str]] = []
+    with ExitStack() as ends:
 
-    def make(kafka: str, admin_url: str) -> Site:
-        name = f"kept_toy_{secrets.token_hex(5)}"
-        with psycopg.connect(admin_url, autocommit=True) as admin:
-            admin.execute("select pg_advisory_lock(hashtext('kept test templates'))")
-            admin.execute(f"create database {name}")
-            url = urlunsplit(urlsplit(admin_url)._replace(path=f"/{name}"))
-            toy.create_schema(url)
-        site = Site(kafka, url, f"{name}.", tmp_path)
-        topics.apply(kafka, site.prefix, wanted=toy.TOPICS)
-        made.append((site, admin_url))
-        return site
+        def make(kafka: str, admin_url: str) -> Site:
+            database = ends.enter_context(toy_database(admin_url))
+            site = Site(kafka, database, f"t{secrets.token_hex(4)}.", tmp_path)
+            topics.apply(kafka, site.prefix, wanted=toy.TOPICS)
+            ends.callback(topics.remove, kafka, site.prefix)
+            ends.callback(_kill_all, site.processes)
+            return site
 
-    yield make
-    for site, admin_url in made:
-        for process in site.processes:
-            process.kill()
-            process.wait()
-        topics.remove(site.kafka, site.prefix)
-        with psycopg.connect(admin_url, autocommit=True) as admin:
-            admin.execute(f"drop database {urlsplit(site.database).path[1:]} with (force)")
+        yield make
+
+
+def _kill_all(processes: "list[subprocess.Popen[bytes]]") -> None:
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

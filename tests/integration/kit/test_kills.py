@@ -12,6 +12,7 @@ from services.kit.worker import HALTED
 from tests.integration.kit import toy
 from tests.integration.kit.conftest import DRIVERS, Load, Site, audit, end, mixed, outgoing, produce, settled
 from tests.support.polling import poll_until
+from tests.support.toys import SERVICE
 
 pytestmark = [pytest.mark.kill, pytest.mark.parametrize("driver", DRIVERS)]
 
@@ -46,7 +47,7 @@ async def test_stopped_in_the_middle_of_a_batch_it_finishes_and_acknowledges(sit
     assert end(process) == 0
     assert site.counted() > 0
     assert site.one("select count(*) from attempts") == 0
-    behind = topics.lag(site.kafka, f"{site.prefix}{toy.SERVICE}")
+    behind = topics.lag(site.kafka, f"{site.prefix}{SERVICE}")
     assert sum(behind[site.prefix + toy.HEARD].values()) == len(load.good) - site.counted()
 
 

@@ -6,20 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-from psycopg import sql
-
-from services.kit import migrations
-from services.kit.clock import record_now
-from services.kit.database import Transaction, service_password, service_url
-from services.kit.inbox_days import inbox_statements
+from services.kit.database import Transaction
 from services.kit.settings import KitSettings
 from services.kit.stage import Stage
 from services.kit.topics import Topic
 from services.kit.values import Heard
 from services.kit.worker import Worker, run
+from tests.support.toys import SERVICE
 
-SERVICE, HEARD, SAID = "toy", "toy.in.v1", "toy.out.v1"
+HEARD, SAID = "toy.in.v1", "toy.out.v1"
 COUNTED, ECHOED = "toy.Counted.v1", "toy.Echoed.v1"
 TOPICS = tuple(Topic(name, 6, "delete", 168, 1_048_576) for name in (HEARD, SAID))
 
@@ -49,19 +44,6 @@ async def handle(work: Transaction, batch: Sequence[Heard[Counted]]) -> None:
 
 
 STAGE: Stage = Stage(SERVICE, (HEARD,), {COUNTED: Counted}, handle)
-
-
-def create_schema(admin_url: str) -> None:
-    """The toy's role, schema and tables, as `migrate` makes a service's."""
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        exists = admin.execute("select 1 from pg_roles where rolname = 'kept_toy'").fetchone()
-        verb = sql.SQL("alter role" if exists else "create role")
-        admin.execute(sql.SQL("{} kept_toy login password {}").format(verb, sql.Literal(service_password(admin_url, SERVICE))))
-        admin.execute("create schema if not exists toy authorization kept_toy")
-    with psycopg.connect(service_url(admin_url, SERVICE), options="-c search_path=toy") as service:
-        for statement in (*migrations.KIT_TABLES, *inbox_statements(record_now().date(), [])):
-            service.execute(statement)
-        service.execute("create table counted (event_id uuid not null, n int not null)")
 
 
 def worker(settings: KitSettings | None = None) -> Worker:

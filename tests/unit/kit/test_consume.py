@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
@@ -11,9 +10,10 @@ import pytest
 
 from services.kit.consume import DEATHS_BEFORE_SET_ASIDE, FAILURES_BEFORE_HALT, ConsumeLoop, TooManyFailures
 from services.kit.envelope import Reader
-from services.kit.journal import Batch, Before, Hold, Key, Outcome, Span
+from services.kit.journal import Hold, Outcome
 from services.kit.ports import Message
 from services.kit.values import NewId
+from tests.support.journal import MemoryJournal
 from tests.support.messages import message
 
 COUNTED = "toy.Counted.v1"
@@ -26,46 +26,8 @@ class Counted:
 
 
 @dataclass
-class FakeJournal:
-    """Keeps what was applied in order, in lists; a batch with an event that `broken` names applies nothing."""
-
-    applied: list[int] = field(default_factory=list)
-    letters: list[tuple[Outcome, int]] = field(default_factory=list)
-    known: set[UUID] = field(default_factory=set)
-    holds: dict[Key, Hold] = field(default_factory=dict)
-    returned: list[UUID] = field(default_factory=list)
-    begun: dict[tuple[str, int, int, int], int] = field(default_factory=dict)
-    commits: int = 0
-    failures: list[Exception] = field(default_factory=list)
-    broken: Callable[[int], bool] = lambda _: False
-
-    async def begin(self, spans: Sequence[Span]) -> Before:
-        before = tuple(Span(*place, count) for place, count in self.begun.items())
-        for span in spans:
-            place = span.topic, span.partition, span.first, span.last
-            self.begun[place] = self.begun.get(place, 0) + 1
-        return Before(before, {key: hold.copy() for key, hold in self.holds.items()})
-
-    async def commit(self, batch: Batch) -> Counter[Outcome]:
-        self.commits += 1
-        if self.failures:
-            raise self.failures.pop(0)
-        fresh = [heard for _, heard in batch.events if heard.id not in self.known]
-        if any(self.broken(heard.data.n) for heard in fresh):
-            raise RuntimeError("broken")
-        self.known |= {heard.id for heard in fresh}
-        self.applied += [heard.data.n for heard in fresh]
-        self.letters += [(outcome, item.message.offset) for item, outcome, *_ in batch.aside]
-        self.holds = {key: hold.copy() for key, hold in batch.holds.items()}
-        self.returned += batch.returned
-        reached = {(span.topic, span.partition): span.last for span in batch.spans}
-        self.begun = {place: count for place, count in self.begun.items() if place[3] > reached.get(place[:2], -1)}
-        return Counter({Outcome.APPLIED: len(fresh), Outcome.DUPLICATE: len(batch.events) - len(fresh)}) + Counter(o for _, o, *_ in batch.aside)
-
-
-@dataclass
 class Fixture:
-    journal: FakeJournal
+    journal: MemoryJournal
     naps: list[float]
     loop: ConsumeLoop
     new_id: NewId
@@ -79,7 +41,7 @@ class Fixture:
 
 @pytest.fixture
 def it(new_id: NewId) -> Fixture:
-    journal, naps = FakeJournal(), list[float]()
+    journal, naps = MemoryJournal(), list[float]()
 
     async def nap(seconds: float) -> None:
         naps.append(seconds)
