@@ -31,6 +31,7 @@ from services.kit.ports import Driver
 from services.kit.relay import Relay
 from services.kit.settings import KitSettings
 from services.kit.stage import Errand, Stage, Timer
+from services.kit.stored_answers import forget_answers
 from services.kit.timers import TimerLoop
 
 log = structlog.get_logger(__name__)
@@ -193,6 +194,7 @@ async def _daily(database: Database) -> None:
     while True:
         await asyncio.sleep(_INBOX_CHECK_SECONDS)
         await keep_inbox(database)
+        await forget_answers(database)
 
 
 async def _raise_when_dead(driver: Driver) -> None:

@@ -17,7 +17,6 @@ _STORED_HEADERS = ("content-type", "location", "etag", "retry-after")
 _LOCK = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 _SELECT = "select fingerprint, status, headers, body from idempotency_keys where scope = $1 and key = $2"
 _INSERT = "insert into idempotency_keys (scope, key, fingerprint, status, headers, body) values ($1, $2, $3, $4, $5, $6)"
-_EXPIRE = "delete from idempotency_keys where created_at < clock_timestamp() - interval '7 days'"
 
 
 def key_of(request: Request) -> str:
@@ -57,8 +56,3 @@ async def once(database: Database, *, scope: str, key: str, fingerprint: bytes, 
     if stored["fingerprint"] != fingerprint:
         raise Problem(422, "key-reused", "This Idempotency-Key was used for another request: send a new one.")
     return Response(stored["body"], stored["status"], {**stored["headers"], "cache-control": "no-store", "idempotency-replayed": "true"})
-
-
-async def expire_keys(work: Transaction) -> int:
-    """Forget answers older than seven days, longer than any client of ours retries. Returns how many; meant for a worker's timer."""
-    return int((await work.connection.execute(_EXPIRE)).rsplit(" ", 1)[1])

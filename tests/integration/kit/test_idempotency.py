@@ -9,7 +9,7 @@ from starlette.responses import Response
 from services.kit.clock import SystemClock
 from services.kit.database import Database, Transaction, service_url
 from services.kit.http import Problem, answer, once
-from services.kit.http.idempotency import expire_keys
+from services.kit.stored_answers import forget_answers
 from services.kit.values import Refusal
 from tests.support.databases import migrated_services
 
@@ -114,5 +114,5 @@ async def test_old_answers_are_forgotten_and_young_ones_kept(database: Database)
         await once(database, scope="shop", key=key, fingerprint=BODY, do=command.do)
     async with database.transaction() as work:
         await work.connection.execute("update idempotency_keys set created_at = clock_timestamp() - interval '8 days' where key = 'old'")
-        assert await expire_keys(work) == 1
+    assert await forget_answers(database) == 1
     assert await database.pool.fetchval("select key from idempotency_keys") == "young"
