@@ -1,6 +1,11 @@
 """The command on real servers."""
 
+import asyncio
+import json
+import re
 import secrets
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -9,6 +14,7 @@ import pytest
 from services.kit import cli
 from services.kit.database import encode_headers, service_url
 from services.kit.ids import uuid7
+from services.kit.ops import Operations, listen
 from services.kit.topics import remove
 from tests.support.databases import migrated_services
 
@@ -19,7 +25,7 @@ def service() -> str:
 
 
 @pytest.fixture
-def stack(database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def stack(database_url: str, kafka: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
     monkeypatch.setenv("KEPT_VAR", str(tmp_path))
@@ -70,3 +76,25 @@ def test_topics_are_applied_once_and_nobody_is_behind(
 def test_migrating_again_changes_nothing(stack: None, service: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["migrate", "--service", service]) == 0
     assert f"Up to date: {service}." in capsys.readouterr().out
+
+
+async def _progress() -> dict[str, Any]:
+    return {}
+
+
+async def test_the_status_of_a_running_stack_names_what_is_wrong(
+    stack: None, database_url: str, service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong: list[str | None] = [None]
+    async with listen(Operations(ready=lambda: wrong[0], progress=_progress), "127.0.0.1", 0) as port:
+        at = f"http://127.0.0.1:{port}/readyz"
+        told = {"kafka": "", "database": "", "services": {service: {"health": at, "worker": {"health": at}}}}
+        (tmp_path / "stack.json").write_text(json.dumps(told))
+        assert await asyncio.to_thread(cli.run, ["status"]) == 0
+        assert re.search(rf"{service} +ok +ok +0 s +0 +0\n", capsys.readouterr().out)
+        _bury(database_url, service)
+        wrong[0] = "starting"
+        assert await asyncio.to_thread(cli.run, ["status"]) == 1
+        assert re.search(rf"{service} +starting +starting +0 s +1 +0\n", capsys.readouterr().out)
+    assert await asyncio.to_thread(cli.run, ["status"]) == 1
+    assert "does not answer" in capsys.readouterr().out
