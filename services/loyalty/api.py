@@ -19,6 +19,7 @@ from services.loyalty import queries
 from services.loyalty.domain import Rules, RulesStale
 from services.loyalty.history.domain import TierStep, check_tiers
 from services.loyalty.store import put_rules
+from services.loyalty.tables import current_rules
 
 _PLANNERS: Access = {"planner": "all", "admin": "all"}
 _TIER_READERS: Access = {"customer": "own", "care": "all", "planner": "all", "admin": "all", "service": "all"}
@@ -61,7 +62,7 @@ async def get_tier(request: Request, customer_id: UUID, caller: Caller) -> Respo
 @router.get("/v1/upgrade-rules", **operation(access=_PLANNERS))
 async def get_rules(request: Request) -> Response:
     async with database_of(request).transaction() as work:
-        return _rules_answer(await queries.rules(work.connection))
+        return _rules_answer(await current_rules(work.connection))
 
 
 @router.put("/v1/upgrade-rules", **operation(access=_PLANNERS, body=RulesBody))
@@ -72,7 +73,7 @@ async def put_upgrade_rules(
         raise Problem(428, "if-match", "Say which version you change: read the rules, and send their ETag in the header If-Match.")
     async with database_of(request).transaction() as work:
         await work.connection.execute("lock table rules in share row exclusive mode")
-        current = await queries.rules(work.connection)
+        current = await current_rules(work.connection)
         if if_match != _etag(current):
             raise RulesStale("The rules were changed in between: read them again, and change what they are now.", version=current.version)
         rules = _rules(body, current.version + 1)

@@ -3,16 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TypeAlias
 from uuid import UUID
 
-import asyncpg
-
-from services.loyalty.domain import Rules
 from services.loyalty.history.domain import Customer, tier_of
-from services.loyalty.store import current_rules
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+from services.loyalty.tables import Connection, current_rules
 
 _SPENT = """
 select currency, sum(total_minor)::bigint as amount_minor from orders_view where customer_id = $1 and state = 'completed' group by 1 order by 1"""
@@ -98,8 +92,3 @@ async def upgrades(sql: Connection, on: date, before: UUID | None, limit: int) -
     rows = tuple(UpgradeRow(*row) for row in await sql.fetch(_PAGE, on, before, limit))
     counts = dict(await sql.fetch(_COUNTS, on))
     return UpgradesView(on, counts, rows, rows[-1].upgrade_id if len(rows) == limit else None)
-
-
-async def rules(sql: Connection) -> Rules:
-    """The rules in force."""
-    return await current_rules(sql)

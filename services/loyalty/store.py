@@ -12,9 +12,10 @@ from services.kit.database import Transaction
 from services.kit.values import Cause, Heard, Money
 from services.loyalty.domain import Budget, Outcome, Rules, Upgrade, UpgradeState, holds_money
 from services.loyalty.flights.domain import CarrierService, Departure, Lane
-from services.loyalty.history.domain import Customer, Order, OrderState, TierStep
+from services.loyalty.history.domain import Customer, Order, OrderState
 from services.loyalty.messages import TOPIC, TYPES
 from services.loyalty.ports import Needs, State
+from services.loyalty.tables import current_rules
 
 Row: TypeAlias = asyncpg.Record
 
@@ -27,7 +28,6 @@ _SERVICES = "select * from carrier_services_view where site = any($1::text[])"
 _LANES = """
 select l.* from lanes_view l join unnest($1::text[], $2::text[]) d (country, postcode_prefix) using (country, postcode_prefix)
 where l.carrier_service = any($3::text[])"""
-_RULES = "select * from rules order by version desc limit 1"
 _NEW_DAYS = "insert into budget_days (on_date, currency, limit_minor) select *, $3 from unnest($1::date[], $2::text[]) on conflict do nothing"
 _DAYS = """
 select b.* from budget_days b join unnest($1::date[], $2::text[]) d (on_date, currency) using (on_date, currency)
@@ -127,18 +127,6 @@ class PostgresStore:
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
         self._work.set_aside(heard, reason, detail)
-
-
-async def current_rules(sql: "asyncpg.Connection[Row]") -> Rules:
-    """The rules in force. There is always a version: the first migration writes one."""
-    row = await sql.fetchrow(_RULES)
-    assert row is not None, "the table rules is empty; run `kept migrate`"
-    return rules_of(row)
-
-
-def rules_of(row: Row) -> Rules:
-    limit = Money(row["limit_minor"], row["currency"])
-    return Rules(row["version"], tuple(TierStep(**step) for step in row["tiers"]), limit, row["days_between"], row["holdout_percent"])
 
 
 async def put_rules(work: Transaction, rules: Rules, changed_by: str) -> None:
