@@ -48,12 +48,12 @@ async def foresee_delays(work: Transaction) -> int:
 async def settle_labels(database: Database) -> int:
     """Labels that a request left open are asked about at their carriers."""
     settings = shipping_settings()
-    return await settle_all(Labels(database, settings.rates), account, settings.label_retry_seconds)
+    return await settle_all(Labels(database, settings.rates), account, settings.shipping_retry_seconds)
 
 
 async def transmit_manifests(database: Database) -> int:
     """Manifests that a request left frozen are sent again."""
-    return await settle_manifests(Manifests(database), account, shipping_settings().label_retry_seconds)
+    return await settle_manifests(Manifests(database), account, shipping_settings().shipping_retry_seconds)
 
 
 TIMERS = (Timer("upgrade wants", refuse_waiting_wants), Timer("delays", foresee_delays))

@@ -2,18 +2,18 @@
 
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
 from pydantic import BaseModel, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.fulfilment.settings import fulfilment_settings
 from services.fulfilment.shipping.domain import Rates
 from services.fulfilment.shipping.labels.clients import kept_carrier
 from services.fulfilment.shipping.labels.handlers import Account
 from services.fulfilment.shipping.labels.ports import Carrier, CarrierAway
 from services.kit.database import Database
+from services.kit.settings import KitSettings
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,27 +29,25 @@ class CarrierAccount(BaseModel):
     timeout_seconds: float = Field(5.0, gt=0, le=60, description="After this a call counts as unanswered, and is asked about.")
 
 
-class ShippingSettings(BaseSettings):
-    """Names are read with the prefix KEPT_SHIPPING_, the accounts as one JSON object by carrier: KEPT_SHIPPING_CARRIERS."""
+class ShippingSettings(KitSettings):
+    """Carrier accounts as one JSON object by carrier, and what shipping adds to the pace of the floor."""
 
-    model_config = SettingsConfigDict(env_prefix="KEPT_SHIPPING_", extra="ignore")
-
-    carriers: dict[str, CarrierAccount] = Field(default_factory=dict, description="Carrier accounts by carrier, as JSON.")
-    demo_carrier: str | None = Field(None, validation_alias="KEPT_CARRIER_URL", description="The demo carrier, for carriers without an account.")
-    var: Path = Field(
-        Path("var"), validation_alias="KEPT_VAR", description="The stack's folder: the demo carrier's accounts are in keys/carriers.json."
+    shipping_carriers: dict[str, CarrierAccount] = Field({}, description="Carrier accounts by carrier, as JSON.")
+    carrier_url: str | None = Field(
+        None, description="The demo carrier: stands in for carriers without an account, with the keys it wrote into keys/carriers.json."
     )
-    seconds_per_line: int = Field(20, ge=0, description="Picking work per order line, for slack and upgrades.")
-    pack_seconds: int = Field(60, ge=0, description="Packing work per order.")
-    dock_seconds: int = Field(120, ge=0, description="Work from the packed carton to the trailer.")
-    upgrade_horizon_hours: int = Field(24, ge=1, le=168, description="An upgrade takes no departure later than this from now.")
-    unknown_order_seconds: int = Field(30, ge=1, description="How long a wanted upgrade waits for its order to be released.")
-    label_retry_seconds: int = Field(20, ge=1, description="After this the worker settles a label that no request settled.")
+    shipping_dock_seconds: int = Field(120, ge=0, description="Of the work per order, what is left once the carton is packed.")
+    shipping_upgrade_horizon_hours: int = Field(24, ge=1, le=168, description="An upgrade takes no departure later than this from now.")
+    shipping_unknown_order_seconds: int = Field(30, ge=1, description="How long a wanted upgrade waits for its order to be released.")
+    shipping_retry_seconds: int = Field(20, ge=1, description="After this the worker settles a label or manifest that no request settled.")
 
     @property
     def rates(self) -> Rates:
-        horizon, patience = timedelta(hours=self.upgrade_horizon_hours), timedelta(seconds=self.unknown_order_seconds)
-        return Rates(self.seconds_per_line, self.pack_seconds, self.dock_seconds, horizon, patience)
+        """The floor's pace for what is to be picked, the dock's for the rest."""
+        pace = fulfilment_settings().pace
+        horizon, patience = timedelta(hours=self.shipping_upgrade_horizon_hours), timedelta(seconds=self.shipping_unknown_order_seconds)
+        packing = max(0, pace.order_seconds - self.shipping_dock_seconds)
+        return Rates(pace.line_seconds, packing, self.shipping_dock_seconds, horizon, patience)
 
 
 @cache
@@ -76,11 +74,11 @@ def webhook_secrets(carrier: str) -> list[str]:
 def _configured(carrier: str) -> CarrierAccount | None:
     """The account of the settings, else the one that the demo carrier wrote down for us when it started."""
     settings = shipping_settings()
-    if carrier in settings.carriers or settings.demo_carrier is None:
-        return settings.carriers.get(carrier)
+    if carrier in settings.shipping_carriers or settings.carrier_url is None:
+        return settings.shipping_carriers.get(carrier)
     try:
         granted = msgspec.json.decode((settings.var / "keys" / "carriers.json").read_bytes())["accounts"]
-        return CarrierAccount(url=settings.demo_carrier, **granted[carrier]) if carrier in granted else None
+        return CarrierAccount(url=settings.carrier_url, **granted[carrier]) if carrier in granted else None
     except FileNotFoundError:
         return None
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator, FormatChecker
 from standardwebhooks.webhooks import Webhook
 
 from services.fulfilment.shipping.agents import on_events
@@ -27,6 +28,7 @@ from services.kit.settings import KitSettings
 from services.kit.values import Heard, Money
 from tests.unit.fulfilment_shipping.build import NOW, heard, placed, released, uuid
 
+SCHEMAS = Path(__file__).parents[3] / "schemas" / "fulfilment"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ADDRESS = {
     "address_id": str(uuid(7001)), "name": "Ada Byron", "line1": "12 Analytical Way", "line2": None, "city": "Louisville", "region": "KY",
@@ -209,6 +211,9 @@ async def shipping(database: Database, clock: FixedClock, carrier: FakeCarrier, 
         for code in ("airline-overnight", "ground-standard"):
             assert (await made.plan(code)).status_code == 201
         yield made
+        for name, data in await made.said():
+            schema = json.loads((SCHEMAS / f"{name}.v1.json").read_text())
+            Draft202012Validator(schema | {"additionalProperties": False}, format_checker=FormatChecker()).validate(data)
 
 
 def event(kind: str, number: str = "1Z000000", id: str = "evt_1", at: datetime | None = None) -> dict[str, object]:

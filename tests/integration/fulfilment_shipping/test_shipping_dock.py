@@ -9,7 +9,7 @@ from services.fulfilment.shipping.agents import transmit_manifests
 from services.fulfilment.shipping.dock.handlers import settle_manifests
 from services.fulfilment.shipping.dock.store import Manifests
 from tests.integration.fulfilment_shipping.conftest import FakeCarrier, Shipping
-from tests.unit.fulfilment_shipping.build import GROUND_BY, uuid
+from tests.unit.fulfilment_shipping.build import GROUND_BY, NOW, uuid
 
 LIST, OTHER = uuid(8001), uuid(8002)
 
@@ -42,6 +42,8 @@ async def test_an_order_walks_from_the_bench_into_the_carriers_hand(shipping: Sh
     for _ in range(2):
         left = await shipping.call("POST", f"/v1/load-lists/{LIST}/hand-over")
         assert left.json() == {"load_list_id": str(LIST), "state": "handed_over", "parcels": 1}
+        shipping.clock.advance(timedelta(minutes=1))
+    assert await shipping.value("select handed_over_at from load_lists") == NOW
     assert [name for name, _ in await shipping.said("ParcelLabelled", "HandedOver")] == ["ParcelLabelled", "HandedOver"]
     ((_, handed),) = await shipping.said("HandedOver")
     assert (handed["parcel_id"], handed["carrier_service"], handed["manifest_id"]) == (str(parcel), "ground-standard", manifest)

@@ -175,6 +175,14 @@ async def test_a_label_stands_against_a_grant_and_loyalty_hears_it() -> None:
     assert (store.taken[KEY], store.shipments[uuid(1)].carrier_service) == (0, "ground-standard")
 
 
+async def test_a_labelled_order_wants_in_vain() -> None:
+    store = FakeStore()
+    await release(store, 1)
+    store.shipments[uuid(1)] = replace(store.shipments[uuid(1)], labelled=True)
+    await on_events([heard(wanted(1, 51))], store)
+    assert refusals(store) == ["too-late"]
+
+
 async def test_a_grant_without_a_place_is_set_aside() -> None:
     store = FakeStore()
     await on_events([heard(UpgradeGranted(uuid(1), uuid(51)))], store)

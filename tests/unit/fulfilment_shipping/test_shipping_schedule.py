@@ -95,6 +95,13 @@ def test_the_midnight_order_makes_the_flight_and_is_there_at_eight() -> None:
     assert expected_at(service(), lane(), FLIGHT_AT) == datetime(2026, 11, 21, 13, tzinfo=UTC)
 
 
+def test_a_departure_at_the_very_instant_can_still_be_made() -> None:
+    for earliest, wait in ((FLIGHT_AT, timedelta()), (FLIGHT_AT + timedelta(microseconds=1), timedelta(days=1))):
+        departure = next_departure(service(), earliest)
+        assert departure is not None
+        assert departure.departs_at == FLIGHT_AT + wait
+
+
 def test_a_closed_day_has_neither_departure_nor_delivery_and_does_not_count_as_transit() -> None:
     closed = ground(closed_on=frozenset({date(2026, 11, 21), date(2026, 11, 23)}))
     departure = next_departure(closed, NOW)
