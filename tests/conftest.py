@@ -12,7 +12,9 @@ from tests.support.databases import Templates, migrated_services
 from tests.support.ids import numbered_ids
 
 structlog.configure(
-    processors=[structlog.stdlib.render_to_log_kwargs], wrapper_class=structlog.stdlib.BoundLogger, logger_factory=structlog.stdlib.LoggerFactory()
+    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer(["event"])],
+    wrapper_class=structlog.stdlib.BoundLogger,
+    logger_factory=structlog.stdlib.LoggerFactory(),
 )
 
 
