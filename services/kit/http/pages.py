@@ -50,10 +50,17 @@ class CachedFiles(StaticFiles):
 def install(app: FastAPI) -> None:
     """Serve the kit's static files, and answer people's errors with a page."""
     app.mount("/static", CachedFiles(directory=STATIC), name="static")
-    environment = templates()
+    error_pages(app, templates())
+
+
+def error_pages(app: FastAPI, environment: Environment, **told: Any) -> None:
+    """Draw people's errors with these templates' `error.html`, which is told `problem`, `reference` and what is given here.
+
+    A service with a shop's name or number to show keeps an `error.html` of its own, which extends `problem.html` and fills its block `contact`.
+    """
 
     def draw_error(request: Request, problem: Problem) -> Response:
-        response = render(environment, "error.html", problem.status, problem=problem, reference=request.state.request_id)
+        response = render(environment, "error.html", problem.status, problem=problem, reference=request.state.request_id, **told)
         response.headers.update({"x-request-id": request.state.request_id, **problem.headers})
         return response
 

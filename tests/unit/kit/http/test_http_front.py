@@ -7,8 +7,9 @@ from uuid import UUID
 import httpx
 import jinja2
 import pytest
+from fastapi import FastAPI
 
-from services.kit.http.pages import render, static_address, templates
+from services.kit.http.pages import error_pages, render, static_address, templates
 
 Bearer = Callable[..., dict[str, str]]
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -64,3 +65,11 @@ def test_a_page_escapes_what_it_is_told_and_wants_all_of_it(tmp_path: Path) -> N
     assert render(templates(tmp_path), "hello.html", name="<script>").body == b"<p>&lt;script&gt;</p>"
     with pytest.raises(jinja2.UndefinedError):
         render(templates(tmp_path), "hello.html")
+
+
+async def test_a_service_says_on_its_error_page_how_to_reach_a_person(app: FastAPI, client: httpx.AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "error.html").write_text('{% extends "problem.html" %}{% block contact %}<p>Call {{ phone }}.</p>{% endblock %}')
+    error_pages(app, templates(tmp_path), phone="0800 <1>")
+    missing = await client.get("/o/unknown", headers={"accept": "text/html"})
+    assert "There is nothing here" in missing.text
+    assert "<p>Call 0800 &lt;1&gt;.</p>" in missing.text
