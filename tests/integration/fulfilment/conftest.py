@@ -1,7 +1,7 @@
 """Fulfilment's schema in a database of the test's own: events as the worker hears them, commands as devices send them."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from services.fulfilment.agents import STAGE, try_wants
 from services.fulfilment.floor.api import router as floor_router
 from services.fulfilment.stock.api import router as stock_router
 from services.kit.clock import FixedClock
-from services.kit.database import Database, service_url
+from services.kit.database import Database, decode_headers, service_url
 from services.kit.values import Heard
 from tests.support.api import Api, api_of
 from tests.unit.fulfilment.build import NOW, SITE, item, placed, released, uuid
@@ -70,6 +70,11 @@ class Fulfilment:
         told = [(type.split(".")[1], msgspec.json.decode(payload)) for type, payload in rows]
         return [(name, data) for name, data in told if not names or name in names]
 
+    async def versions(self, topic: str, key: str) -> list[int]:
+        """The aggregate versions that were said of this key, in order."""
+        rows = await self.rows("select headers from outbox where topic = $1 and key = convert_to($2, 'UTF8') order by id", topic, key)
+        return [int(dict(decode_headers(headers))["ce_aggregateversion"] or b"0") for (headers,) in rows]
+
     async def names(self) -> list[str]:
         """The names of what was said of orders, in order."""
         return [name for name, _ in await self.said() if name not in ("StockChanged", "QueueMeasured")]
@@ -120,7 +125,3 @@ where kept <> parts"""
 async def shop(database: Database, tmp_path: Path) -> AsyncIterator[Fulfilment]:
     async with api_of("fulfilment", [stock_router, floor_router], database, tmp_path) as api:
         yield Fulfilment(database, api)
-
-
-def columns(rows: Sequence[tuple[Any, ...]], place: int) -> list[Any]:
-    return [row[place] for row in rows]

@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from services.fulfilment.floor.projections import measure_queues
+from services.fulfilment.settings import fulfilment_settings
 from services.kit.clock import FixedClock
 from tests.integration.fulfilment.conftest import Fulfilment
 from tests.unit.fulfilment.build import HAND_OVER, NOW, cancel, placed, released, uuid
@@ -97,6 +99,18 @@ async def test_a_task_is_taken_over_only_when_its_lease_ran_out_and_the_old_devi
     for refused in (await shop.scan(old, "CUP"), await shop.post(f"/v1/pick-tasks/{old['task_id']}/heartbeat", {"fence": old["fence"]})):
         assert (refused.status_code, refused.json()["type"], refused.json()["claimed_by"]) == (409, "urn:kept:problem:stale-claim", "bob")
     assert (await shop.scan(new, "CUP", picker="bob")).json()["state"] == "picked"
+
+
+async def test_every_sign_of_life_gives_the_whole_lease_again(shop: Fulfilment) -> None:
+    await shop.stock(("CUP", "A-1", 5))
+    await shop.order(1, ("CUP", 2))
+    task = await claimed(shop)
+    left = "select extract(epoch from lease_until - clock_timestamp()) from pick_tasks"
+    assert 590 < await shop.value(left) <= fulfilment_settings().lease.total_seconds() == 600
+    for sign in (shop.scan(task, "CUP"), shop.post(f"/v1/pick-tasks/{task['task_id']}/heartbeat", {"fence": task["fence"]})):
+        await lapse(shop, task)
+        await sign
+        assert 590 < await shop.value(left) <= 600
 
 
 async def test_a_put_back_task_goes_to_the_next_picker_with_what_was_picked(shop: Fulfilment) -> None:
@@ -304,8 +318,6 @@ async def test_a_cancel_after_the_claim_is_refused_in_the_state_it_met(shop: Ful
 
 
 async def test_what_waits_at_a_site_is_said_once_a_minute_when_it_changed(shop: Fulfilment, clock: FixedClock) -> None:
-    from services.fulfilment.floor.projections import measure_queues
-
     async def measure() -> list[tuple[int, int, int]]:
         async with shop.database.transaction() as work:
             await measure_queues(work)
