@@ -27,7 +27,11 @@ def key_of(request: Request) -> str:
     return match[1] or match[2]
 
 
-IdempotencyKey = Annotated[str, Depends(key_of)]
+async def _key(request: Request) -> str:
+    return key_of(request)
+
+
+IdempotencyKey = Annotated[str, Depends(_key)]
 """The parameter type of a handler that takes the key."""
 
 
