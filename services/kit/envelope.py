@@ -24,6 +24,7 @@ Headers = Mapping[str, bytes]
 EVENT_TYPE = re.compile(r"^[a-z]+\.[A-Z][A-Za-z]+\.v[1-9][0-9]*$")
 EVENT_TYPE_BYTES = re.compile(EVENT_TYPE.pattern.encode())
 _STRUCTURED = b"application/cloudevents+json"
+_LARGEST_VERSION = (1 << 63) - 1
 _encode = msgspec.json.Encoder().encode
 
 
@@ -154,7 +155,9 @@ def _heard(name: str, headers: Headers, data: T) -> Heard[T]:
     try:
         version = int(headers.get("ce_aggregateversion", b"0"))
     except ValueError:
-        raise BadData("the attribute ce_aggregateversion is not a whole number") from None
+        version = -1
+    if not 0 <= version <= _LARGEST_VERSION:
+        raise BadData("the attribute ce_aggregateversion is not a whole number of 63 bits")
     return Heard(id, name, _text(headers, "ce_subject", required=False), version, _instant(headers), data, cause)
 
 

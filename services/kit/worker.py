@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -33,6 +34,8 @@ from services.kit.settings import KitSettings
 from services.kit.stage import Errand, Stage, Timer
 from services.kit.stored_answers import forget_answers
 from services.kit.timers import TimerLoop
+from services.kit.transient import MAY_PASS
+from services.kit.watchdog import Watchdog, is_behind
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +92,8 @@ class Process:
         self._timers: TimerLoop | None = None
         self._errands: ErrandLoop | None = None
         self._leader: Leader | None = None
+        self._loop: ConsumeLoop | None = None
+        self._watchdog = Watchdog(self._moved, self._waits)
 
     async def run(self, stop: asyncio.Event) -> int:
         """The exit code, once stopped or broken."""
@@ -120,7 +125,7 @@ class Process:
         journal = SqlJournal(database, worker.stage.handle)
         reader = Reader(worker.stage.hears)
         loop = ConsumeLoop(reader, journal, service=self._service, prefix=self._settings.topic_prefix, changed=changes.happened)
-        driver = _driver(self._settings.driver, loop, self._group)
+        self._loop, driver = loop, _driver(self._settings.driver, loop, self._group)
         self._timers = TimerLoop(worker.timers, database, self._clock, changes)
         self._errands = ErrandLoop(worker.errands, database, changes)
         relay = Relay(self._service, self._settings.topic_prefix, self._log, changes, foreign=changes.happened)
@@ -132,6 +137,7 @@ class Process:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._leader.run())
             group.create_task(_raise_when_dead(driver))
+            group.create_task(self._watchdog.run())
 
     async def _connect(self) -> Database:
         url = self._settings.service_database(self._service)
@@ -149,9 +155,22 @@ class Process:
         log.error("crashed", exc_info=error)
         return 1
 
+    def _moved(self) -> object:
+        return self._driver.positions() if self._driver else None, self._changes.count
+
+    async def _waits(self) -> bool:
+        """Whether there is work in hand or in the log, and the servers that it needs answer."""
+        if self._database is None or self._driver is None or self._loop is None:
+            return False
+        try:
+            await self._database.pool.fetchval("select 1")
+        except MAY_PASS:
+            return False
+        return self._loop.busy_since is not None or await is_behind(self._settings.kafka, self._driver.positions())
+
     def live(self) -> str | None:
-        """Nothing to say while the event loop turns: what stands still inside is the watchdog's."""
-        return None
+        still = self._watchdog.still_since
+        return None if still is None else f"work waits and nothing has moved for {time.monotonic() - still:.0f} s"
 
     def ready(self) -> str | None:
         return self._wrong
