@@ -65,7 +65,13 @@ async def empty_tables(database: str) -> None:
 
 def contend(arguments: list[str], bootstrap: str, database: str, topic: str, events: int) -> dict[str, Any]:
     """One contender's figures of one round."""
-    told = {"BENCH_KAFKA": bootstrap, "BENCH_DATABASE": database, "BENCH_TOPIC": topic, "BENCH_EVENTS": str(events), "BENCH_GROUP": f"bench-{uuid4()}"}
+    told = {
+        "BENCH_KAFKA": bootstrap,
+        "BENCH_DATABASE": database,
+        "BENCH_TOPIC": topic,
+        "BENCH_EVENTS": str(events),
+        "BENCH_GROUP": f"bench-{uuid4()}",
+    }
     done = subprocess.run([sys.executable, "-m", *arguments], env={**os.environ, **told}, capture_output=True, text=True, timeout=300, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if not lines:

@@ -72,7 +72,7 @@ async def balance(house: House, journal: "Journal", *, scans: int) -> dict[str, 
     told = Told(events)
     states = await _states(house, told.ids("OrderPlaced"))
     letters = _letters(house)
-    mails = (await house.http.get(f"{house.stack["demo"]["mailbox"]}/messages")).json()
+    mails = (await house.http.get(f"{house.stack['demo']['mailbox']}/messages")).json()
     lost, doubled = _lost(journal, told, states), told.doubled() + _doubled_mails(mails)
     checks = [*_checks(journal, told, states, letters, len(mails["messages"]))]
     checks += [Check("orders lost", lost, 0), Check("effects doubled", doubled, 0)]

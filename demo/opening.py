@@ -22,12 +22,11 @@ SHORT_SKUS = 2
 
 
 async def open_the_house(house: House, shop: Storefront) -> None:
-    """Everything that the day needs, through the interfaces that a shop would use."""
+    """Carriers and catalogue, through the interfaces that a shop would use."""
     planner = house.caller("planner", "planner-1")
     for code, body in carrier_services().items():
         await planner.ask("PUT", "fulfilment", f"/v1/carrier-services/{code}", body, expect=(200, 201))
     await shop.list_items(item.listed() for item in day.items().values())
-    await _fill_shelves(house)
 
 
 async def receive(house: House, wanted: dict[str, int]) -> None:
@@ -61,7 +60,8 @@ def carrier_services() -> dict[str, dict[str, Any]]:
     return {GROUND: _service("ground", "standard", False, GROUND, ground), AIR: _service("airline", "overnight", True, AIR, air)}
 
 
-async def _fill_shelves(house: House) -> None:
+async def fill_shelves(house: House) -> None:
+    """Stock for the day, but for what is short in the morning. The items must be known by now."""
     short = short_items()
     await receive(house, {sku: units - short.get(sku, 0) for sku, units in day.demand().items()})
 

@@ -42,12 +42,13 @@ async def live_the_day(var: Path, clock: FileClockDriver) -> dict[str, Any]:
         with Progress(clock.instant) as progress:
             driver = Driver(clock, quiet, progress.at)
             await opening.open_the_house(house, shop)
-            await opening.remember_customers(house)
+            await driver.settle()
+            await opening.fill_shelves(house)
             await driver.settle()
             carrier = CarrierBot(house, driver)
             crew = Crew(house, driver, PICKERS)
             Loader(house, driver, carrier.look).plan(LAST_DEPARTURES)
-            Shopping(driver, shop, crew, journal, progress.placed).plan()
+            Shopping(driver, shop, crew, journal, progress.placed).put_down()
             driver.at(day.local(22, "14:30"), _restock(house, crew))
             await driver.run()
         return await audit.balance(house, journal, scans=crew.scans)
@@ -63,7 +64,7 @@ class Shopping:
     journal: Journal
     placed: Callable[[], None]
 
-    def plan(self) -> None:
+    def put_down(self) -> None:
         for order in plan.orders():
             self._plan(order)
         for invoice in plan.cancellations():

@@ -9,6 +9,7 @@ import msgspec
 
 _MOST_DAYS = 60
 _NOON = time(12)
+_SCANS_EVERY, _DOORS_EVERY = timedelta(minutes=30), timedelta(minutes=5)
 _MINUTES_BEFORE_NOON, _MINUTES_AFTER_NOON = 25, 240
 """Within how many minutes before the promised time the driver is at the door, for a promise of the morning and one of the day."""
 
@@ -34,10 +35,15 @@ def rounds(door: str, terms: Terms, closed_on: list[date], ship_on: date, taken_
     due = _due(terms, frozenset(closed_on), ship_on, taken_at)
     spread = _MINUTES_BEFORE_NOON if terms.deliver_by <= _NOON else _MINUTES_AFTER_NOON
     at_the_door = max(due - timedelta(minutes=crc32(door.encode()) % spread), taken_at + (due - taken_at) / 2)
-    yield Scan("accepted", taken_at + (at_the_door - taken_at) / 8)
-    yield Scan("in_transit", taken_at + (at_the_door - taken_at) / 3)
-    yield Scan("out_for_delivery", taken_at + (at_the_door - taken_at) * 7 / 8)
-    yield Scan("delivered", at_the_door)
+    takes = at_the_door - taken_at
+    for kind, share in (("accepted", 1 / 8), ("in_transit", 1 / 3), ("out_for_delivery", 7 / 8)):
+        yield Scan(kind, max(taken_at, _on_the(_SCANS_EVERY, taken_at + takes * share)))
+    yield Scan("delivered", max(taken_at, _on_the(_DOORS_EVERY, at_the_door)))
+
+
+def _on_the(grid: timedelta, instant: datetime) -> datetime:
+    """Vans are scanned together: so the clock of a replay makes fewer steps."""
+    return instant - (instant - datetime.min.replace(tzinfo=instant.tzinfo)) % grid
 
 
 def _due(terms: Terms, closed_on: frozenset[date], ship_on: date, taken_at: datetime) -> datetime:
