@@ -127,10 +127,8 @@ def judge(order: Submission, items: Mapping[str, Item], now: datetime) -> Verdic
 
 def unknown_items(order: Submission, unknown: tuple[str, ...]) -> tuple[Reason, ...]:
     """The reasons of an order whose items never came."""
-    lines = ((line.line, line.sku) for line in order.lines if line.sku in unknown)
-    return tuple(
-        Reason("unknown-sku", f"Line {line} names the item {sku!r}, which is not listed: list it, then send the order again.") for line, sku in lines
-    )
+    said = "Line {} names an item that is not listed: list it, then send the order again."
+    return tuple(Reason("unknown-sku", said.format(line.line)) for line in order.lines if line.sku in unknown)
 
 
 def _lines(order: Submission, items: Mapping[str, Item]) -> Iterator[Reason]:
@@ -141,7 +139,7 @@ def _lines(order: Submission, items: Mapping[str, Item]) -> Iterator[Reason]:
             yield Reason("line-number", f"Line number {number} stands {times} times: number each line once.")
     for line in order.lines:
         if line.sku in items and items[line.sku].withdrawn:
-            yield Reason("withdrawn-sku", f"Line {line.line} names the item {line.sku!r}, which was withdrawn: offer the customer another.")
+            yield Reason("withdrawn-sku", f"Line {line.line} names an item that was withdrawn: offer the customer another.")
         if not 1 <= line.quantity <= MOST_UNITS:
             yield Reason("quantity", f"Line {line.line} asks for {_figure(line.quantity)} units: send 1 to {MOST_UNITS}.")
         if line.unit_price_minor == 0:
@@ -154,7 +152,7 @@ def _lines(order: Submission, items: Mapping[str, Item]) -> Iterator[Reason]:
 
 def _money(order: Submission) -> Iterator[Reason]:
     if order.currency not in CURRENCIES:
-        yield Reason("currency", f"The currency {order.currency} is not in use: send an ISO 4217 code.")
+        yield Reason("currency", "The currency is not in use: send an ISO 4217 code.")
     sums = order.goods_minor + order.charges_minor
     if sums != order.total_minor:
         yield Reason("total", f"Goods and charges add up to {_figure(sums)}, the total says {_figure(order.total_minor)}: send what adds up.")
@@ -173,7 +171,7 @@ def _customer(order: Submission) -> Iterator[Reason]:
     if not _EMAIL.fullmatch(order.buyer.email):
         yield Reason("email", "The e-mail address cannot receive mail: send it as name@example.com.")
     if order.buyer.language not in LANGUAGES:
-        yield Reason("language", f"The language {order.buyer.language} is not known: send an ISO 639-1 code such as en.")
+        yield Reason("language", "The language is not known: send an ISO 639-1 code such as en.")
     if order.buyer.zone not in _zones():
         yield Reason("zone", "The customer's time zone is not known: send a name of the IANA database such as America/New_York.")
 

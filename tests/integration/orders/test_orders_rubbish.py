@@ -117,6 +117,20 @@ async def test_orders_that_make_no_sense_are_refused(orders: Orders, api: Api, n
     assert await orders.rows("select count(*) from orders where announced") == [(0,)]
 
 
+async def test_no_answer_repeats_what_was_sent(orders: Orders, api: Api) -> None:
+    canary = "Canary7Q"
+    line, charge = {**EXAMPLE["lines"][0], "sku": canary, "description": canary}, {**EXAMPLE["charges"][0], "code": canary}
+    texts = {f"customer__{name}": canary for name in ("external_ref", "name", "email", "phone", "zone")}
+    texts |= {f"ship_to__{name}": canary for name in ("name", "line1", "line2", "city", "region", "postcode")}
+    refused = await api.submit(body(lines=[line], charges=[charge], external_ref=canary, payment__reference=canary, **texts))
+    assert refused.status_code == 422
+    assert canary not in refused.text
+    await api.submit()
+    reused = await api.submit(body(customer__name=canary, ship_to__city=canary))
+    assert reused.status_code == 409
+    assert canary not in reused.text
+
+
 @pytest.mark.parametrize("name", [*EXAMPLE])
 async def test_every_required_field_is_required(orders: Orders, api: Api, name: str) -> None:
     data = {key: value for key, value in EXAMPLE.items() if key != name}

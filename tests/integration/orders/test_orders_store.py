@@ -161,6 +161,16 @@ async def test_a_cancel_of_an_unknown_order_becomes_a_dead_letter_with_its_bytes
     assert await orders.rows("select count(*) from early_events") == [(0,)]
 
 
+async def test_each_early_event_waits_its_own_time(orders: Orders, clock: FixedClock) -> None:
+    await orders.hear("storefront.OrderCancelRequested.v1")
+    clock.advance(timedelta(seconds=20))
+    await orders.hear("storefront.PaymentSecured.v1")
+    clock.advance(timedelta(seconds=10))
+    assert await orders.fire() == 1
+    assert await orders.rows("select type from dead_letters") == [("storefront.OrderCancelRequested.v1",)]
+    assert await orders.rows("select type from early_events") == [("storefront.PaymentSecured.v1",)]
+
+
 async def test_a_cancel_is_decided_by_fulfilment_and_lets_everything_go(orders: Orders, api: Api) -> None:
     await orders.hear(SUBMITTED, "fulfilment.StockShort.v1")
     asked = await api.call("POST", f"/v1/orders/{ORDER}/cancel", role="care", data={"reason": "changed my mind"})

@@ -217,6 +217,15 @@ async def test_late_and_repeated_facts_change_nothing() -> None:
     assert store.aside == []
 
 
+async def test_an_old_shortage_that_comes_late_does_not_hold_the_order() -> None:
+    store = FakeStore()
+    await store.hear(submission())
+    await store.hear(StockReserved(ORDER), version=2)
+    await store.hear(StockShort(ORDER), version=1)
+    await store.hear(MADE)
+    assert store.names == ["OrderPlaced", "OrderReleased"]
+
+
 async def test_a_claim_of_a_cancelled_order_is_set_aside() -> None:
     store = await released()
     request = new_id()
