@@ -80,6 +80,7 @@ TABLES = (
     """create table carrier_events (
         carrier text not null, event_id text not null, tracking_number text not null, kind text not null, occurred_at timestamptz not null,
         received_at timestamptz not null, parcel_id uuid, set_aside text, primary key (carrier, event_id))""",
+    "create index carrier_events_aside on carrier_events (parcel_id, received_at) where set_aside is not null",
     "create table webhook_messages (carrier text not null, message_id text not null, day date not null, primary key (carrier, message_id))",
     "create index webhook_messages_day on webhook_messages (day)",
 )

@@ -30,6 +30,7 @@ ROUTES: dict[tuple[str, str], set[str]] = {
     ("POST", f"/v1/load-lists/{LIST}/reopen"): {"loader"},
     ("POST", f"/v1/load-lists/{LIST}/hand-over"): {"loader"},
     ("GET", "/v1/manifests?site=SDF1"): STAFF,
+    ("GET", "/v1/carrier-events"): {"care", "planner", "admin"},
     ("POST", f"/v1/manifests/{MANIFEST}/close"): {"loader"},
 }
 SCAN = {"scan_id": str(uuid(1)), "parcel_id": str(PARCEL)}

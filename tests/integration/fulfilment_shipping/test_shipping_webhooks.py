@@ -67,6 +67,22 @@ async def test_what_cannot_be_true_is_taken_and_set_aside_for_a_look(shipping: S
     assert (await shipping.webhook(event("accepted", id="evt_3"), id="msg_3")).status_code == 200
 
 
+async def test_a_delivery_ahead_of_the_hand_over_is_taken_up_with_it(shipping: Shipping) -> None:
+    parcels = await shipping.ready(1)
+    await opened(shipping)
+    await load(shipping, parcels[0], 1)
+    await shipping.webhook(event("delivered"), id="msg_1")
+    shown = (await shipping.call("GET", "/v1/carrier-events", "care")).json()
+    assert [(row["reason"], row["parcel_id"]) for row in shown] == [("not-handed-over", str(parcels[0]))]
+    (manifest,) = await close(shipping)
+    await shipping.call("POST", f"/v1/manifests/{manifest}/close")
+    await shipping.call("POST", f"/v1/load-lists/{LIST}/hand-over")
+    names = [name for name, _ in await shipping.said("HandedOver", "ParcelDelivered")]
+    assert names == ["HandedOver", "ParcelDelivered"]
+    assert await shipping.rows("select state from shipments") == [("delivered",)]
+    assert (await shipping.call("GET", "/v1/carrier-events", "care")).json() == []
+
+
 async def test_another_carriers_number_is_unknown(shipping: Shipping) -> None:
     await handed_over(shipping, 1)
     answer = await shipping.webhook(event("delivered"), carrier="airline")

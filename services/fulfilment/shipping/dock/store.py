@@ -26,6 +26,7 @@ from services.fulfilment.shipping.labels.ports import ManifestRequest
 from services.fulfilment.shipping.labels.store import label_of, parcel_of
 from services.fulfilment.shipping.messages import HandedOver
 from services.fulfilment.shipping.schedule import store as schedules
+from services.fulfilment.shipping.tracking.store import Tracking
 from services.fulfilment.work import WorkLog
 from services.kit.database import Database, Transaction
 from services.kit.ids import uuid7
@@ -172,10 +173,11 @@ class Dock:
         rows = await connection.fetch(_HAND_OVER, load_list_id, self.work.now)
         await connection.execute(_LEFT, load_list_id, self.work.now)
         await connection.execute(_SHIPPED, sorted(shipments))
+        causes = {id: Cause(cause.id, story["correlation_id"], story["traceparent"]) for id, story in shipments.items()}
         for row in sorted(rows, key=lambda row: (row["order_id"], row["parcel_id"])):
-            story = shipments[row["order_id"]]
             said = HandedOver(row["order_id"], row["parcel_id"], row["carrier_service"], row["manifest_id"], self.work.now)
-            log.say(said, Cause(cause.id, story["correlation_id"], story["traceparent"]))
+            log.say(said, causes[row["order_id"]])
+        await Tracking(self.work, log).hear_again([row["parcel_id"] for row in rows], causes)
         await log.flush()
 
     async def _open_manifest(self, load_list: LoadList) -> Manifest:

@@ -1,4 +1,4 @@
-"""Where carriers tell us of parcels: public, and open only to what they signed."""
+"""Where carriers tell us of parcels: public, and open only to what they signed; and what of it was set aside."""
 
 from typing import Annotated
 
@@ -6,9 +6,11 @@ from fastapi import Path, Request
 from starlette.responses import Response
 
 from services.fulfilment.shipping.settings import database_of, secrets_of
+from services.fulfilment.shipping.tracking import queries
 from services.fulfilment.shipping.tracking.messages import CarrierEvent, verified_id
 from services.fulfilment.shipping.tracking.store import Tracking
-from services.kit.http import Problem, Routes, answer, cause_of, operation
+from services.fulfilment.work import WorkLog
+from services.kit.http import PageSize, Problem, Routes, answer, cause_of, operation
 from services.kit.http.body import parse
 
 router = Routes()
@@ -29,10 +31,19 @@ async def post_webhook(request: Request, carrier: Annotated[str, Path(max_length
     event = parse(CarrierEvent, body)
     assert isinstance(event, CarrierEvent)
     async with database_of(request).transaction() as work:
-        tracking = Tracking(work, carrier)
-        if not await tracking.is_new(message_id):
+        log = WorkLog(work)
+        tracking = Tracking(work, log)
+        if not await tracking.is_new(carrier, message_id):
             return answer({"event_id": event.event_id, "heard": "before"})
-        aside = await tracking.hear(event.said(), cause_of(request))
+        aside = await tracking.hear(carrier, event.said(), cause_of(request))
+        await log.flush()
     if aside is not None:
         return answer({"event_id": event.event_id, "heard": "set-aside", "reason": aside.value}, 202)
     return answer({"event_id": event.event_id, "heard": "now"})
+
+
+@router.get("/v1/carrier-events", **operation(access={"care": "all", "planner": "all", "admin": "all"}))
+async def get_set_aside(request: Request, limit: PageSize = 50) -> Response:
+    """What carriers said that could not be true of a parcel of ours, newest first: for a person to look at."""
+    async with database_of(request).transaction() as work:
+        return answer(await queries.set_aside(work, limit))

@@ -1,11 +1,13 @@
 """Carriers' events in PostgreSQL: every one kept, each applied once."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from services.fulfilment.shipping.messages import ParcelDelivered
-from services.fulfilment.shipping.tracking.domain import Aside, Said, Tracked, heard
+from services.fulfilment.shipping.tracking.domain import Aside, Kind, Said, Tracked, heard
 from services.fulfilment.work import WorkLog
 from services.kit.clock import record_now
 from services.kit.database import Transaction
@@ -24,6 +26,9 @@ select p.* from parcels p where p.parcel_id = (select parcel_id from labels wher
 _KEEP = """
 insert into carrier_events (carrier, event_id, tracking_number, kind, occurred_at, received_at, parcel_id, set_aside)
 values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (carrier, event_id) do nothing returning event_id"""
+_TAKE_UP = """
+update carrier_events set set_aside = null where parcel_id = any($1::uuid[]) and set_aside = 'not-handed-over'
+returning parcel_id, event_id, tracking_number, kind, occurred_at"""
 _TRACK = """
 update parcels set tracking = $2, tracked_at = $3, exception_at = $4, delivered_at = $5,
     state = case when $5::timestamptz is null then state else 'delivered' end
@@ -35,44 +40,52 @@ _ERASE_LABELS = "update labels set zpl = null where parcel_id = $1"
 
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """One carrier's word, in one transaction."""
+    """Carriers' words, in one transaction. Who opened the transaction flushes the log."""
 
     work: Transaction
-    carrier: str
+    log: WorkLog
 
-    async def is_new(self, message_id: str) -> bool:
+    async def is_new(self, carrier: str, message_id: str) -> bool:
         """Whether this webhook was never heard before. Forgets those too old to be replayed."""
         today = record_now().date()
         await self.work.connection.execute(_FORGET, today - timedelta(days=_KEEP_DAYS))
-        return await self.work.connection.fetchval(_FIRST, self.carrier, message_id, today) is not None
+        return await self.work.connection.fetchval(_FIRST, carrier, message_id, today) is not None
 
-    async def hear(self, said: Said, cause: Cause) -> Aside | None:
+    async def hear(self, carrier: str, said: Said, cause: Cause) -> Aside | None:
         """Apply the event; says ParcelDelivered once per parcel. Returns why it was set aside, None where it was not."""
-        connection = self.work.connection
-        order_id = await connection.fetchval(_ORDER_OF, self.carrier, said.tracking_number)
-        shipment = await connection.fetchrow(_LOCK_SHIPMENT, order_id)
-        row = await connection.fetchrow(_LOCK_PARCEL, self.carrier, said.tracking_number)
+        order_id = await self.work.connection.fetchval(_ORDER_OF, carrier, said.tracking_number)
+        shipment = await self.work.connection.fetchrow(_LOCK_SHIPMENT, order_id)
+        row = await self.work.connection.fetchrow(_LOCK_PARCEL, carrier, said.tracking_number)
         before = _tracked(row) if row else None
         after = heard(before, said)
-        parcel_id = before.parcel_id if before else None
         aside = after if isinstance(after, Aside) else None
-        kept = (self.carrier, said.event_id, said.tracking_number, said.kind.value, said.occurred_at, self.work.now, parcel_id, aside)
-        if await connection.fetchval(_KEEP, *kept) is None or isinstance(after, Aside):
-            return aside
-        if before is not None and after != before:
-            await connection.execute(_TRACK, after.parcel_id, after.status, after.tracked_at, after.exception_at, after.delivered_at)
-            if after.delivered_at and not before.delivered_at:
-                await self._arrived(after, said, Cause(cause.id, shipment["correlation_id"], shipment["traceparent"]))
-        return None
+        parcel_id = before.parcel_id if before else None
+        kept = (carrier, said.event_id, said.tracking_number, said.kind.value, said.occurred_at, self.work.now, parcel_id, aside)
+        is_first = await self.work.connection.fetchval(_KEEP, *kept) is not None
+        if is_first and before is not None and isinstance(after, Tracked):
+            await self._apply(before, after, said, Cause(cause.id, shipment["correlation_id"], shipment["traceparent"]))
+        return aside
 
-    async def _arrived(self, parcel: Tracked, said: Said, cause: Cause) -> None:
-        last = not await self.work.connection.fetchval(_OPEN, parcel.order_id)
-        await self.work.connection.execute(_ERASE_LABELS, parcel.parcel_id)
-        if last:
-            await self.work.connection.execute(_ARRIVED, parcel.order_id)
-        log = WorkLog(self.work)
-        log.say(ParcelDelivered(parcel.order_id, parcel.parcel_id, said.occurred_at, said.event_id, last), cause)
-        await log.flush()
+    async def hear_again(self, parcel_ids: Sequence[UUID], causes: Mapping[UUID, Cause]) -> None:
+        """Apply what was set aside because these parcels, now handed over and locked, were not yet. `causes` by order."""
+        for row in await self.work.connection.fetch(_TAKE_UP, list(parcel_ids)):
+            before = _tracked(await self.work.connection.fetchrow("select * from parcels where parcel_id = $1", row["parcel_id"]))
+            said = Said(row["event_id"], row["tracking_number"], Kind(row["kind"]), row["occurred_at"])
+            after = heard(before, said)
+            if isinstance(after, Tracked):
+                await self._apply(before, after, said, causes[before.order_id])
+
+    async def _apply(self, before: Tracked, after: Tracked, said: Said, cause: Cause) -> None:
+        if after == before:
+            return
+        row = (after.parcel_id, after.status, after.tracked_at, after.exception_at, after.delivered_at)
+        await self.work.connection.execute(_TRACK, *row)
+        if after.delivered_at and not before.delivered_at:
+            last = not await self.work.connection.fetchval(_OPEN, after.order_id)
+            await self.work.connection.execute(_ERASE_LABELS, after.parcel_id)
+            if last:
+                await self.work.connection.execute(_ARRIVED, after.order_id)
+            self.log.say(ParcelDelivered(after.order_id, after.parcel_id, said.occurred_at, said.event_id, last), cause)
 
 
 def _tracked(row: Any) -> Tracked:
