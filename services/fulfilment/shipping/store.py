@@ -103,6 +103,8 @@ class ShippingStore:
 
     async def open_book(self, order_ids: Collection[UUID], upgrade_ids: Collection[UUID]) -> Book:
         orders = sorted(order_ids)
+        if upgrade_ids:  # an upgrade may move a pick task, and tasks are locked before all else
+            await self.work.connection.fetch(_LOCK_TASKS, orders)
         rows = await self.work.connection.fetch(_LOCK_SHIPMENTS, orders)
         slots = await self.work.connection.fetch(_LOCK_SLOTS, orders, sorted(upgrade_ids))
         progress = {row["order_id"]: row for row in await self.work.connection.fetch(_PROGRESS, orders)} if rows else {}
