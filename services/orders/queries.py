@@ -30,7 +30,9 @@ def engine_of(url: str) -> AsyncEngine:
     """A pool of read connections to the service's own schema."""
     settings = session_settings("orders", "api.reads") | {"default_transaction_read_only": "on"}
     asyncpg_url = make_url(url).set(drivername="postgresql+asyncpg")
-    return create_async_engine(asyncpg_url, pool_size=3, max_overflow=2, connect_args={"server_settings": settings})
+    return create_async_engine(
+        asyncpg_url, pool_size=3, max_overflow=2, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, connect_args={"server_settings": settings}
+    )
 
 
 async def order_by_id(engine: AsyncEngine, order_id: UUID) -> Found | None:
