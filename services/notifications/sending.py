@@ -4,6 +4,8 @@ SMTP has no idempotency, so a message found `sending` at the start of a pass, or
 never sent again by itself.
 """
 
+import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,6 +22,7 @@ from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, Me
 from services.notifications.rendering import Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
 
+_LANES = 4
 log = structlog.get_logger(__name__)
 
 _DOUBT = """
@@ -72,15 +75,25 @@ class Sending:
         waiting = [_waiting(row) for row in await database.pool.fetch(_WAITING)]
         if not waiting:
             return 0
-        links = Links(self._settings)
-        post = _Post(self._settings)
+        links, queue = Links(self._settings), iter(waiting)
         try:
-            for message in waiting:
-                await self._deliver(database, links, post, message)
+            # Every lane ends before the pass does: a message of another lane that is on its way must not be taken for a leftover.
+            ended = await asyncio.gather(*(self._lane(database, links, queue) for _ in range(_LANES)), return_exceptions=True)
         finally:
             await links.close()
-            await post.close()
+        for error in ended:
+            if error is not None:
+                raise error
         return len(waiting)
+
+    async def _lane(self, database: Database, links: Links, queue: Iterator[Waiting]) -> None:
+        """Take one message after the other, over one connection, until none is left."""
+        post = _Post(self._settings)
+        try:
+            for message in queue:
+                await self._deliver(database, links, post, message)
+        finally:
+            await post.close()
 
     async def _deliver(self, database: Database, links: Links, post: "_Post", message: Waiting) -> None:
         try:

@@ -88,13 +88,15 @@ async def smtp_port(mail_server: MailServer) -> AsyncIterator[int]:
 
 
 class Orders:
-    """The one route of orders that is used here. `knows=False`: it has not heard of the order."""
+    """The one route of orders that is used here. `knows=False`: it has not heard of the order. It breaks on its first `breaks` calls."""
 
     def __init__(self) -> None:
-        self.knows, self.made, self.tokens = True, 0, list[str]()
+        self.knows, self.made, self.breaks, self.tokens = True, 0, 0, list[str]()
 
     async def post_link(self, request: Request) -> Response:
         self.tokens.append(request.headers["authorization"])
+        if len(self.tokens) <= self.breaks:
+            return JSONResponse({}, 500)
         if not self.knows:
             return JSONResponse({}, 404)
         self.made += 1

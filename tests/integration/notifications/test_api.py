@@ -66,7 +66,7 @@ ADDRESSES = [
     ("/v1/messages/preview?intent=confirmed", 422),
     ("/v1/messages/preview?intent=confirmed&language=fr", 422),
     ("/v1/messages/preview?intent=../../etc/passwd&language=en", 422),
-    ("/v1/messages/preview?intent=confirmed&language=en%0d%0aX:%20y", 422),
+    ("/v1/messages/preview?intent=confirmed&language=en%0d%0aX:%20y", 400),
 ]
 
 
