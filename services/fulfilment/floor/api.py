@@ -31,7 +31,7 @@ from services.kit.http.routing import Access
 
 _PICKERS: Access = {"picker": "own"}
 _SEERS: Access = {"picker": "own", "planner": "all", "admin": "all", "service": "all"}
-_AUDITORS: Access = {"planner": "all", "admin": "all"}
+_PLANNERS: Access = {"planner": "all", "admin": "all"}
 
 Code = Annotated[str, Field(min_length=1, max_length=64)]
 Fence = Annotated[int, Field(ge=1, le=2**62)]
@@ -93,7 +93,7 @@ class Pack(Strict):
     parcel_id: UUID
     fence: Fence
     carton: Carton
-    weight_grams: Annotated[int, Field(ge=1, le=100_000)]
+    weight_grams: Annotated[int, Field(ge=1, le=1_000_000)]
     weight_confirmed: bool = False
 
 
@@ -161,6 +161,12 @@ async def post_put_back(request: Request, task_id: UUID, body: Annotated[Fenced,
         return await _shown(desk, await handlers.put_back(desk.floor, _who(caller), task_id, body.fence))
 
 
+@router.post("/v1/pick-tasks/{task_id}/take-back", **operation(access=_PLANNERS, body=Fenced))
+async def post_take_back(request: Request, task_id: UUID, body: Annotated[Fenced, Parsed(Fenced)], caller: Caller) -> Response:
+    async with _desk(request) as desk:
+        return await _shown(desk, await handlers.take_back(desk.floor, _who(caller), task_id, body.fence))
+
+
 @router.post("/v1/pick-tasks/{task_id}/scans", **operation(access=_PICKERS, body=OneScan))
 async def post_scan(request: Request, task_id: UUID, body: Annotated[OneScan, Parsed(OneScan)], caller: Caller) -> Response:
     async with _desk(request) as desk:
@@ -226,7 +232,7 @@ async def get_task(request: Request, task_id: UUID, caller: Caller) -> Response:
         return answer(await queries.one(work, task_id, caller.site, _own(caller)))
 
 
-@router.get("/v1/pick-tasks/{task_id}/scans", **operation(access=_AUDITORS))
+@router.get("/v1/pick-tasks/{task_id}/scans", **operation(access=_PLANNERS))
 async def get_scans(request: Request, task_id: UUID, caller: Caller) -> Response:
     async with _database(request).transaction() as work:
         return answer(await queries.audit(work, task_id, caller.site))

@@ -68,6 +68,13 @@ async def put_back(store: FloorStore, who: Who, task_id: UUID, fence: int) -> Ta
     return task
 
 
+async def take_back(store: FloorStore, who: Who, task_id: UUID, fence: int) -> Task:
+    """The task out of a picker's hands (gone home, device broken), before its lease runs out. Raises StaleClaim."""
+    task = claiming.take_back(await store.lock(task_id, who), fence)
+    await store.save([task])
+    return task
+
+
 async def scan(store: FloorStore, stock: StockStore, who: Who, task_id: UUID, scans: Sequence[Scan], request: Cause) -> list[Verdict]:
     """A verdict per scan, in order; a scan that is known gets its first verdict again. The last line picked takes the units from the shelf."""
     task = await store.lock(task_id, who)

@@ -124,6 +124,18 @@ async def test_a_put_back_task_goes_to_the_next_picker_with_what_was_picked(shop
     assert len(await shop.said("PickClaimed")) == 1
 
 
+async def test_a_planner_takes_a_task_back_before_its_lease_runs_out(shop: Fulfilment) -> None:
+    await shop.stock(("CUP", "A-1", 5))
+    await shop.order(1, ("CUP", 2))
+    old = await claimed(shop)
+    path = f"/v1/pick-tasks/{old['task_id']}/take-back"
+    assert (await shop.post(path, {"fence": old["fence"] + 1}, role="planner")).status_code == 409
+    assert (await shop.post(path, {"fence": old["fence"]}, role="planner")).json()["state"] == "ready"
+    assert (await shop.post(path, {"fence": old["fence"]}, role="planner")).status_code == 409
+    assert (await shop.scan(old, "CUP")).status_code == 409
+    assert (await claimed(shop, "bob"))["fence"] == old["fence"] + 1
+
+
 async def test_the_last_scan_takes_the_units_from_the_shelf(shop: Fulfilment) -> None:
     await shop.stock(("CUP", "A-1", 5), ("MUG", "B-1", 5))
     await shop.order(1, ("CUP", 2), ("MUG", 1))

@@ -18,6 +18,7 @@ GOOD: dict[str, tuple[str, dict[str, Any]]] = {
     "/v1/pick-tasks/{task}/claim": ("picker", {"claim_id": ID}),
     "/v1/pick-tasks/{task}/heartbeat": ("picker", {"fence": 1}),
     "/v1/pick-tasks/{task}/put-back": ("picker", {"fence": 1}),
+    "/v1/pick-tasks/{task}/take-back": ("planner", {"fence": 1}),
     "/v1/pick-tasks/{task}/scans": ("picker", SCAN),
     "/v1/pick-tasks/{task}/scans:batch": ("picker", {"fence": 1, "scans": [{"scan_id": ID, "code": "CUP", "quantity": 1}]}),
     "/v1/pick-tasks/{task}/scans/{id}/undo": ("picker", {"fence": 1}),
@@ -111,7 +112,8 @@ async def test_reads_are_for_their_roles(shop: Fulfilment, path: str) -> None:
 @pytest.mark.parametrize("path", [path for path in GOOD if "{task}" in path])
 @pytest.mark.parametrize("task", [OTHER, "7", "x" * 300, "%00", "..%2f"])
 async def test_a_task_that_is_not_there_is_not_found(shop: Fulfilment, path: str, task: str) -> None:
-    answer = await shop.post(path.format(task=task, id=ID), GOOD[path][1])
+    role, body = GOOD[path]
+    answer = await shop.post(path.format(task=task, id=ID), body, role=role)
     assert answer.status_code in ((404,) if "%" not in task else (400, 404)), answer.text
 
 

@@ -21,6 +21,17 @@ def claim(task: Task, by: str, now: datetime) -> Task:
 def put_back(task: Task, by: str, fence: int) -> Task:
     """The task free for the next picker, with what was picked so far. Raises StaleClaim."""
     refuse_stale(task, by, fence)
+    return _freed(task)
+
+
+def take_back(task: Task, fence: int) -> Task:
+    """The task out of the hands of whoever has it under this fence, free for the next picker. Raises StaleClaim when it changed hands since."""
+    if task.hold is None or task.fence != fence:
+        raise StaleClaim("The task changed hands since you looked: look again.", state=task.state, fence=task.fence)
+    return _freed(task)
+
+
+def _freed(task: Task) -> Task:
     return replace(task, hold=None, state=TaskState.READY if task.state is TaskState.CLAIMED else task.state)
 
 
