@@ -215,9 +215,9 @@ def refuse_slot(upgrade: Upgrade, reason: str) -> Upgrade:
     return replace(upgrade, state=UpgradeState.DECLINED, reason=f"slot-{reason}", version=upgrade.version + 1)
 
 
-def withdraw(upgrade: Upgrade) -> Upgrade:
-    """The order was cancelled: whatever was wanted or granted is taken back."""
-    return replace(upgrade, state=UpgradeState.WITHDRAWN, reason="order-cancelled", version=upgrade.version + 1)
+def withdraw(upgrade: Upgrade, reason: str = "order-cancelled") -> Upgrade:
+    """Whatever was wanted or granted is taken back: the order was cancelled, or its place can no longer be used."""
+    return replace(upgrade, state=UpgradeState.WITHDRAWN, reason=reason, version=upgrade.version + 1)
 
 
 def holds_money(upgrade: Upgrade) -> bool:

@@ -104,11 +104,17 @@ class _Desk:
             self.store.say(granted(upgrade, self.store.now), heard.cause, upgrade.version)
 
     def slot_refused(self, heard: Heard[SlotRefused]) -> None:
+        """A place that is given up after the grant (the parcel was labelled already) takes the upgrade back."""
         upgrade = self._upgrade(heard)
-        if upgrade is not None and upgrade.state is UpgradeState.WANTED:
-            refused = refuse_slot(upgrade, heard.data.reason)
-            self._take_back(upgrade, refused)
-            self.store.say(declined(refused), heard.cause, refused.version)
+        if upgrade is None or not holds_money(upgrade):
+            return
+        if upgrade.state is UpgradeState.WANTED:
+            after = refuse_slot(upgrade, heard.data.reason)
+            self.store.say(declined(after), heard.cause, after.version)
+        else:
+            after = withdraw(upgrade, f"slot-{heard.data.reason}")
+            self.store.say(withdrawn(after), heard.cause, after.version)
+        self._take_back(upgrade, after)
 
     def listed(self, heard: Heard[Item]) -> None:
         self.state.may_fly[heard.data.sku] = heard.data.may_fly

@@ -51,6 +51,15 @@ async def test_a_refused_place_declines_gives_the_money_back_and_keeps_the_custo
     assert store.customers[order(customer=1).customer_id].upgraded_at is None
 
 
+async def test_a_place_given_up_after_the_grant_withdraws_and_gives_the_money_back_once() -> None:
+    store = await wanting()
+    upgrade_id = store.upgrades[uuid(1)].upgrade_id
+    await hear(store, heard(SlotReserved(uuid(1), upgrade_id)), *[heard(SlotRefused(uuid(1), upgrade_id, "too-late"))] * 2)
+    assert store.words() == ["UpgradeWanted", "UpgradeGranted", "UpgradeWithdrawn"]
+    assert store.upgrades[uuid(1)].reason == "slot-too-late"
+    assert store.today.left_minor == 2000
+
+
 async def test_a_cancel_after_the_grant_withdraws_and_gives_the_money_back() -> None:
     store = await wanting()
     await hear(store, heard(SlotReserved(uuid(1), store.upgrades[uuid(1)].upgrade_id)))
