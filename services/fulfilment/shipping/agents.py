@@ -1,10 +1,10 @@
 """What shipping does without being asked: upgrades whose order does not come, delays that are foreseen, labels and manifests left open."""
 
-from services.fulfilment.shipping.dock.handlers import settle_manifests
-from services.fulfilment.shipping.dock.store import Manifests
 from services.fulfilment.shipping.handlers import on_events, on_late, on_waiting_wants
 from services.fulfilment.shipping.labels.handlers import settle_all
 from services.fulfilment.shipping.labels.store import Labels
+from services.fulfilment.shipping.manifests.handlers import settle_manifests
+from services.fulfilment.shipping.manifests.store import Manifests
 from services.fulfilment.shipping.messages import HEARS
 from services.fulfilment.shipping.settings import account, shipping_settings
 from services.fulfilment.shipping.store import ShippingStore

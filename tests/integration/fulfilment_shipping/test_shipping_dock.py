@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from services.fulfilment.shipping.agents import transmit_manifests
-from services.fulfilment.shipping.dock.handlers import settle_manifests
-from services.fulfilment.shipping.dock.store import Manifests
+from services.fulfilment.shipping.manifests.handlers import settle_manifests
+from services.fulfilment.shipping.manifests.store import Manifests
 from tests.integration.fulfilment_shipping.conftest import FakeCarrier, Shipping
 from tests.unit.fulfilment_shipping.build import GROUND_BY, NOW, uuid
 

@@ -7,9 +7,11 @@ from fastapi import Query, Request
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
-from services.fulfilment.shipping.dock import handlers, queries
-from services.fulfilment.shipping.dock.store import Dock, Manifests, Scan
+from services.fulfilment.shipping.dock import queries
+from services.fulfilment.shipping.dock.store import Dock, Scan
 from services.fulfilment.shipping.labels.domain import CarrierSilent
+from services.fulfilment.shipping.manifests import handlers
+from services.fulfilment.shipping.manifests.store import Manifests
 from services.fulfilment.shipping.settings import account_of, database_of, shipping_settings
 from services.kit.database import Transaction
 from services.kit.http import Caller, Instant, Parsed, Principal, Problem, Routes, Strict, answer, cause_of, operation

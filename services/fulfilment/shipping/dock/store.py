@@ -10,7 +10,6 @@ from services.fulfilment.shipping.dock.domain import (
     ListState,
     LoadList,
     Manifest,
-    ManifestState,
     OtherContent,
     new_list,
     refuse_hand_over,
@@ -22,13 +21,13 @@ from services.fulfilment.shipping.dock.domain import (
     ship_on,
 )
 from services.fulfilment.shipping.labels.domain import Label, Parcel
-from services.fulfilment.shipping.labels.ports import ManifestRequest
 from services.fulfilment.shipping.labels.store import label_of, parcel_of
+from services.fulfilment.shipping.manifests.store import manifest_of
 from services.fulfilment.shipping.messages import HandedOver
 from services.fulfilment.shipping.schedule import store as schedules
 from services.fulfilment.shipping.tracking.store import Tracking
 from services.fulfilment.work import WorkLog
-from services.kit.database import Database, Transaction
+from services.kit.database import Transaction
 from services.kit.ids import uuid7
 from services.kit.values import Cause, NotFound
 
@@ -66,18 +65,6 @@ _LEFT = "update load_lists set state = 'handed_over', handed_over_at = $2 where 
 _SHIPPED = """
 update shipments s set state = 'handed_over' where s.order_id = any($1::uuid[]) and s.state = 'released'
 and not exists (select 1 from parcels p where p.order_id = s.order_id and p.state not in ('handed_over', 'delivered'))"""
-_FREEZE = """
-update manifests set state = 'closing', closed_by = $2, tried_at = clock_timestamp() where manifest_id = $1 returning *"""
-_NUMBERS = """
-select l.tracking_number from parcels p join labels l on l.parcel_id = p.parcel_id and l.state = 'bought'
-where p.manifest_id = $1 order by l.tracking_number"""
-_TRANSMITTED = """
-update manifests set state = 'transmitted', confirmation = $2, transmitted_at = $3, problem = null where manifest_id = $1 and state = 'closing'"""
-_UNSETTLED = """
-update manifests set tried_at = clock_timestamp() where manifest_id in (
-    select manifest_id from manifests where state = 'closing' and tried_at < clock_timestamp() - make_interval(secs => $1)
-    limit 20 for update skip locked)
-returning manifest_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,40 +206,3 @@ class Dock:
         if (before["load_list_id"], before["parcel_id"], before["kind"]) != (scan.load_list_id, parcel_id, kind):
             raise OtherContent("This scan_id stands for another scan: send a new one.", scan_id=scan.scan_id)
         return False
-
-
-def manifest_of(row: Any) -> Manifest:
-    """A row of `manifests`."""
-    return Manifest(row["manifest_id"], row["carrier"], row["site"], row["ship_on"], ManifestState(row["state"]), row["confirmation"])
-
-
-@dataclass(frozen=True, slots=True)
-class Manifests:
-    """The port `ManifestBook`. `site` limits whoever works at one site to it."""
-
-    database: Database
-    site: str | None = None
-
-    async def freeze(self, manifest_id: UUID, by: str) -> tuple[Manifest, ManifestRequest]:
-        async with self.database.transaction() as work:
-            row = await work.connection.fetchrow("select * from manifests where manifest_id = $1 for update", manifest_id)
-            if row is None or self.site not in (None, row["site"]):
-                raise NotFound
-            if row["state"] == ManifestState.OPEN:
-                row = await work.connection.fetchrow(_FREEZE, manifest_id, by)
-            numbers = await work.connection.fetch(_NUMBERS, manifest_id)
-        request = ManifestRequest(manifest_id, row["site"], row["ship_on"], tuple(number["tracking_number"] for number in numbers))
-        return manifest_of(row), request
-
-    async def transmitted(self, manifest_id: UUID, confirmation: str) -> Manifest:
-        async with self.database.transaction() as work:
-            await work.connection.execute(_TRANSMITTED, manifest_id, confirmation, work.now)
-            return manifest_of(await work.connection.fetchrow("select * from manifests where manifest_id = $1", manifest_id))
-
-    async def refused(self, manifest_id: UUID, why: str) -> None:
-        async with self.database.transaction() as work:
-            await work.connection.execute("update manifests set problem = $2 where manifest_id = $1 and state = 'closing'", manifest_id, why)
-
-    async def unsettled(self, older_than_seconds: int) -> list[UUID]:
-        async with self.database.transaction() as work:
-            return [row["manifest_id"] for row in await work.connection.fetch(_UNSETTLED, older_than_seconds)]

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.fulfilment.shipping.dock.domain import Manifest, ManifestRefused, ManifestState
-from services.fulfilment.shipping.dock.ports import ManifestBook
 from services.fulfilment.shipping.labels.domain import CarrierSilent
 from services.fulfilment.shipping.labels.ports import Carrier, CarrierAway, CarrierRefused
+from services.fulfilment.shipping.manifests.ports import ManifestBook
 
 Account = Callable[[str], Carrier]
 
