@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.kit.topics import register
+_NAP_SECONDS = 0.003
 
 
 class Quiet:
@@ -20,7 +20,7 @@ class Quiet:
         self._urls = {name: service["worker"]["health"].replace("/readyz", "/progress") for name, service in stack["services"].items()}
         self._consumer = AIOKafkaConsumer(bootstrap_servers=stack["kafka"])
         self._http = httpx.AsyncClient(timeout=10)
-        self._partitions = [TopicPartition(topic.name, n) for topic in register() for n in range(topic.partitions)]
+        self._last_busy = ""
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
@@ -39,28 +39,29 @@ class Quiet:
         while reason := await self._busy(now):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the stack has not settled at {now.isoformat()}: {reason}")
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(_NAP_SECONDS)
 
     async def _busy(self, now: datetime) -> str | None:
-        """What is on its way, or None. The ends are read before and after, so that nothing slips between two workers."""
-        before = await self._consumer.end_offsets(self._partitions)
-        answers = await asyncio.gather(*(self._http.get(url) for url in self._urls.values()))
-        for name, answer in zip(self._urls, answers, strict=True):
-            if reason := _why_busy(answer.json(), before, now):
-                return f"{name}: {reason}"
-        after = await self._consumer.end_offsets(self._partitions)
-        return None if after == before else "events were said meanwhile"
+        """What is on its way, or None. The ends are read after the positions: what was said meanwhile shows as unread."""
+        read: dict[TopicPartition, int] = {}
+        for service in sorted(self._urls, key=lambda name: name != self._last_busy):
+            progress = (await self._http.get(self._urls[service])).json()
+            if reason := _why_busy(progress, now):
+                self._last_busy = service
+                return f"{service}: {reason}"
+            for topic, positions in progress["positions"].items():
+                for partition, position in positions.items():
+                    tp = TopicPartition(topic, int(partition))
+                    read[tp] = min(position, read.get(tp, position))
+        ends = await self._consumer.end_offsets(list(read))
+        return next((f"{tp.topic}[{tp.partition}] is read to {read[tp]} of {end}" for tp, end in ends.items() if read[tp] < end), None)
 
 
-def _why_busy(progress: dict[str, Any], ends: Mapping[TopicPartition, int], now: datetime) -> str | None:
+def _why_busy(progress: dict[str, Any], now: datetime) -> str | None:
     if progress["outbox"]:
         return f"{progress['outbox']} events wait in the outbox"
     if not progress["errands_idle"]:
         return "an errand waits"
     if progress["timers_at"] is None or datetime.fromisoformat(progress["timers_at"]) < now:
         return f"timers have fired up to {progress['timers_at']} only"
-    for topic, positions in progress["positions"].items():
-        for partition, position in positions.items():
-            if position < (end := ends[TopicPartition(topic, int(partition))]):
-                return f"{topic}[{partition}] is read to {position} of {end}"
     return None

@@ -27,9 +27,10 @@ LAST_DEPARTURES = range(22, 26)
 class Journal:
     """What the shop said and was answered: the other side of the books."""
 
-    sent: set[UUID] = field(default_factory=set)
-    answers: list[tuple[UUID, int]] = field(default_factory=list)
-    repeats: list[tuple[UUID, int | None]] = field(default_factory=list)
+    sent: set[str] = field(default_factory=set)
+    acknowledged: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    repeats: list[tuple[str, str]] = field(default_factory=list)
     cancels: list[tuple[UUID, str]] = field(default_factory=list)
     unknown_cancels: int = 0
 
@@ -51,6 +52,9 @@ async def live_the_day(var: Path, clock: FileClockDriver) -> dict[str, Any]:
             Shopping(driver, shop, crew, journal, progress.placed).put_down()
             driver.at(day.local(22, "14:30"), _restock(house, crew))
             await driver.run()
+        import sys
+
+        sys.stderr.write(f"ticks {driver.ticks} settling {driver.settling_seconds:.1f}\n")
         return await audit.balance(house, journal, scans=crew.scans)
 
 
@@ -85,12 +89,12 @@ class Shopping:
 
     def _place(self, order: plan.Order) -> Callable[[], Any]:
         async def place() -> None:
-            id = day.order_id(order.invoice)
+            id = str(day.order_id(order.invoice))
             self.journal.sent.add(id)
             if order.by_http:
                 await self._quote(order)
                 status, _ = await self.shop.post_order(order.body)
-                self.journal.answers.append((id, status))
+                (self.journal.acknowledged if status == 201 else self.journal.refused).add(id)
             else:
                 await self.shop.say_order(order.body)
             await self.driver.settle()
@@ -110,12 +114,12 @@ class Shopping:
 
     def _repeat(self, order: plan.Order) -> Callable[[], Any]:
         async def repeat() -> None:
-            status = None
+            id = answered = str(day.order_id(order.invoice))
             if order.by_http:
-                status, _ = await self.shop.post_order(order.body)
+                answered = (await self.shop.post_order(order.body))[1]["order_id"]
             else:
                 await self.shop.say_order(order.body)
-            self.journal.repeats.append((day.order_id(order.invoice), status))
+            self.journal.repeats.append((id, answered))
 
         return repeat
 

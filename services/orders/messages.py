@@ -77,7 +77,7 @@ class OrderSubmittedWire(Struct, frozen=True, kw_only=True):
     customer: CustomerWire
     ship_to: AddressWire
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
-    lines: Annotated[tuple[LineWire, ...], Meta(min_length=1, max_length=1000)]
+    lines: Annotated[tuple[LineWire, ...], Meta(max_length=1000)]
     charges: Annotated[tuple[ChargeWire, ...], Meta(max_length=100)]
     total_minor: int
     payment: PaymentWire
