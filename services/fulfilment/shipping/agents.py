@@ -1,32 +1,25 @@
 """What shipping does without being asked: upgrades whose order does not come, delays that are foreseen, labels and manifests left open."""
 
-from services.fulfilment.shipping.handlers import on_events, on_late, on_waiting_wants
+from services.fulfilment.shipping.handlers import on_late, on_waiting_wants
 from services.fulfilment.shipping.labels.handlers import settle_all
 from services.fulfilment.shipping.labels.store import Labels
 from services.fulfilment.shipping.manifests.handlers import settle_manifests
 from services.fulfilment.shipping.manifests.store import Manifests
-from services.fulfilment.shipping.messages import HEARS
 from services.fulfilment.shipping.settings import account, shipping_settings
 from services.fulfilment.shipping.store import ShippingStore
 from services.fulfilment.work import WorkLog
 from services.kit.database import Database, Transaction
 from services.kit.stage import Errand, Timer
 
-TOPICS = ("orders.customer.v1", "loyalty.upgrade.v1")
-"""What is heard beside the topics of all of fulfilment."""
 
-__all__ = ["ERRANDS", "HEARS", "TIMERS", "TOPICS", "on_events", "store_of"]
-
-
-def store_of(work: Transaction, log: WorkLog) -> ShippingStore:
-    """The store that `on_events` works on, with the rates of the settings."""
+def _store(work: Transaction, log: WorkLog) -> ShippingStore:
     return ShippingStore(work, log, shipping_settings().rates)
 
 
 async def refuse_waiting_wants(work: Transaction) -> int:
     """Wants that waited too long for their order to be released are answered."""
     log = WorkLog(work)
-    store = store_of(work, log)
+    store = _store(work, log)
     waiting = await store.waiting_wants()
     if waiting:
         await on_waiting_wants(waiting, store)
@@ -37,7 +30,7 @@ async def refuse_waiting_wants(work: Transaction) -> int:
 async def foresee_delays(work: Transaction) -> int:
     """Orders whose departure can no longer be made aim at the next one, and it is told."""
     log = WorkLog(work)
-    store = store_of(work, log)
+    store = _store(work, log)
     late = await store.late()
     if late:
         await on_late(late, store)

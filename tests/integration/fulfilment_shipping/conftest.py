@@ -13,8 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from standardwebhooks.webhooks import Webhook
 
-from services.fulfilment.shipping.agents import on_events
 from services.fulfilment.shipping.api import routers
+from services.fulfilment.shipping.handlers import on_events
 from services.fulfilment.shipping.labels.domain import BoughtLabel, LabelRequest
 from services.fulfilment.shipping.labels.ports import CarrierAway, CarrierRefused, ManifestRequest
 from services.fulfilment.shipping.messages import CustomerSeen
