@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from demo.outside import CarrierBot
-
 from demo import audit, day, opening, plan
 from demo.crew import Crew, Loader
 from demo.driver import Driver
 from demo.house import House
+from demo.outside import CarrierBot
 from demo.progress import Progress
 from demo.quiet import Quiet
 from demo.shop import Storefront
@@ -45,6 +44,7 @@ async def live_the_day(var: Path, clock: FileClockDriver) -> dict[str, Any]:
             await opening.open_the_house(house, shop)
             await driver.settle()
             await opening.fill_shelves(house)
+            await opening.remember_customers(house)
             await driver.settle()
             carrier = CarrierBot(house, driver)
             crew = Crew(house, driver, PICKERS)

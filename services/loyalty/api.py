@@ -15,10 +15,9 @@ from services.kit.database import Database
 from services.kit.http import Caller, Currency, MoneyMinor, PageSize, Parsed, Problem, Routes, Strict, answer, operation
 from services.kit.http.routing import Access
 from services.kit.values import Money, NotFound
-from services.loyalty import queries
+from services.loyalty import queries, store
 from services.loyalty.domain import Rules, RulesStale
 from services.loyalty.history.domain import TierStep, check_tiers
-from services.loyalty.store import put_rules
 from services.loyalty.tables import current_rules
 
 _PLANNERS: Access = {"planner": "all", "admin": "all"}
@@ -47,6 +46,12 @@ class RulesBody(Strict):
     holdout_percent: Annotated[int, Field(ge=0, le=100)]
 
 
+class HistoryBody(Strict):
+    """How many orders the customer had completed before Kept took over."""
+
+    orders_before: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
 router = Routes()
 
 
@@ -57,6 +62,14 @@ async def get_tier(request: Request, customer_id: UUID, caller: Caller) -> Respo
     async with database_of(request).transaction() as work:
         view = await queries.tier(work.connection, customer_id)
     return answer({"customer_id": view.customer_id, "tier": view.tier} if caller.scope == "own" else view)
+
+
+@router.put("/v1/customers/{customer_id}/history", **operation(access=_PLANNERS, body=HistoryBody))
+async def put_customer_history(request: Request, customer_id: UUID, body: Annotated[HistoryBody, Parsed(HistoryBody)]) -> Response:
+    """Set, not added to: sent again, it changes nothing."""
+    async with database_of(request).transaction() as work:
+        await store.put_history(work, customer_id, body.orders_before)
+        return answer(await queries.tier(work.connection, customer_id))
 
 
 @router.get("/v1/upgrade-rules", **operation(access=_PLANNERS))
@@ -78,7 +91,7 @@ async def put_upgrade_rules(
             raise RulesStale("The rules were changed in between: read them again, and change what they are now.", version=current.version)
         rules = _rules(body, current.version + 1)
         check_tiers(rules.tiers)
-        await put_rules(work, rules, caller.subject)
+        await store.put_rules(work, rules, caller.subject)
     return _rules_answer(rules)
 
 

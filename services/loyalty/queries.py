@@ -24,6 +24,7 @@ class TierView:
     customer_id: UUID
     tier: str
     rules_version: int
+    before: int
     pending: int
     completed: int
     spent: Mapping[str, int]
@@ -72,10 +73,10 @@ class UpgradesView:
 async def tier(sql: Connection, customer_id: UUID) -> TierView:
     """A customer who never ordered has no tier and no history."""
     rules = await current_rules(sql)
-    row = await sql.fetchrow("select pending, completed from customers where customer_id = $1", customer_id)
+    row = await sql.fetchrow("select pending, completed, upgraded_at, before from customers where customer_id = $1", customer_id)
     customer = Customer(customer_id, *row) if row else Customer(customer_id)
     spent = dict(await sql.fetch(_SPENT, customer_id))
-    return TierView(customer_id, tier_of(rules.tiers, customer).tier, rules.version, customer.pending, customer.completed, spent)
+    return TierView(customer_id, tier_of(rules.tiers, customer).tier, rules.version, customer.before, customer.pending, customer.completed, spent)
 
 
 async def budget(sql: Connection, on: date) -> BudgetView:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from datetime import datetime, time
 from typing import Any, TypeAlias
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -103,7 +104,7 @@ class PostgresStore:
 
     async def record(self, state: State) -> None:
         if state.customers:
-            await self._sql.execute(_PUT_CUSTOMERS, *_columns((astuple(customer) for customer in state.customers.values()), 4))
+            await self._sql.execute(_PUT_CUSTOMERS, *_columns((astuple(customer)[:4] for customer in state.customers.values()), 4))
         for statement, rows, width in (
             (_PUT_ORDERS, [_order_row(order) for order in state.orders.values()], 11),
             (_PUT_UPGRADES, [_upgrade_row(upgrade) for upgrade in state.upgrades.values()], 14),
@@ -127,6 +128,14 @@ class PostgresStore:
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
         self._work.set_aside(heard, reason, detail)
+
+
+async def put_history(work: Transaction, customer_id: UUID, orders_before: int) -> None:
+    """Set what the shop tells of the time before; the customer may be new here."""
+    await work.connection.execute(
+        "insert into customers (customer_id, before) values ($1, $2) on conflict (customer_id) do update set before = excluded.before",
+        *(customer_id, orders_before),
+    )
 
 
 async def put_rules(work: Transaction, rules: Rules, changed_by: str) -> None:

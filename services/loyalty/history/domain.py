@@ -38,17 +38,19 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A customer's history: orders on their way and orders completed, and when the last surprise was set in motion."""
+    """A customer's history: orders on their way and orders completed, and when the last surprise was set in motion. `before`: orders of the time
+    before Kept, as the shop told."""
 
     customer_id: UUID
     pending: int = 0
     completed: int = 0
     upgraded_at: datetime | None = None
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class TierStep:
-    """From how many orders on (pending and completed) a customer has this tier, and whether it is surprised."""
+    """From how many orders on (before, pending and completed) a customer has this tier, and whether it is surprised."""
 
     tier: str
     from_orders: int
@@ -74,7 +76,7 @@ class TiersUnsound(Refusal):
 
 def tier_of(tiers: Sequence[TierStep], customer: Customer, *, guest: bool = False) -> TierStep:
     """The highest tier that the history earns. Guests have none."""
-    orders = 0 if guest else customer.pending + customer.completed
+    orders = 0 if guest else customer.before + customer.pending + customer.completed
     earned = [step for step in tiers if orders >= step.from_orders]
     return max(earned, key=lambda step: step.from_orders, default=TierStep(NO_TIER, 0, False))
 

@@ -12,7 +12,7 @@ depends_on = None
 STATEMENTS = (
     """create table customers (
         customer_id uuid primary key, pending int not null default 0 check (pending >= 0), completed int not null default 0 check (completed >= 0),
-        upgraded_at timestamptz)""",
+        upgraded_at timestamptz, before int not null default 0 check (before >= 0))""",
     """create table orders_view (
         order_id uuid primary key, customer_id uuid not null references customers, guest boolean not null, chosen_on date,
         signature_required boolean not null, po_box boolean not null, skus jsonb not null, total_minor bigint not null, currency text not null,

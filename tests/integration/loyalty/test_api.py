@@ -37,9 +37,28 @@ async def test_staff_see_the_history_behind_a_tier(api: Api, loyalty: Loyalty) -
     await prepare(loyalty, FIRST)
     customer = str(order(customer=FIRST).customer_id)
     told = (await api.call("GET", f"/v1/customers/{customer}/tier", role="care")).json()
-    assert told == {"customer_id": customer, "tier": "silver", "rules_version": 1, "pending": 3, "completed": 0, "spent": {}}
+    assert told == {"customer_id": customer, "tier": "silver", "rules_version": 1, "before": 0, "pending": 3, "completed": 0, "spent": {}}
     stranger = (await api.call("GET", f"/v1/customers/{uuid(99)}/tier", role="care")).json()
     assert (stranger["tier"], stranger["pending"]) == ("none", 0)
+
+
+async def test_orders_of_the_time_before_count_for_the_tier_once(api: Api, loyalty: Loyalty) -> None:
+    await prepare(loyalty, FIRST)
+    for customer, orders in ((order(customer=FIRST).customer_id, 7), (uuid(98), 10)):
+        for _ in range(2):
+            told = await api.call("PUT", f"/v1/customers/{customer}/history", content=b'{"orders_before": %d}' % orders, role="planner")
+            assert (told.status_code, told.json()["tier"], told.json()["before"]) == (200, "gold", orders)
+
+
+async def test_a_history_that_is_rubbish_or_not_theirs_to_tell_changes_nothing(api: Api, loyalty: Loyalty) -> None:
+    path = f"/v1/customers/{uuid(98)}/history"
+    rubbish = {b"": 400, b"{}": 422, b'{"orders_before": -1}': 422, b'{"orders_before": true}': 422, b"[1]": 422}
+    for content, status in rubbish.items():
+        assert (await api.call("PUT", path, content=content)).status_code == status, content
+    for role in sorted(ROLES - {"planner", "admin"}):
+        assert (await api.call("PUT", path, content=b'{"orders_before": 5}', role=role)).status_code == 403, role
+    assert (await api.call("PUT", "/v1/customers/7/history", content=b'{"orders_before": 5}')).status_code == 404
+    assert await loyalty.rows("select * from customers") == []
 
 
 async def test_nobody_but_planners_learns_of_upgrades(api: Api) -> None:
