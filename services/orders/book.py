@@ -108,8 +108,9 @@ class Waiting:
 
 @dataclass(slots=True)
 class Book:
-    """Loaded: the dicts. Decided: the orders as they now are, and the lists below."""
+    """Loaded: the dicts. Decided: the orders as they now are, and the lists below. `site`: where new orders are fulfilled."""
 
+    site: str
     orders: dict[UUID, Order] = field(default_factory=dict)
     standings: dict[Reference, Standing] = field(default_factory=dict)
     customers: dict[UUID, Customer] = field(default_factory=dict)

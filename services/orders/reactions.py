@@ -37,9 +37,6 @@ from services.orders.validation import Item, OrderInvalid, Submission, judge, un
 PATIENCE = timedelta(seconds=30)
 """How long an order waits for its items, and a cancel or a payment for its order, in business time."""
 
-SITE = "SDF1"
-"""Where every order is fulfilled."""
-
 
 class PromiseUnknown(Refusal):
     slug = "unknown-promise"
@@ -67,7 +64,7 @@ def take(book: Book, submission: Submission, cause: Cause, now: datetime, *, wai
 def _enter(book: Book, submission: Submission, cause: Cause, now: datetime, *, unknown: tuple[str, ...]) -> Order:
     hold = Hold(submission.order_id, HoldReason.ITEMS, "storefront", "", now) if unknown else None
     version = book.refused_versions.get(submission.order_id, 0)
-    order = accept(submission, order_ref=_free_reference(book, submission.order_id), site=SITE, version=version, hold=hold)
+    order = accept(submission, order_ref=_free_reference(book, submission.order_id), site=book.site, version=version, hold=hold)
     book.order_refs.add(order.order_ref)
     book.standings[submission.channel, submission.external_ref] = Standing(order.order_id, submission.fingerprint, submission.body)
     if unknown:

@@ -24,6 +24,7 @@ from services.orders.capture import Customer, reference_candidates
 from services.orders.domain import Check, Hold, HoldReason, Order, State
 from services.orders.events import Address, CustomerSeen
 from services.orders.messages import CUSTOMER_TOPIC, HEARS, ORDER_TOPIC, from_body
+from services.orders.settings import site
 from services.orders.validation import Item
 
 Row: TypeAlias = asyncpg.Record
@@ -97,7 +98,7 @@ class PostgresStore:
         return self._work.now
 
     async def load(self, wanted: Wanted) -> Book:
-        book = Book()
+        book = Book(site())
         await self._lock(wanted)
         await self._load_orders(book, wanted)
         if wanted.promise_ids:
@@ -115,7 +116,7 @@ class PostgresStore:
         wanted, due = Wanted(), await self._sql.fetch(_DUE, self.now, limit)
         late = await self._sql.fetch(_LATE, self.now, limit)
         if not due and not late:
-            return Book()
+            return Book(site())
         wanted.references = {(row["channel"], row["external_ref"]) for row in (*due, *late)}
         bodies = await self._sql.fetch(_STANDINGS, [row["order_id"] for row in due])
         for submission in (from_body(row["body"].encode()) for row in bodies):

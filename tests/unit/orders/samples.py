@@ -97,6 +97,7 @@ class FakeStore:
             if each.reference in wanted.references:
                 early.setdefault(each.reference, []).append(each)
         return Book(
+            "SDF1",
             orders=orders,
             before=dict(orders),
             standings={key: value for key, value in self.standings.items() if key in wanted.references},
