@@ -13,7 +13,7 @@ from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from demo import opening
+from demo import day
 from demo.house import House
 from services.kit import dead_letters
 from services.kit.database import service_url
@@ -149,7 +149,7 @@ class Told:
 def _checks(journal: "Journal", told: Told, states: Counter[str], letters: Counter[str], mails: int) -> Iterable[Check]:
     delivered, stock = told.ids("OrderCompleted"), told.stock()
     promises = told.promises()
-    received = sum(opening.day.demand().values())
+    received = sum(day.demand().values())
     yield Check("orders sent by the shop = placed + refused", len(journal.sent), len(told.ids("OrderPlaced")) + len(_refused(journal, told)))
     yield Check("orders placed = delivered + cancelled + open", len(told.ids("OrderPlaced")), sum(states.values()) - states["lost"])
     yield Check("orders delivered: topics = the orders' own answers", len(delivered), states["delivered"])

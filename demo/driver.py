@@ -5,7 +5,6 @@ So the figures of a run do not depend on how fast the machine is.
 
 import asyncio
 import heapq
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from itertools import count
@@ -23,8 +22,6 @@ class Driver:
         self._clock, self._quiet, self._progress = clock, quiet, progress
         self._agenda: list[tuple[datetime, int, Action]] = []
         self._order = count()
-        self.settling_seconds = 0.0
-        self.ticks = 0
 
     @property
     def now(self) -> datetime:
@@ -36,9 +33,7 @@ class Driver:
 
     async def settle(self) -> None:
         """Return once nothing is on its way. Raises TimeoutError, naming what is, after 60 seconds."""
-        started = time.perf_counter()
         await self._quiet.wait(self.now, deadline_seconds=60)
-        self.settling_seconds += time.perf_counter() - started
 
     async def run(self) -> None:
         """Until the agenda is empty."""
@@ -48,7 +43,6 @@ class Driver:
                 await self.settle()
                 self._clock.advance_to(instant)
                 await self.settle()
-                self.ticks += 1
                 self._progress(instant)
             while self._agenda and self._agenda[0][0] <= self.now:
                 await heapq.heappop(self._agenda)[2]()

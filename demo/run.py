@@ -52,9 +52,6 @@ async def live_the_day(var: Path, clock: FileClockDriver) -> dict[str, Any]:
             Shopping(driver, shop, crew, journal, progress.placed).put_down()
             driver.at(day.local(22, "14:30"), _restock(house, crew))
             await driver.run()
-        import sys
-
-        sys.stderr.write(f"ticks {driver.ticks} settling {driver.settling_seconds:.1f}\n")
         return await audit.balance(house, journal, scans=crew.scans)
 
 
