@@ -3,13 +3,17 @@
 It listens on 127.0.0.1 alone. Ports may change between starts; the data stays.
 """
 
+import asyncio
 import base64
-import socket
+import logging
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from deploy.local.errors import CannotStart
 from deploy.local.jars import INSTEAD, jars
@@ -80,27 +84,21 @@ def properties(node: Node, cluster: Sequence[Node]) -> str:
 
 def why_silent(bootstrap: str) -> str | None:
     """None once the broker answers a request for its metadata; until then the reason why not."""
-    import logging
-    import warnings
+    return asyncio.run(_why_silent(bootstrap))
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from kafka import KafkaAdminClient
-        from kafka.errors import KafkaError
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+async def _why_silent(bootstrap: str) -> str | None:
+    """By aiokafka: kafka-python's client leaks its sockets where it cannot start."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id="kept-health", request_timeout_ms=5000)
     try:
-        # The client leaks its sockets where nobody listens.
-        host, _, port = bootstrap.partition(",")[0].rpartition(":")
-        socket.create_connection((host, int(port)), timeout=2).close()
-        client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), request_timeout_ms=5000, bootstrap_timeout_ms=2000)
-    except (KafkaError, OSError, ValueError) as failure:
-        return str(failure) or type(failure).__name__
-    try:
-        return None if client.describe_cluster()["brokers"] else "it knows of no broker yet"
-    except (KafkaError, OSError) as failure:
+        async with asyncio.timeout(5):
+            await client.bootstrap()
+            return None if (await client.fetch_all_metadata()).brokers() else "it knows of no broker yet"
+    except (KafkaError, OSError, TimeoutError) as failure:
         return str(failure) or type(failure).__name__
     finally:
-        client.close()
+        await client.close()
 
 
 def _java(folder: Path, environ: Mapping[str, str]) -> list[str]:
