@@ -78,7 +78,7 @@ class ConsumeLoop:
     def _heard(self, messages: Sequence[Message]) -> list[Item]:
         prefix, passes_over, items = self._prefix, self._reader.passes_over, []
         for message in messages:
-            headers = {name: value or b"" for name, value in message.headers or ()}
+            headers = dict(message.headers or ())
             if not passes_over(headers):
                 items.append(Item(message, message.topic.removeprefix(prefix), headers))
         return items
@@ -201,7 +201,6 @@ class ConsumeLoop:
         if done[Outcome.APPLIED]:
             metrics.BATCH_SECONDS.labels(self._service).observe(time.monotonic() - began)
             metrics.BATCH_EVENTS.labels(self._service).observe(done[Outcome.APPLIED])
-
 
 
 _DEAD = frozenset({Outcome.UNREADABLE, Outcome.REFUSED, Outcome.FAILED, Outcome.BEHIND})

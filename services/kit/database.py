@@ -30,9 +30,7 @@ LARGEST_EVENT = 900_000
 
 _TIMEOUTS = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "30s"}
 
-_INSERT_OUTBOX = """
-insert into outbox (event_id, topic, key, type, payload, headers)
-select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[])"""
+_OUTBOX = ("event_id", "topic", "key", "type", "payload", "headers")
 
 _INSERT_DEAD = """
 insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)
@@ -60,7 +58,8 @@ class Transaction:
     refused: list[SetAside] = field(default_factory=list)
     letters: "Callable[[UUID], DeadLetter] | None" = None
     """Set by the consume loop: the message behind an event of this batch."""
-    _outbox: tuple[list[UUID], list[str], list[bytes], list[str], list[bytes], list[bytes]] = field(default_factory=lambda: ([], [], [], [], [], []))
+    _said: list[tuple[UUID, str, bytes, str, bytes, bytes]] = field(default_factory=list)
+    """Rows of the outbox, its columns in the order of `_OUTBOX`."""
 
     def say(self, topic: str, type: str, data: object, *, key: str, cause: Cause, version: int, at: datetime | None = None) -> UUID:
         """Announce an event: it is on its way once the transaction commits. Returns the event's id.
@@ -70,15 +69,11 @@ class Transaction:
         """
         id = uuid7()
         trace = child_of(cause.traceparent)
-        headers = headers_of(
-            id=id, type=type, source=self.source, subject=key, time=at or self.now, version=version, cause=cause, traceparent=trace
-        )
+        headers = headers_of(id=id, type=type, source=self.source, subject=key, time=at or self.now, version=version, cause=cause, traceparent=trace)
         value = encode_data(data)
         if len(value) > LARGEST_EVENT:
             raise ValueError(f"the data of {type} {key} has {len(value)} bytes; an event holds at most {LARGEST_EVENT}")
-        row = (id, topic, key.encode(), type, value, encode_headers(headers))
-        for column, field_ in zip(self._outbox, row, strict=True):
-            column.append(field_)  # type: ignore[attr-defined]  # one column per field: the types differ by position
+        self._said.append((id, topic, key.encode(), type, value, encode_headers(headers)))
         return id
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
@@ -95,12 +90,12 @@ class Transaction:
     @property
     def says(self) -> int:
         """How many events wait for the commit."""
-        return len(self._outbox[0])
+        return len(self._said)
 
     async def flush(self) -> None:
         """Write what was said, in order. Called once, right before the commit."""
-        if self._outbox[0]:
-            await self.connection.execute(_INSERT_OUTBOX, *self._outbox)
+        if self._said:
+            await self.connection.copy_records_to_table("outbox", records=self._said, columns=_OUTBOX)
 
 
 class Database:
@@ -114,7 +109,8 @@ class Database:
         cls, url: str, service: str, clock: Clock, *, size: int = 3, wake_relay: Callable[[], None] = lambda: None, process: str = "api"
     ) -> "Database":
         """A pool of up to `size` connections. Raises OSError or asyncpg.PostgresError when the server cannot be reached."""
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=session_settings(service, process), init=_teach_json)
+        settings = session_settings(service, process)
+        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=settings, init=_teach_json, reset=_as_it_is)
         return cls(pool, service, clock, wake_relay)
 
     @asynccontextmanager
@@ -151,9 +147,7 @@ class DeadLetter:
 
 async def bury(connection: "asyncpg.Connection[asyncpg.Record]", letters: Sequence[DeadLetter]) -> None:
     """Write dead letters, once per topic, partition and offset, with the bytes as they came."""
-    rows = [
-        (uuid7(), d.topic, d.partition, d.offset, d.key, d.type, d.event_id, d.kind, d.reason, d.detail, d.value, d.headers) for d in letters
-    ]
+    rows = [(uuid7(), d.topic, d.partition, d.offset, d.key, d.type, d.event_id, d.kind, d.reason, d.detail, d.value, d.headers) for d in letters]
     if rows:
         await connection.execute(_INSERT_DEAD, *(list(column) for column in zip(*rows, strict=True)))
 
@@ -189,6 +183,11 @@ def service_password(admin_url: str, service: str) -> str:
 async def _teach_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """jsonb columns read and write Python values (asyncpg alone hands out text)."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_json_text, decoder=msgspec.json.decode)
+
+
+async def _as_it_is(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Instead of asyncpg's own round trip after every use: nothing here leaves anything in a session (settings and locks end with their
+    transaction, and an open transaction is rolled back before this)."""
 
 
 def _json_text(value: object) -> str:

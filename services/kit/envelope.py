@@ -9,17 +9,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from services.kit.ids import named_uuid
+from services.kit.ids import named_uuid, read_uuid
 from services.kit.trace import child_of, valid_traceparent
 from services.kit.values import Cause, Heard
 
 T = TypeVar("T")
-Headers = Mapping[str, bytes]
+Headers = Mapping[str, bytes | None]
 
 EVENT_TYPE = re.compile(r"^[a-z]+\.[A-Z][A-Za-z]+\.v[1-9][0-9]*$")
 EVENT_TYPE_BYTES = re.compile(EVENT_TYPE.pattern.encode())
@@ -52,21 +53,26 @@ def headers_of(
     *, id: UUID, type: str, source: str, subject: str, time: datetime, version: int, cause: Cause, traceparent: str
 ) -> list[tuple[str, bytes]]:
     """The CloudEvents headers of one event in binary mode, in a fixed order."""
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": str(id),
-        "ce_type": type,
-        "ce_source": source,
-        "ce_subject": subject,
-        "ce_time": time.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "ce_dataschema": f"urn:kept:{type}",
-        "ce_aggregateversion": str(version),
-        "ce_correlationid": str(cause.correlation_id),
-        "ce_causationid": str(cause.id),
-        "ce_traceparent": traceparent,
-        "content-type": "application/json",
-    }
-    return [(name, value.encode()) for name, value in attributes.items()]
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", str(id).encode()),
+        ("ce_type", type.encode()),
+        ("ce_source", source.encode()),
+        ("ce_subject", subject.encode()),
+        ("ce_time", _rfc3339(time)),
+        ("ce_dataschema", f"urn:kept:{type}".encode()),
+        ("ce_aggregateversion", b"%d" % version),
+        ("ce_correlationid", str(cause.correlation_id).encode()),
+        ("ce_causationid", str(cause.id).encode()),
+        ("ce_traceparent", traceparent.encode()),
+        ("content-type", b"application/json"),
+    ]
+
+
+@lru_cache(maxsize=64)
+def _rfc3339(time: datetime) -> bytes:
+    """Kept, because all that one transaction says happened at the same instant."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
 
 
 def encode_data(data: object) -> bytes:
@@ -80,24 +86,23 @@ class Reader:
     def __init__(self, hears: Hears) -> None:
         self._reads = {name: how if isinstance(how, Reads) else Reads(how, _as_it_stands) for name, how in hears.items()}
         self._decoders = {name: msgspec.json.Decoder(how.wire) for name, how in self._reads.items()}
-        self._heard_names = frozenset(name.encode() for name in self._reads)
+        self._names = {name.encode(): name for name in self._reads}
 
     def passes_over(self, headers: Headers) -> bool:
         """Whether the message is surely an event of a type that is not heard here: known without reading its value."""
-        name = headers.get("ce_type", b"")
-        return name not in self._heard_names and EVENT_TYPE_BYTES.match(name) is not None and not _is_structured(headers)
+        name = headers.get("ce_type") or b""
+        return name not in self._names and EVENT_TYPE_BYTES.match(name) is not None and not _is_structured(headers)
 
     def read(self, headers: Headers, value: bytes | None) -> Heard[Any] | None:
         """The event, or None when its type is not heard here. Raises BadData."""
         if _is_structured(headers):
             headers, value = _unfold(value)
-        name = _text(headers, "ce_type")
-        how = self._reads.get(name)
-        if how is None:
-            if not EVENT_TYPE.match(name):
+        name = self._names.get(headers.get("ce_type") or b"")
+        if name is None:
+            if not EVENT_TYPE.match(_text(headers, "ce_type")):
                 raise BadData("the attribute ce_type is not a type of the form owner.EventName.v1")
             return None
-        return _heard(name, headers, self._data(name, how, value, headers))
+        return _heard(name, headers, self._data(name, self._reads[name], value, headers))
 
     def _data(self, name: str, how: Reads[T], value: bytes | None, headers: Headers) -> T:
         try:
@@ -150,10 +155,10 @@ def _strings(value: Any) -> Iterable[str]:
 def _heard(name: str, headers: Headers, data: T) -> Heard[T]:
     id = _event_id(headers)
     correlation = headers.get("ce_correlationid")
-    trace = headers.get("ce_traceparent", b"").decode("ascii", "replace")
+    trace = (headers.get("ce_traceparent") or b"").decode("ascii", "replace")
     cause = Cause(id, _uuid(correlation, "ce_correlationid") if correlation else id, trace if valid_traceparent(trace) else child_of(None))
     try:
-        version = int(headers.get("ce_aggregateversion", b"0"))
+        version = int(headers.get("ce_aggregateversion") or b"0")
     except ValueError:
         version = -1
     if not 0 <= version <= _LARGEST_VERSION:
@@ -162,7 +167,7 @@ def _heard(name: str, headers: Headers, data: T) -> Heard[T]:
 
 
 def _is_structured(headers: Headers) -> bool:
-    return headers.get("content-type", b"").startswith(_STRUCTURED)
+    return (headers.get("content-type") or b"").startswith(_STRUCTURED)
 
 
 def event_id(headers: Headers) -> UUID | None:
@@ -178,7 +183,7 @@ def _event_id(headers: Headers) -> UUID:
     if not text or len(text) > 255:
         raise BadData("the attribute ce_id has no text of 1 to 255 characters")
     try:
-        return UUID(text)
+        return read_uuid(text)
     except ValueError:
         return named_uuid(_text(headers, "ce_source"), text)
 
@@ -196,7 +201,7 @@ def _instant(headers: Headers) -> datetime:
 
 def _uuid(value: bytes, name: str) -> UUID:
     try:
-        return UUID(value.decode("ascii"))
+        return read_uuid(value.decode("ascii"))
     except ValueError:
         raise BadData(f"the attribute {name} is not a UUID") from None
 

@@ -53,8 +53,7 @@ class SqlJournal:
             fresh = await self._enter(work.connection, batch)
             events = [(item, heard) for item, heard in batch.events if heard.id in fresh]
             if events:
-                items = {heard.id: item for item, heard in events}
-                work.letters = lambda id: _letter(items[id], Outcome.REFUSED, "", "", id)
+                work.letters = lambda id: _letter(next(item for item, heard in events if heard.id == id), Outcome.REFUSED, "", "", id)
                 await self._handle(work, [heard for _, heard in events])
             refused = await self._refuse(work, events) if work.refused else []
             aside = await self._not_applied(work.connection, batch)
@@ -97,7 +96,7 @@ async def bury_late(connection: "asyncpg.Connection[asyncpg.Record]", letters: S
 
 
 def _letter(item: Item, outcome: Outcome, reason: str, detail: str, event_id: Any) -> DeadLetter:
-    message, type = item.message, item.headers.get("ce_type", b"").decode("utf-8", "replace")
+    message, type = item.message, (item.headers.get("ce_type") or b"").decode("utf-8", "replace")
     return DeadLetter(
         topic=item.topic,
         partition=message.partition,

@@ -32,7 +32,7 @@ class Item:
 
     message: Message
     topic: str
-    headers: dict[str, bytes]
+    headers: dict[str, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,12 @@ def spans_of(items: Sequence[Item]) -> tuple[Span, ...]:
     """One span per partition, from its first offset in these items to its last."""
     bounds: dict[tuple[str, int], list[int]] = {}
     for item in items:
-        message = item.message
-        found = bounds.setdefault((item.topic, message.partition), [message.offset, message.offset])
-        found[1] = message.offset
+        place, offset = (item.topic, item.message.partition), item.message.offset
+        found = bounds.get(place)
+        if found is None:
+            bounds[place] = [offset, offset]
+        else:
+            found[1] = offset
     return tuple(Span(topic, partition, first, last) for (topic, partition), (first, last) in bounds.items())
 
 
