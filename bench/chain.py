@@ -77,7 +77,9 @@ def _orders() -> Iterator[dict[str, Any]]:
 
 
 async def _pace(house: House, shop: Storefront, orders: Iterator[dict[str, Any]], per_second: int, seconds: int) -> Latency:
-    count, sent, ready = per_second * seconds, {}, {}
+    count = per_second * seconds
+    sent: dict[str, float] = {}
+    ready: dict[str, float] = {}
     consumer = AIOKafkaConsumer("fulfilment.work.v1", bootstrap_servers=house.stack["kafka"], auto_offset_reset="latest", fetch_max_wait_ms=50)
     await consumer.start()
     await consumer.seek_to_end()
@@ -89,7 +91,7 @@ async def _pace(house: House, shop: Storefront, orders: Iterator[dict[str, Any]]
         sent[order["order_id"]] = time.perf_counter()
         await shop.say_order(order)
     deadline = time.perf_counter() + 60
-    while len(ready) < count and time.perf_counter() < deadline:
+    while len(ready) < count and time.perf_counter() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     watching.cancel()
     await consumer.stop()

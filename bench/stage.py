@@ -1,4 +1,4 @@
-"""One consuming stage, ours beside raw aiokafka + asyncpg, FastStream and stock Faust: the same topic, tables and statement, in interleaved rounds."""
+"""One consuming stage, ours beside raw aiokafka + asyncpg, FastStream and stock Faust: the same topic, tables and rows, in interleaved rounds."""
 
 import asyncio
 import json
@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bench.tables import TABLE
+from services.kit.database import decode_headers
 from services.kit.envelope import headers_of
 from services.kit.ids import uuid7
 from services.kit.migrations import KIT_TABLES
@@ -28,6 +29,9 @@ CONTENDERS = {
     "FastStream, batches": ["bench.contenders.faststream_batch"],
     "stock Faust, take": ["bench.contenders.stock_faust"],
 }
+
+HEADERS = [f"ce_{name}" for name in ("specversion", "id", "type", "source", "subject", "time", "dataschema", "aggregateversion")]
+HEADERS += ["ce_correlationid", "ce_causationid", "ce_traceparent", "content-type"]
 
 
 async def fill(bootstrap: str, topic: str, events: int) -> None:
@@ -63,6 +67,21 @@ async def empty_tables(database: str) -> None:
     await connection.close()
 
 
+async def verify_tables(database: str, events: int) -> None:
+    """Raises AssertionError unless the rows are those that every contender has to write."""
+    connection = await asyncpg.connect(database, server_settings={"search_path": "bench"})
+    wanted = {"inbox": events, "states": events, "outbox": events, "dead_letters": 0, "attempts": 0}
+    counts = {table: await connection.fetchval(f"select count(*) from {table}") for table in wanted}
+    said = await connection.fetchrow("select * from outbox order by random() limit 1")
+    state = await connection.fetchrow("select * from states where id = $1::uuid", said["key"].decode())
+    await connection.close()
+    assert counts == wanted, counts
+    headers = decode_headers(said["headers"])
+    assert [name for name, _ in headers] == HEADERS, headers
+    assert dict(headers)["ce_subject"] == said["key"], headers
+    assert json.loads(said["payload"]) == {"order_id": str(state["id"]), "total_minor": state["total_minor"]}, said
+
+
 def contend(arguments: list[str], bootstrap: str, database: str, topic: str, events: int) -> dict[str, Any]:
     """One contender's figures of one round."""
     told = {
@@ -89,6 +108,7 @@ def measure(bootstrap: str, database: str, *, events: int, rounds: int) -> list[
         for name in list(CONTENDERS) if number % 2 == 0 else list(reversed(CONTENDERS)):
             asyncio.run(empty_tables(database))
             results[name].append(contend(CONTENDERS[name], bootstrap, database, topic, events))
+            asyncio.run(verify_tables(database, events))
             print(f"  round {number + 1}: {name}: {results[name][-1]['per_second']:,}/s", flush=True)
     return [
         {

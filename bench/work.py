@@ -1,9 +1,14 @@
-"""The work that every contender of the stage bench does for one event: decode, inbox, state, outbox, commit. The same tables, the same statement."""
+"""The work that every contender of the stage bench does for one event: decode, inbox, state, outbox, commit: the same rows in the same tables.
+
+Our peers use one statement and plain code for it (`columns`), as a competent user of asyncpg would; ours goes through the kit.
+"""
 
 import os
+import random
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,15 +23,15 @@ FETCH_BYTES = 1 << 20
 
 STATEMENT = """
 with given as (
-  select * from unnest($1::date[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::uuid[], $8::bytea[])
-  as given (day, event_id, id, customer_id, total_minor, lines, said_id, payload)
+  select * from unnest($1::date[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::uuid[], $8::bytea[], $9::bytea[])
+  as given (day, event_id, id, customer_id, total_minor, lines, said_id, payload, headers)
 ), fresh as (
   insert into inbox select day, event_id from given on conflict do nothing returning event_id
 ), state as (
   insert into states select id, customer_id, total_minor, lines::jsonb from given join fresh using (event_id)
 )
 insert into outbox (event_id, topic, key, type, payload, headers)
-select said_id, 'bench.said.v1', convert_to(id::text, 'UTF8'), 'bench.StockWanted.v1', payload, '' from given join fresh using (event_id)"""
+select said_id, 'bench.said.v1', convert_to(id::text, 'UTF8'), 'bench.StockWanted.v1', payload, headers from given join fresh using (event_id)"""
 
 
 class Line(msgspec.Struct):
@@ -47,27 +52,44 @@ class Wanted(msgspec.Struct):
     total_minor: int
 
 
+pack = msgspec.msgpack.Encoder().encode
 decode = msgspec.json.Decoder(Placed).decode
 encode = msgspec.json.Encoder().encode
 
 
-def columns(events: Sequence[tuple[UUID, Placed]]) -> list[list[Any]]:
-    """The statement's arguments for a batch of (event id, event)."""
-    rows = [
-        (day_of(id), id, e.order_id, e.customer_id, e.total_minor, encode(e.lines).decode(), uuid7(), encode(Wanted(e.order_id, e.total_minor)))
-        for id, e in events
-    ]
+def columns(messages: Sequence[Any]) -> list[list[Any]]:
+    """The statement's arguments for a batch of Kafka messages: what `bench.contenders.kept` writes, by plain code."""
+    rows, now = [], datetime.now(UTC).isoformat().replace("+00:00", "Z").encode()
+    for message in messages:
+        heard, event, said = dict(message.headers), decode(message.value), uuid7()
+        id = UUID(heard["ce_id"].decode())
+        lines, payload = encode(event.lines).decode(), encode(Wanted(event.order_id, event.total_minor))
+        headers = pack(said_headers(heard, str(event.order_id), str(said), now))
+        rows.append((day_of(id), id, event.order_id, event.customer_id, event.total_minor, lines, said, payload, headers))
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def said_headers(heard: dict[str, bytes], subject: str, id: str, now: bytes) -> list[tuple[str, bytes]]:
+    """The twelve CloudEvents headers of what is said because of an event with these."""
+    trace = heard["ce_traceparent"].decode().split("-")[1]
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", id.encode()),
+        ("ce_type", b"bench.StockWanted.v1"),
+        ("ce_source", b"/kept/bench"),
+        ("ce_subject", subject.encode()),
+        ("ce_time", now),
+        ("ce_dataschema", b"urn:kept:bench.StockWanted.v1"),
+        ("ce_aggregateversion", b"1"),
+        ("ce_correlationid", heard["ce_correlationid"]),
+        ("ce_causationid", heard["ce_id"]),
+        ("ce_traceparent", f"00-{trace}-{random.getrandbits(64):016x}-01".encode()),
+        ("content-type", b"application/json"),
+    ]
 
 
 async def connect() -> "asyncpg.Connection[asyncpg.Record]":
     return await asyncpg.connect(DSN, server_settings={"search_path": "bench"})
-
-
-def event_id(headers: Any) -> UUID:
-    """The CloudEvents id among Kafka headers, given as pairs or as a dict."""
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    return UUID(next(value for name, value in pairs if name == "ce_id").decode())
 
 
 class Meter:
@@ -90,5 +112,4 @@ class Meter:
         assert self._started
         seconds, cpu = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
         result = {"events": self.done, "per_second": round(self.done / seconds), "cpu_us_per_event": round(cpu / self.done * 1e6, 1)}
-        sys.__stdout__.write(msgspec.json.encode(result).decode() + "\n")
-        sys.__stdout__.flush()
+        print(msgspec.json.encode(result).decode(), file=sys.__stdout__, flush=True)

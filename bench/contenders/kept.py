@@ -17,9 +17,10 @@ from services.kit.group import Group
 from services.kit.inbox import SqlJournal
 from services.kit.raw_driver import RawDriver
 from services.kit.values import Heard
+from services.kit.worker import collect_seldom
 
 INSERT = "insert into states select a, b, c, d::jsonb from unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) as t (a, b, c, d)"
-DRIVERS = {"faust": FaustDriver, "raw": RawDriver}
+DRIVERS: dict[str, type[FaustDriver] | type[RawDriver]] = {"faust": FaustDriver, "raw": RawDriver}
 
 
 async def handle(work: Transaction, events: Sequence[Heard[Placed]]) -> None:
@@ -47,6 +48,7 @@ async def main(kind: str) -> None:
 
     loop.take = metered  # type: ignore[method-assign]  # counted from outside, like the others
     driver = DRIVERS[kind](loop, Group(BOOTSTRAP, GROUP, "0", (TOPIC,)))
+    collect_seldom()
     await driver.start()
     await done.wait()
     meter.report()

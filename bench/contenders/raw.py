@@ -5,7 +5,7 @@ import time
 import uvloop
 from aiokafka import AIOKafkaConsumer
 
-from bench.work import BATCH, BOOTSTRAP, FETCH_BYTES, GROUP, STATEMENT, TOPIC, Meter, columns, connect, decode, event_id
+from bench.work import BATCH, BOOTSTRAP, FETCH_BYTES, GROUP, STATEMENT, TOPIC, Meter, columns, connect
 
 
 async def main() -> None:
@@ -21,7 +21,7 @@ async def main() -> None:
         if not messages:
             continue
         meter.start()
-        rows = columns([(event_id(message.headers), decode(message.value)) for message in messages])
+        rows = columns(messages)
         async with connection.transaction():
             await statement.fetch(*rows)
         if time.monotonic() - committed > 1:

@@ -7,7 +7,7 @@ import mode.loop
 
 mode.loop.use("uvloop")
 
-from bench.work import BATCH, BOOTSTRAP, GROUP, STATEMENT, TOPIC, Meter, columns, connect, decode, event_id  # noqa: E402  # the loop comes first
+from bench.work import BATCH, BOOTSTRAP, GROUP, STATEMENT, TOPIC, Meter, columns, connect  # noqa: E402  # the loop comes first
 
 app = faust.App(
     GROUP, broker=f"kafka://{BOOTSTRAP}", store="memory://", topic_disable_leader=True, topic_allow_declare=False, stream_buffer_maxsize=16384,
@@ -23,7 +23,7 @@ async def consume(stream):  # type: ignore[no-untyped-def]  # Faust's own style
     statement = await connection.prepare(STATEMENT)
     async for events in stream.take_events(BATCH, within=0.02):
         meter.start()
-        rows = columns([(event_id(event.message.headers), decode(event.value)) for event in events])
+        rows = columns([event.message for event in events])
         async with connection.transaction():
             await statement.fetch(*rows)
         if meter.add(len(events)):
