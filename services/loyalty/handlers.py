@@ -43,6 +43,7 @@ def _needs(batch: Sequence[Heard[Any]]) -> Needs:
         order_ids=frozenset(thing.order_id for thing in things if not isinstance(thing, Item | CarrierService)),
         customer_ids=frozenset(thing.customer_id for thing in things if isinstance(thing, Order)),
         released=[thing for thing in things if isinstance(thing, Released)],
+        skus=frozenset(sku for thing in things if isinstance(thing, Order) for sku in thing.skus),
         zones=frozenset(thing.zone for thing in things if isinstance(thing, CarrierService)),
     )
 

@@ -14,11 +14,13 @@ from services.loyalty.history.domain import Customer, Order
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a batch is about. `order_ids` and `customer_ids` are locked; `released` asks for items, services and today's budgets as well."""
+    """What a batch is about. `order_ids` and `customer_ids` are locked; `released` asks for items, services and today's budgets as well: the items of
+    the released orders that are stored, and `skus`, those of the orders that the batch itself brings."""
 
     order_ids: frozenset[UUID]
     customer_ids: frozenset[UUID]
     released: Sequence[Released]
+    skus: frozenset[str]
     zones: frozenset[str]
     """Zones of services that the batch itself brings."""
 

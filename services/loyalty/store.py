@@ -84,7 +84,8 @@ class PostgresStore:
         return state
 
     async def _load_views(self, needs: Needs, state: State) -> None:
-        skus = {sku for released in needs.released if released.order_id in state.orders for sku in state.orders[released.order_id].skus}
+        stored = (state.orders[released.order_id] for released in needs.released if released.order_id in state.orders)
+        skus = needs.skus.union(*(order.skus for order in stored))
         state.may_fly = dict(await self._sql.fetch(_ITEMS, sorted(skus)))
         services = await self._sql.fetch(_SERVICES, sorted({released.journey.site for released in needs.released}))
         destinations = {released.journey.destination for released in needs.released}

@@ -47,6 +47,14 @@ async def test_an_order_is_wanted_granted_and_withdrawn_and_every_step_is_said_o
     assert [name for name, _ in await loyalty.said()] == ["UpgradeWanted", "UpgradeGranted", "UpgradeWithdrawn"]
 
 
+async def test_an_order_placed_and_released_in_one_batch_is_looked_at_like_any_other(loyalty: Loyalty) -> None:
+    """Its items are known to the view alone: neither the order nor they are of an earlier batch's orders."""
+    customer = CUSTOMERS[0]
+    await loyalty.hear(*VIEWS, *history(customer))
+    await loyalty.hear(heard(order(customer, customer=customer), 1), heard(released(customer), 2))
+    assert [(name, data.get("reason")) for name, data in await loyalty.said()] == [("UpgradeWanted", None)]
+
+
 async def test_a_refused_place_gives_back_money_and_turn(loyalty: Loyalty) -> None:
     customer = CUSTOMERS[0]
     await prepare(loyalty, customer)

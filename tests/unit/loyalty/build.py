@@ -62,7 +62,7 @@ def heard(data: Any, version: int = 1, number: int = 0) -> Heard[Any]:
 
 
 class FakeStore:
-    """One store for all batches of a test; what it loads are copies, so that only `record` changes it."""
+    """One store for all batches of a test; what it loads are copies, and only what was asked for, so that only `record` changes it."""
 
     def __init__(self, rules: Rules = RULES, *, now: datetime = NOW) -> None:
         self.now, self.rules = now, rules
@@ -86,9 +86,17 @@ class FakeStore:
             {id: self.customers.get(id, Customer(id)) for id in known},
             {id: self.upgrades[id] for id in needs.order_ids if id in self.upgrades},
             budgets,
-            dict(self.may_fly),
-            dict(self.services),
+            *self._views(needs, orders),
         )
+
+    def _views(self, needs: Needs, orders: dict[UUID, Order]) -> tuple[dict[str, bool], dict[str, CarrierService]]:
+        """As the real store: the items that were asked for or stand on stored orders, the services of the sites that orders leave from."""
+        if not needs.released:
+            return {}, {}
+        skus = needs.skus.union(*(orders[released.order_id].skus for released in needs.released if released.order_id in orders))
+        sites = {released.journey.site for released in needs.released}
+        services = {name: service for name, service in self.services.items() if service.site in sites}
+        return {sku: may for sku, may in self.may_fly.items() if sku in skus}, services
 
     async def record(self, state: State) -> None:
         self.orders |= state.orders
