@@ -38,7 +38,8 @@ async def on_events(batch: Sequence[Heard[Any]], store: Store) -> None:
     if not concerned:
         return
     upgrades = {heard.data.upgrade_id for heard in concerned if getattr(heard.data, "upgrade_id", None) is not None}
-    book = await store.open_book({heard.data.order_id for heard in concerned}, upgrades)
+    skus = {line.sku for heard in concerned if isinstance(heard.data, OrderPlaced) for line in heard.data.lines}
+    book = await store.open_book({heard.data.order_id for heard in concerned}, upgrades, skus)
     for heard in concerned:
         _FOLDS[type(heard.data)](heard, book, store)
     await _settle_places(book, store)
@@ -224,7 +225,7 @@ def _settle(slot: Slot, departure: Departure | SlotRefusal, book: Book, store: S
 
 def _departure_of(slot: Slot, book: Book, store: Store) -> Departure | SlotRefusal:
     shipment, service = book.shipments[slot.order_id], book.services.get(slot.carrier_service)
-    return departure_for(slot, shipment, service, slot.order_id in book.grounded, store.now, store.rates)
+    return departure_for(slot, shipment, service, book.is_grounded(shipment), store.now, store.rates)
 
 
 def _places_of(slot: Slot, book: Book) -> int | None:

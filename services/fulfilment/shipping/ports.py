@@ -33,8 +33,8 @@ class Book:
     services: Mapping[str, CarrierService]
     shipments: dict[UUID, Shipment]
     slots: dict[UUID, Slot]
-    grounded: frozenset[UUID] = frozenset()
-    """Orders with an item that may not fly."""
+    may_fly: frozenset[str] = frozenset()
+    """SKUs of these orders that the catalogue lets fly; what it does not list stays on the ground."""
     places: dict[DepartureKey, Places] = field(default_factory=dict)
     aimed: set[UUID] = field(default_factory=set)
     """Orders released without a departure, for which one was found."""
@@ -43,6 +43,9 @@ class Book:
 
     def __post_init__(self) -> None:
         self.loaded_shipments, self.loaded_slots = dict(self.shipments), dict(self.slots)
+
+    def is_grounded(self, shipment: Shipment) -> bool:
+        return not self.may_fly.issuperset(shipment.skus)
 
     def slots_of(self, order_id: UUID) -> list[Slot]:
         return [slot for slot in self.slots.values() if slot.order_id == order_id]
@@ -74,8 +77,8 @@ class Store(Protocol):
     def rates(self) -> Rates:
         """How long work takes."""
 
-    async def open_book(self, order_ids: Collection[UUID], upgrade_ids: Collection[UUID]) -> Book:
-        """Shipments and slots of these orders and upgrades, locked in id order, with all carrier services."""
+    async def open_book(self, order_ids: Collection[UUID], upgrade_ids: Collection[UUID], skus: Collection[str] = ()) -> Book:
+        """Shipments and slots of these orders and upgrades, locked in id order, with all carrier services. `skus`: of orders not stored yet."""
 
     async def lock_places(self, book: Book, wanted: Mapping[DepartureKey, int | None]) -> None:
         """Put these departures into the book, locked in order; the values are the places that the schedule gives each."""

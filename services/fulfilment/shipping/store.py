@@ -29,7 +29,7 @@ _PROGRESS = """
 select p.order_id, bool_and(p.state in ('loaded', 'handed_over', 'delivered')) as loaded, bool_or(l.reference is not null) as labelled
 from parcels p left join labels l on l.parcel_id = p.parcel_id and l.state in ('wanted', 'bought', 'voiding')
 where p.order_id = any($1::uuid[]) group by p.order_id"""
-_GROUNDED = "select sku from items where sku = any($1::text[]) and not may_fly"
+_MAY_FLY = "select sku from items where sku = any($1::text[]) and may_fly"
 _OPEN_DEPARTURES = """
 insert into departures as d (carrier_service, departs_at, places) select * from unnest($1::text[], $2::timestamptz[], $3::int[])
 on conflict (carrier_service, departs_at) do nothing"""
@@ -101,7 +101,7 @@ class ShippingStore:
     def now(self) -> datetime:
         return self.work.now
 
-    async def open_book(self, order_ids: Collection[UUID], upgrade_ids: Collection[UUID]) -> Book:
+    async def open_book(self, order_ids: Collection[UUID], upgrade_ids: Collection[UUID], skus: Collection[str] = ()) -> Book:
         orders = sorted(order_ids)
         if upgrade_ids:  # an upgrade may move a pick task, and tasks are locked before all else
             await self.work.connection.fetch(_LOCK_TASKS, orders)
@@ -110,13 +110,9 @@ class ShippingStore:
         progress = {row["order_id"]: row for row in await self.work.connection.fetch(_PROGRESS, orders)} if rows else {}
         shipments = {row["order_id"]: _shipment(row, progress.get(row["order_id"])) for row in rows}
         services = await schedules.load(self.work)
-        grounded = await self._grounded(list(shipments.values())) if slots or upgrade_ids else frozenset[UUID]()
-        return Book(services, shipments, {row["upgrade_id"]: _slot(row) for row in slots}, grounded)
-
-    async def _grounded(self, orders: Sequence[Shipment]) -> frozenset[UUID]:
-        skus = sorted({sku for order in orders for sku in order.skus})
-        grounded = {row["sku"] for row in await self.work.connection.fetch(_GROUNDED, skus)}
-        return frozenset(order.order_id for order in orders if grounded.intersection(order.skus))
+        asked = {sku for order in shipments.values() for sku in order.skus}.union(skus) if slots or upgrade_ids else set[str]()
+        may_fly = frozenset(row["sku"] for row in await self.work.connection.fetch(_MAY_FLY, sorted(asked))) if asked else frozenset[str]()
+        return Book(services, shipments, {row["upgrade_id"]: _slot(row) for row in slots}, may_fly)
 
     async def lock_places(self, book: Book, wanted: Mapping[DepartureKey, int | None]) -> None:
         keys = sorted(wanted)

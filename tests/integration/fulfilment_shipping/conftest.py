@@ -180,6 +180,9 @@ class Shipping:
         return [(name, data) for name, data in told if not names or name in names]
 
 
+ITEM = """
+insert into items (sku, description, weight_grams, length_mm, width_mm, height_mm, may_fly, withdrawn, version)
+values ('85123A', '', 1, 1, 1, 1, true, false, 1)"""
 LANE = {
     "country": "US", "postcode_prefix": "402", "transit_days": 0, "deliver_by": "08:00", "delivers_on": [1, 2, 3, 4, 5, 6, 7],
     "destination_zone": "America/New_York", "label_minor": 412, "currency": "GBP",
@@ -208,6 +211,7 @@ async def shipping(database: Database, clock: FixedClock, carrier: FakeCarrier, 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://fulfilment") as client:
         made = Shipping(database, clock, client, token)
+        await made.rows(ITEM)
         for code in ("airline-overnight", "ground-standard"):
             assert (await made.plan(code)).status_code == 201
         yield made

@@ -3,13 +3,15 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from services.fulfilment.domain import OrderCancelled
 from services.fulfilment.shipping.agents import foresee_delays, refuse_waiting_wants
 from services.fulfilment.shipping.messages import Destination as Whither
 from services.fulfilment.shipping.messages import UpgradeGranted, UpgradeWanted
 from services.fulfilment.shipping.store import free_slots
 from tests.integration.fulfilment_shipping.conftest import Shipping
-from tests.unit.fulfilment_shipping.build import FLIGHT_AT, GROUND_BY, NOW, heard, uuid
+from tests.unit.fulfilment_shipping.build import FLIGHT_AT, GROUND_BY, NOW, heard, placed, released, uuid
 
 TASK = """
 insert into pick_tasks (task_id, order_id, site, state, placed_at, released_at, hand_over_by, work_seconds, rank_at, fence,
@@ -82,12 +84,22 @@ async def test_a_want_whose_order_does_not_come_is_refused_after_half_a_minute(s
 
 
 async def test_items_that_may_not_fly_are_read_from_the_catalogue(shipping: Shipping) -> None:
-    item = """insert into items (sku, description, weight_grams, length_mm, width_mm, height_mm, may_fly, withdrawn, version)
-    values ('85123A', '', 1, 1, 1, 1, false, false, 1)"""
-    await shipping.rows(item)
+    await shipping.rows("update items set may_fly = false")
     await shipping.release(1)
     await shipping.hear(heard(wanted(1)))
     assert [data["reason"] for _, data in await shipping.said("UpgradeSlotRefused")] == ["not-by-air"]
+
+
+@pytest.mark.parametrize("catalogue", ["update items set may_fly = false", "delete from items"])
+async def test_no_place_in_an_aircraft_for_what_may_not_fly_or_is_not_listed_when_all_comes_in_one_batch(shipping: Shipping, catalogue: str) -> None:
+    await shipping.rows(catalogue)
+    await shipping.hear(heard(placed(1), 1), heard(released(1), 2), heard(wanted(1)))
+    assert [data["reason"] for _, data in await shipping.said("UpgradeSlotRefused")] == ["not-by-air"]
+
+
+async def test_what_may_fly_gets_its_place_when_all_comes_in_one_batch(shipping: Shipping) -> None:
+    await shipping.hear(heard(placed(1), 1), heard(released(1), 2), heard(wanted(1)))
+    assert len(await shipping.said("UpgradeSlotReserved")) == 1
 
 
 async def test_delays_are_foreseen_once_for_each_hand_over_and_the_task_moves_on(shipping: Shipping) -> None:

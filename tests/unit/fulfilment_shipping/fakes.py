@@ -23,16 +23,16 @@ class FakeStore:
         self.slots: dict[UUID, Slot] = {}
         self.taken: dict[DepartureKey, int] = {}
         self.customers: dict[UUID, tuple[int, list[Mapping[str, Any]]]] = {}
-        self.grounded_skus: set[str] = set()
+        self.may_fly = {"85123A"}
         self.said: list[WorkEvent] = []
         self.moved: dict[UUID, datetime] = {}
         self.aside: list[str] = []
 
-    async def open_book(self, order_ids: Collection[UUID], upgrade_ids: Collection[UUID]) -> Book:
+    async def open_book(self, order_ids: Collection[UUID], upgrade_ids: Collection[UUID], skus: Collection[str] = ()) -> Book:
         shipments = {id: shipment for id, shipment in self.shipments.items() if id in order_ids}
         slots = {id: slot for id, slot in self.slots.items() if id in upgrade_ids or slot.order_id in order_ids}
-        grounded = frozenset(id for id, shipment in shipments.items() if self.grounded_skus.intersection(shipment.skus))
-        return Book(self.services, shipments, slots, grounded)
+        asked = {sku for shipment in shipments.values() for sku in shipment.skus}.union(skus)
+        return Book(self.services, shipments, slots, frozenset(asked & self.may_fly))
 
     async def lock_places(self, book: Book, wanted: Mapping[DepartureKey, int | None]) -> None:
         book.places.update({key: Places(limit, self.taken.get(key, 0)) for key, limit in wanted.items()})

@@ -131,7 +131,7 @@ async def test_no_place_is_had_where_the_upgrade_cannot_be_kept(reason: str, ser
 async def test_what_may_not_fly_gets_no_place_in_an_aircraft_and_one_on_the_road() -> None:
     for by_air, expected in ((True, ["not-by-air"]), (False, [])):
         store = FakeStore(service(by_air=by_air), ground())
-        store.grounded_skus = {"85123A"}
+        store.may_fly = set()
         await release(store, 1)
         await on_events([heard(wanted(1, 51))], store)
         assert refusals(store) == expected
