@@ -93,7 +93,7 @@ class Fold:
             self._keep(replace(task, hand_over_by=order.hand_over_by))
 
     def _on_cancel_requested(self, heard: Heard[CancelRequested]) -> None:
-        """Refused once the pick was claimed, for good; the same request always gets the same answer."""
+        """Refused once the pick was claimed, unless it came up short since; the same request always gets the same answer."""
         request, want = heard.data, self.books.wants.get(heard.data.order_id)
         if want is None:
             self.aside.set_aside(heard, "unknown-order", "A cancel came for an order that was never placed here.")
@@ -102,7 +102,7 @@ class Fold:
         decision = self.decided.get(key)
         if decision is None:
             task = self.tasks.get(request.order_id)
-            refused_in = task.state.value if task and task.first_claimed_at else None
+            refused_in = task.state.value if task and _in_hands(task) else None
             decision = self.decided[key] = CancelDecision(*key, refused_in)
             self.decisions.append(decision)
         if decision.refused_in is None:
@@ -114,7 +114,7 @@ class Fold:
     def _on_cancelled(self, heard: Heard[OrderCancelled]) -> None:
         """The order ended elsewhere: what is set apart for it is free, unless somebody has it in their hands."""
         task = self.tasks.get(heard.data.order_id)
-        if heard.data.order_id in self.books.wants and not (task and task.first_claimed_at):
+        if heard.data.order_id in self.books.wants and not (task and _in_hands(task)):
             self._let_go(heard, heard.data.order_id)
 
     def _let_go(self, heard: Heard[Any], order_id: UUID) -> None:
@@ -161,6 +161,11 @@ async def try_wants(orders: Iterable[UUID], stock: StockStore, floor: FloorStore
             floor.say(PickReleased(order_id, task.task_id, task.site, task.hand_over_by, floor.now), want.cause)
     await stock.record(books)
     await floor.save(revived)
+
+
+def _in_hands(task: Task) -> bool:
+    """Whether the pick began and goes on. A short one has stopped: its units count as on the shelf until all of them are picked."""
+    return task.first_claimed_at is not None and task.state is not TaskState.SHORT
 
 
 async def _load(

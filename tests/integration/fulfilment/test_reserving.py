@@ -115,6 +115,20 @@ async def test_the_same_cancel_is_answered_the_same_and_a_claimed_order_stays(sh
     assert (await shop.books("CUP"))["reserved"] == 1
 
 
+async def test_a_pick_that_came_up_short_can_be_cancelled_and_what_was_picked_is_on_the_books_again(shop: Fulfilment) -> None:
+    await shop.stock(("CUP", "A-1", 5), ("MUG", "B-1", 1))
+    await shop.order(1, ("CUP", 2), ("MUG", 1))
+    task = (await shop.claim()).json()
+    await shop.scan(task, "CUP", 2)
+    told = {"report_id": shop.id(), "fence": task["fence"], "line": 2, "found": 0, "reason": "not-found"}
+    assert (await shop.post(f"/v1/pick-tasks/{task['task_id']}/short", told)).json()["state"] == "short"
+    await shop.hear(cancel(1))
+    assert (await shop.names())[-1] == "CancelAccepted"
+    assert await shop.books("CUP") == {"on_hand": 5, "reserved": 0, "held": 0, "available": 5}
+    assert (await shop.books("MUG"))["reserved"] == 0
+    assert await shop.value("select state from pick_tasks") == "cancelled"
+
+
 async def test_a_cancel_of_an_order_never_placed_is_set_aside(shop: Fulfilment) -> None:
     assert set(await shop.hear(cancel(7))) == set(await shop.hear(released(8))) == {"unknown-order"}
 
