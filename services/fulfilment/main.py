@@ -1,10 +1,10 @@
 """Wires fulfilment's processes: `python -m services.fulfilment.main api|worker`."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from services.kit.processes import start
 from services.kit.settings import KitSettings
 
 if TYPE_CHECKING:
@@ -46,4 +46,4 @@ def run_worker(settings: KitSettings) -> None:
 
 
 if __name__ == "__main__":
-    {"api": run_api, "worker": run_worker}[sys.argv[1]](KitSettings())
+    start({"api": lambda: run_api(KitSettings()), "worker": lambda: run_worker(KitSettings())})

@@ -1,9 +1,10 @@
 """Wires the processes of orders: `python -m services.orders.main api|worker`. A worker imports no web framework and no ORM."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+from services.kit.processes import start
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -60,4 +61,4 @@ def run_worker() -> None:
 
 
 if __name__ == "__main__":
-    {"api": run_api, "worker": run_worker}[sys.argv[1]]()
+    start({"api": run_api, "worker": run_worker})

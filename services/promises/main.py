@@ -1,9 +1,9 @@
 """Wires the promises service's processes: `python -m services.promises.main api|worker`."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from services.kit.processes import start
 from services.promises.settings import Settings
 
 
@@ -34,4 +34,4 @@ def worker(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    {"api": api, "worker": worker}[sys.argv[1]](Settings())
+    start({"api": lambda: api(Settings()), "worker": lambda: worker(Settings())})

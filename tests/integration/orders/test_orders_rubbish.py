@@ -39,7 +39,6 @@ FIELDS: dict[str, dict[str, Any]] = {
     "a quantity as true": {"lines": [{**EXAMPLE["lines"][0], "quantity": True}]},
     "a quantity of 1.5": {"lines": [{**EXAMPLE["lines"][0], "quantity": 1.5}]},
     "line number 0": {"lines": [{**EXAMPLE["lines"][0], "line": 0}]},
-    "no lines": {"lines": []},
     "1001 lines": {"lines": [EXAMPLE["lines"][0]] * 1001},
     "lines as a map": {"lines": {"1": EXAMPLE["lines"][0]}},
     "an id that is none": {"order_id": "536365"},
@@ -63,6 +62,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 # What fits the shape and is no order: refused with its reasons.
 ORDERS: dict[str, dict[str, Any]] = {
+    "no lines": {"lines": [], "charges": [{"code": "M", "description": "", "amount_minor": 1925}]},
     "a negative quantity": {"lines": [{**EXAMPLE["lines"][0], "quantity": -6}]},
     "a quantity of 10^9": {"lines": [{**EXAMPLE["lines"][0], "quantity": 10**9}]},
     "a price of 10^30": {"lines": [{**EXAMPLE["lines"][0], "unit_price_minor": 10**30}]},
