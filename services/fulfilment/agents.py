@@ -37,10 +37,10 @@ async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
     """One batch in one transaction."""
     log = WorkLog(work)
     stock, floor = StockSql(work, log), FloorSql(work, log, fulfilment_settings().lease)
-    let_go = await handlers.on_events(batch, stock, floor, work, uuid7, fulfilment_settings().pace)
-    if let_go:
-        await free_slots(work, let_go)
-    await ship(batch, ShippingStore(work, log, shipping_settings().rates))
+    decided = await handlers.on_events(batch, stock, floor, work, uuid7, fulfilment_settings().pace)
+    if decided.cancelled:
+        await free_slots(work, decided.cancelled)
+    await ship([heard for heard in batch if heard.id not in decided.refused], ShippingStore(work, log, shipping_settings().rates))
     await log.flush()
 
 

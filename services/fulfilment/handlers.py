@@ -43,6 +43,8 @@ class Fold:
     items: list[tuple[ItemListed, int]] = field(default_factory=list)
     cancelled: list[UUID] = field(default_factory=list)
     decisions: list[CancelDecision] = field(default_factory=list)
+    refused: set[UUID] = field(default_factory=set)
+    """Events that were set aside: no part of fulfilment applies them."""
 
     def apply(self, heard: Heard[Any]) -> None:
         """One event. What is older than the last one heard of its order changes nothing."""
@@ -53,6 +55,8 @@ class Fold:
             if known and 0 < heard.version <= known.heard_version:
                 return
             self._apply(heard)
+            if heard.id in self.refused:
+                return  # a retry of the dead letter is not older than what was applied
             want = self.books.wants.get(heard.data.order_id)
             if want and heard.version > want.heard_version:
                 self.books.keep(replace(want, heard_version=heard.version))
@@ -72,9 +76,9 @@ class Fold:
         """A task at once, in the place that its slack gives it. A release that is repeated after a shortage may move the hand-over."""
         order, want = heard.data, self.books.wants.get(heard.data.order_id)
         if want is None:
-            self.aside.set_aside(heard, "unknown-order", "The order was released and never placed: send OrderPlaced first.")
+            self._refuse(heard, "unknown-order", "The order was released and never placed: send OrderPlaced first.")
         elif want.state is WantState.SHORT and order.order_id not in self.tasks:
-            self.aside.set_aside(heard, "not-reserved", "The order was released and its units are not set apart: release it after StockReserved.")
+            self._refuse(heard, "not-reserved", "The order was released and its units are not set apart: release it after StockReserved.")
         elif order.order_id in self.tasks:
             self._move(order)
         elif want.state is WantState.RESERVED:
@@ -96,7 +100,7 @@ class Fold:
         """Refused once the pick was claimed, unless it came up short since; the same request always gets the same answer."""
         request, want = heard.data, self.books.wants.get(heard.data.order_id)
         if want is None:
-            self.aside.set_aside(heard, "unknown-order", "A cancel came for an order that was never placed here.")
+            self._refuse(heard, "unknown-order", "A cancel came for an order that was never placed here.")
             return
         key = (request.order_id, request.request_id)
         decision = self.decided.get(key)
@@ -124,6 +128,10 @@ class Fold:
         if task and task.state is not TaskState.CANCELLED:
             self._keep(replace(task, state=TaskState.CANCELLED, hold=None))
 
+    def _refuse(self, heard: Heard[Any], reason: str, detail: str) -> None:
+        self.aside.set_aside(heard, reason, detail)
+        self.refused.add(heard.id)
+
     def _keep(self, task: Task) -> None:
         self.tasks[task.order_id] = task
         self.changed[task.order_id] = None
@@ -136,13 +144,13 @@ class Fold:
         await self.floor.record_decisions(self.decisions)
 
 
-async def on_events(batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore, aside: Aside, new_id: NewId, pace: Pace) -> list[UUID]:
-    """Decide and record a batch. Returns the orders that were let go, whose slots are to be freed."""
+async def on_events(batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore, aside: Aside, new_id: NewId, pace: Pace) -> Fold:
+    """Decide and record a batch. Returns what was decided: the orders `cancelled`, whose slots are to be freed, and the events `refused`."""
     fold = Fold(stock, floor, aside, new_id, pace, *await _load(batch, stock, floor))
     for heard in batch:
         fold.apply(heard)
     await fold.record()
-    return fold.cancelled
+    return fold
 
 
 async def try_wants(orders: Iterable[UUID], stock: StockStore, floor: FloorStore, pace: Pace) -> None:

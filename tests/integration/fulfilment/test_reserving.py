@@ -129,6 +129,17 @@ async def test_a_pick_that_came_up_short_can_be_cancelled_and_what_was_picked_is
     assert await shop.value("select state from pick_tasks") == "cancelled"
 
 
+async def test_a_release_that_was_refused_changes_no_part_and_can_be_retried_once_stock_came(shop: Fulfilment) -> None:
+    await shop.hear(placed(1))
+    assert await shop.hear(released(1)) == ["not-reserved"]
+    assert await shop.value("select state from shipments") == "placed"
+    await shop.stock(("CUP", "A-1", 1))
+    await shop.try_wants()
+    assert await shop.hear(released(1)) == []
+    assert await shop.value("select state from shipments") == "released"
+    assert (await shop.claim()).status_code == 200
+
+
 async def test_a_cancel_of_an_order_never_placed_is_set_aside(shop: Fulfilment) -> None:
     assert set(await shop.hear(cancel(7))) == set(await shop.hear(released(8))) == {"unknown-order"}
 
