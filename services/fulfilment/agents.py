@@ -19,6 +19,7 @@ from typing import Any
 from services.fulfilment import handlers, messages
 from services.fulfilment.floor.projections import measure_queues
 from services.fulfilment.floor.store import FloorSql
+from services.fulfilment.holds import note
 from services.fulfilment.settings import fulfilment_settings
 from services.fulfilment.shipping import agents as shipping
 from services.fulfilment.shipping.handlers import on_events as ship
@@ -38,6 +39,7 @@ async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
     log = WorkLog(work)
     stock, floor = StockSql(work, log), FloorSql(work, log, fulfilment_settings().lease)
     decided = await handlers.on_events(batch, stock, floor, work, uuid7, fulfilment_settings().pace)
+    await note(work, batch)
     if decided.cancelled:
         await free_slots(work, decided.cancelled)
     await ship([heard for heard in batch if heard.id not in decided.refused], ShippingStore(work, log, shipping_settings().rates))

@@ -13,6 +13,7 @@ from services.fulfilment.floor.domain.events import CancelAccepted, CancelReject
 from services.fulfilment.floor.domain.task import WITHOUT_PROMISE, Pace, Task, TaskState, revive, walk
 from services.fulfilment.floor.handlers import spots
 from services.fulfilment.floor.ports import CancelDecision, FloorStore
+from services.fulfilment.shipping.messages import OrderHeld
 from services.fulfilment.stock.domain import Place, WantState
 from services.fulfilment.stock.handlers import place, release, retry
 from services.fulfilment.stock.ports import Books, StockStore
@@ -185,7 +186,8 @@ async def _load(
     released = [heard.data.order_id for heard in batch if isinstance(heard.data, OrderReleased)]
     orders = {event.order_id for event in (*placed, *ending)}
     places: set[Place] = {(order.site, line.sku) for order in placed for line in order.lines}
-    tasks = await floor.of_orders({*orders, *released})
+    held = [heard.data.order_id for heard in batch if isinstance(heard.data, OrderHeld)]
+    tasks = await floor.of_orders({*orders, *released, *held})
     books = await stock.open(orders, places, read=released)
     requests = [event.request_id for event in ending if isinstance(event, CancelRequested)]
     return books, tasks, await floor.decided(requests)

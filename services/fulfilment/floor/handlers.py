@@ -198,6 +198,8 @@ async def _repeated(store: FloorStore, who: Who, claim_id: UUID) -> Task | None:
 
 
 async def _take(store: FloorStore, task: Task, who: Who, claim_id: UUID, request: Cause) -> Task:
+    if task.hold is None or task.hold.by != who.subject:
+        await store.refuse_held(task.order_id)
     taken = claiming.claim(task, who.subject, store.now)
     await store.save([taken])
     await store.record_claim(claim_id, taken)

@@ -124,6 +124,9 @@ class FloorStore(Says, Protocol):
     async def next_free(self, site: str) -> Task | None:
         """The task with the least slack that nobody holds or whose lease ran out, locked; tasks that another transaction has are passed over."""
 
+    async def refuse_held(self, order_id: UUID) -> None:
+        """Raises OrderStopped while a hold stands on the order."""
+
     async def claimed(self, claim_id: UUID) -> tuple[UUID, str, int] | None:
         """Task, picker and fence of a claim that was made."""
 

@@ -9,6 +9,7 @@ from services.fulfilment.domain import WorkEvent
 from services.fulfilment.floor.domain.task import Item, PickLine, Task
 from services.fulfilment.floor.ports import CancelDecision, Catalogue, Recorded, ShortReport, Verdict, Who
 from services.fulfilment.floor.tables import TASKS, task_of
+from services.fulfilment.holds import refuse_held
 from services.fulfilment.work import WorkLog
 from services.kit.database import Transaction
 from services.kit.values import Cause, NotFound
@@ -16,9 +17,12 @@ from services.kit.values import Cause, NotFound
 _OF_ORDERS = TASKS + "where order_id = any($1::uuid[]) order by order_id for update"
 _BY_ID = TASKS + "where task_id = $1 for update"
 _HELD_BY = TASKS + "where claimed_by = $1 for update"
+_UNHELD = "not exists (select 1 from order_holds where order_holds.order_id = pick_tasks.order_id)"
 _NEXT = (
     TASKS
-    + """where site = $1 and state in ('ready', 'claimed', 'picked') and (claimed_by is null or lease_until <= clock_timestamp())
+    + """where site = $1 and state in ('ready', 'claimed', 'picked') and (claimed_by is null or lease_until <= clock_timestamp()) and """
+    + _UNHELD
+    + """
 order by rank_at, placed_at, task_id limit 1 for update skip locked"""
 )
 
@@ -111,6 +115,10 @@ class FloorSql:
     async def next_free(self, site: str) -> Task | None:
         """The task with the least slack that can be taken, locked."""
         return next(iter(await self._tasks(await self._connection.fetch(_NEXT, site))), None)
+
+    async def refuse_held(self, order_id: UUID) -> None:
+        """Raises OrderStopped while a hold stands on the order."""
+        await refuse_held(self._work, order_id)
 
     async def _tasks(self, rows: Sequence[Any]) -> list[Task]:
         if not rows:

@@ -26,7 +26,9 @@ class OrderHeld:
     """orders: work stops."""
 
     order_id: UUID
+    hold_id: UUID
     reason: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class HoldLifted:
     """orders: work goes on."""
 
     order_id: UUID
+    hold_id: UUID
     reason: str
 
 

@@ -112,6 +112,9 @@ class FakeFloor(Said):
         free = [task for task in self.tasks.values() if task.state in open_states and not (task.hold and task.hold.live) and task.site == site]
         return min(free, key=lambda task: (task.rank_at, task.placed_at, task.task_id), default=None)
 
+    async def refuse_held(self, order_id: UUID) -> None:
+        return None
+
     async def claimed(self, claim_id: UUID) -> tuple[UUID, str, int] | None:
         return self.claims.get(claim_id)
 

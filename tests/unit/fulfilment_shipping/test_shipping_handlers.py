@@ -223,10 +223,10 @@ async def test_a_delay_is_told_once_with_the_next_departure_that_can_be_made() -
 async def test_a_delay_while_stock_is_short_says_so() -> None:
     store = FakeStore()
     await release(store, 1)
-    await on_events([heard(OrderHeld(uuid(1), "stock"), 3)], store)
+    await on_events([heard(OrderHeld(uuid(1), uuid(9), "stock", "fulfilment"), 3)], store)
     store.now = GROUND_BY
     await on_late([uuid(1)], store)
-    await on_events([heard(HoldLifted(uuid(1), "stock"), 4)], store)
+    await on_events([heard(HoldLifted(uuid(1), uuid(9), "stock"), 4)], store)
     store.now = GROUND_BY + DAY
     await on_late([uuid(1)], store)
     assert [said.cause for said in store.said if isinstance(said, DelayForeseen)] == ["stock", "queue"]

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.holds import refuse_held
 from services.fulfilment.shipping.dock.domain import (
     ListState,
     LoadList,
@@ -88,6 +89,7 @@ class Dock:
         """The parcel stands in this lane. May run twice, and move it to another lane."""
         parcel, label = await self._parcel(parcel_id)
         refuse_stage(parcel, label)
+        await refuse_held(self.work, parcel.order_id)
         await self.work.connection.execute(_STAGE, parcel_id, lane)
         return await self._reread(parcel_id)
 
@@ -107,6 +109,7 @@ class Dock:
         if not await self._first(scan, parcel.parcel_id, "load"):
             return parcel
         refuse_load(load_list, parcel, label)
+        await refuse_held(self.work, parcel.order_id)
         await self.work.connection.execute(_LOAD, parcel.parcel_id, load_list.load_list_id)
         return await self._reread(parcel.parcel_id)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.holds import refuse_held
 from services.fulfilment.shipping.domain import Rates, Shipment
 from services.fulfilment.shipping.labels.domain import (
     Address,
@@ -70,9 +71,11 @@ class Labels:
             if label is not None:
                 refuse_relabel(parcel, label)
                 return label, False
+            await refuse_held(work, parcel.order_id)
             service, _ = carrier_service_of(shipment, services)
             await _address(work, shipment)
-            row = (str(parcel_id), parcel_id, service.carrier, service.code, by, work.now, cause.id, cause.correlation_id, cause.traceparent)
+            story = shipment.cause if shipment else cause
+            row = (str(parcel_id), parcel_id, service.carrier, service.code, by, work.now, cause.id, story.correlation_id, story.traceparent)
             return label_of(await work.connection.fetchrow(_WANT, *row)), True
 
     async def request_of(self, reference: str) -> LabelRequest:
