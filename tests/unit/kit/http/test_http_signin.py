@@ -75,7 +75,7 @@ async def test_without_a_token_the_answer_says_how_to_sign_in(client: httpx.Asyn
         {"headers": {"crit": ["b64"], "b64": True}},
         {"key": Ed25519PrivateKey.generate()},
     ],
-    ids=str,
+    ids=lambda changes: next(iter(changes)),
 )
 async def test_a_token_that_is_not_for_us_now_is_refused(client: httpx.AsyncClient, forge: Forge, changes: dict[str, Any]) -> None:
     refused = await _status(client, f"Bearer {forge(**changes)}")
