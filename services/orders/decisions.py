@@ -5,12 +5,14 @@ Versions are not set here: whoever records a decision numbers its events.
 
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from services.orders.domain import (
+    AWAITING_STOCK,
     CLOSED,
     INSTEAD,
     LANDS,
+    NOT_CARRIED,
     WAY,
     Check,
     Decision,
@@ -51,6 +53,8 @@ def settle(order: Order, now: datetime) -> Decision:
     if order.state is not State.VALIDATING or not order.announced or order.cancel_requested or missing_checks(order):
         return Decision(order)
     released = move(order, Step.RELEASE, now)
+    if order.promise_id:  # the goods are there: what was told of waiting for them is over
+        released = replace(released, declined_sentence=None, answer_by=None)
     return Decision(
         released,
         (
@@ -83,7 +87,8 @@ def secure_payment(order: Order, state: str, amount_minor: int, now: datetime) -
 
 
 def take_promise(order: Order, promised: Promised, now: datetime) -> Decision:
-    """The promise that now stands; a later one takes the earlier one's place for the release, and answers an open question."""
+    """The promise that now stands; a later one takes the earlier one's place for the release, answers an open question, and lifts the hold
+    that a decline placed."""
     taken = replace(
         order,
         promise_id=promised.promise_id,
@@ -92,13 +97,27 @@ def take_promise(order: Order, promised: Promised, now: datetime) -> Decision:
         carrier_service=promised.carrier_service,
         declined_sentence=None,
         answer_by=None,
+        checks=order.checks | {Check.PROMISE},
     )
-    return check(taken, Check.PROMISE, now)
+    placed = next((hold for hold in order.holds if hold.hold_id == _hold_of_decline(order)), None)
+    return lift_hold(taken, placed.hold_id, now) if placed else settle(taken, now)
 
 
-def take_answer(order: Order, sentence: str, answer_by: datetime, now: datetime) -> Decision:
-    """No date can be promised: the dated answer why not satisfies the check as a promise would."""
-    return check(replace(order, declined_sentence=sentence, answer_by=answer_by), Check.PROMISE, now)
+def take_answer(order: Order, reason: str, sentence: str, answer_by: datetime, now: datetime) -> Decision:
+    """No date can be promised: the dated answer why not satisfies the check as a promise would. The first answer that nothing goes there holds
+    the order for a person; beside a promise, or a second time, an answer is only told."""
+    if order.state in CLOSED or (reason == AWAITING_STOCK and order.state is not State.VALIDATING):
+        return Decision(order)
+    told = replace(order, declined_sentence=sentence, answer_by=answer_by)
+    if reason not in NOT_CARRIED or order.state is not State.VALIDATING or Check.PROMISE in order.checks:
+        return check(told, Check.PROMISE, now)
+    hold = Hold(_hold_of_decline(order), HoldReason.ADDRESS, "care", f"no date can be promised: {reason}", now)
+    return place_hold(replace(told, checks=told.checks | {Check.PROMISE}), hold)
+
+
+def _hold_of_decline(order: Order) -> UUID:
+    """The same for the same order, so that a promise lifts this hold and no other."""
+    return uuid5(order.order_id, "promise declined")
 
 
 def place_hold(order: Order, hold: Hold) -> Decision:

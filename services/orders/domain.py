@@ -68,6 +68,12 @@ LANDS: Mapping[Step, State] = {
 
 CLOSED = frozenset({State.DELIVERED, State.CANCELLED})
 
+NOT_CARRIED = frozenset({"no-lane"})
+"""Why promises declines an order that nothing carries; its other reasons mean another day or a later one."""
+
+AWAITING_STOCK = "awaiting-stock"
+"""Why it declines one that is late for want of goods, and that keeps its promise."""
+
 INSTEAD: Mapping[State, str] = {
     State.PICKING: "The parcel is already being picked; return it free of charge once it arrives.",
     State.PACKED: "The parcel is already packed; return it free of charge once it arrives.",

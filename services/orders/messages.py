@@ -188,6 +188,7 @@ class PromiseMade:
 @dataclass(frozen=True, slots=True)
 class PromiseDeclined:
     order_id: UUID
+    reason: str
     sentence: str
     answer_by: datetime
 

@@ -195,8 +195,9 @@ def _on_promise_made(book: Book, heard: Heard[PromiseMade], now: datetime) -> No
 
 
 def _on_promise_declined(book: Book, heard: Heard[PromiseDeclined], now: datetime) -> None:
-    order = _known(book, heard.data.order_id)
-    book.note(decisions.take_answer(order, heard.data.sentence, heard.data.answer_by, now), heard.cause)
+    answer = heard.data
+    order = _known(book, answer.order_id)
+    book.note(decisions.take_answer(order, answer.reason, answer.sentence, answer.answer_by, now), heard.cause)
 
 
 def _on_verdict(book: Book, heard: Heard[PromiseKept | PromiseBroken | PromiseReleased], now: datetime) -> None:

@@ -21,7 +21,7 @@ ACTS: dict[str, Act] = {
     "reserved": lambda order: decisions.stock_is_reserved(order, NOW),
     "short": lambda order: decisions.stock_is_short(order, new_id(), NOW),
     "promised": lambda order: decisions.take_promise(order, PROMISED, NOW),
-    "declined": lambda order: decisions.take_answer(order, "We tell you by Monday.", NOW + timedelta(days=1), NOW),
+    "declined": lambda order: decisions.take_answer(order, "date-not-possible", "We tell you by Monday.", NOW + timedelta(days=1), NOW),
     "held": lambda order: Decision(order) if HOLD in order.holds else decisions.place_hold(order, HOLD),
     "lifted": lambda order: decisions.lift_hold(order, HOLD.hold_id, NOW) if HOLD in order.holds else Decision(order),
 }
