@@ -22,6 +22,21 @@ class Intent(StrEnum):
     CANCELLED = "cancelled"
 
 
+_SENSELESS_AFTER: dict[Intent, frozenset[Intent]] = {
+    Intent.HANDED_OVER: frozenset({Intent.CONFIRMED, Intent.DELAYED}),
+    Intent.DELIVERED: frozenset({Intent.CONFIRMED, Intent.DELAYED, Intent.HANDED_OVER}),
+    Intent.CANCELLED: frozenset(Intent),
+}
+"""What is no longer said once the key was recorded. A cancel is the last word."""
+_SUPERSEDED_BY: dict[Intent, frozenset[Intent]] = {
+    **_SENSELESS_AFTER,
+    Intent.HANDED_OVER: frozenset({Intent.DELAYED}),
+    Intent.CANCELLED: frozenset(Intent) - {Intent.CANCELLED},
+}
+"""What, if it still waits to be sent, is held back once the key is recorded. A hand-over carries the words of a delay, but it does not thank for the
+order: a confirmation that waits goes out ahead of it."""
+
+
 class Channel(StrEnum):
     EMAIL = "email"
 
@@ -89,7 +104,7 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was promised for an order and what its customer was told. Who that is may be learnt last: topics do not wait for each other."""
+    """What was promised for an order and what its customer is told. Who that is may be learnt last: topics do not wait for each other."""
 
     order_id: UUID
     placed: Placed | None = None
@@ -111,23 +126,30 @@ class Message:
 
 
 def promise(order: Order, promised: Promised) -> tuple[Order, Intent | None]:
-    """The order with the promise counted, and what is to be said: the first one confirms, one that replaces another tells of a delay."""
-    if promised.promise_id in order.promises:
+    """The order with the promise counted, and what is to be said: the first one confirms, one that replaces another tells of a delay.
+
+    A further one that replaces none is a first promise that comes late: it is not counted, for the words that followed it are told already.
+    """
+    if promised.promise_id in order.promises or (order.promises and promised.replaces is None):
         return order, None
-    first = not order.promises
-    order = replace(order, promises=(*order.promises, promised.promise_id))
-    if first:
-        return order, Intent.CONFIRMED
-    return order, Intent.DELAYED if promised.replaces else None
+    return replace(order, promises=(*order.promises, promised.promise_id)), Intent.DELAYED if order.promises else Intent.CONFIRMED
 
 
 def tell(order: Order, intent: Intent, message_id: UUID, cause: Cause) -> tuple[Order, Message | None]:
-    """The message that says it, once: a delay once per promise, everything else once per order, however many parcels it has."""
-    if intent in order.told and intent is not Intent.DELAYED:
+    """The message that says it, once: a delay once per promise, everything else once per order, however many parcels it has.
+
+    Nothing is said that contradicts what was said before, in whatever order the news comes: None for what has lost its sense.
+    """
+    if (intent in order.told and intent is not Intent.DELAYED) or any(intent in _SENSELESS_AFTER.get(said, ()) for said in order.told):
         return order, None
     latest = order.promises[-1] if order.promises else None
     message = Message(message_id, order.order_id, intent, len(order.promises), latest, cause)
     return replace(order, told=order.told | {intent}), message
+
+
+def superseded(order: Order) -> frozenset[Intent]:
+    """The messages that have lost their sense, should they still wait to be sent."""
+    return frozenset[Intent]().union(*(_SUPERSEDED_BY.get(intent, ()) for intent in order.told))
 
 
 def language_of(language: str) -> str:

@@ -8,15 +8,24 @@ from services.kit.values import Heard, NewId
 from services.notifications.domain import Cancelled, Contact, Delivered, Erased, HandedOver, Intent, Placed, Promised, promise, tell
 from services.notifications.ports import State, Store
 
+_LIFE = (Promised, HandedOver, Delivered, Cancelled)
 _INTENTS: dict[type[Any], Intent] = {Cancelled: Intent.CANCELLED, HandedOver: Intent.HANDED_OVER, Delivered: Intent.DELIVERED}
 
 
 async def on_events(batch: Sequence[Heard[Any]], store: Store, new_id: NewId) -> None:
-    """Keep contacts, orders and promises, and record what is to be told. May run twice for the same events."""
+    """Keep contacts, orders and promises, and record what is to be told. May run twice for the same events.
+
+    Topics do not wait for each other, so within a batch the news is taken in the order of an order's life: a promise that stands behind its own
+    hand-over is told first. A promise that comes in a later batch than the hand-over is not told any more.
+    """
     state = await store.load({heard.data.order_id for heard in batch if not isinstance(heard.data, Contact | Erased)})
-    for heard in batch:
+    for heard in sorted(batch, key=_stage_of_life):
         _fold(state, heard, new_id)
     await store.record(state)
+
+
+def _stage_of_life(heard: Heard[Any]) -> int:
+    return _LIFE.index(type(heard.data)) if isinstance(heard.data, _LIFE) else -1
 
 
 def _fold(state: State, heard: Heard[Any], new_id: NewId) -> None:

@@ -26,7 +26,8 @@ class Store(Protocol):
     async def load(self, order_ids: Collection[UUID]) -> State:
         """Every order asked for is there and locked, known or not."""
 
-    async def record(self, state: State) -> None: ...
+    async def record(self, state: State) -> None:
+        """Write it all, and hold back what waits and is `superseded`: of an order that was placed, for only then it is known who is not told."""
 
 
 Batch = Collection[Heard[Any]]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.kit.database import Transaction
 from services.kit.values import Cause
-from services.notifications.domain import Contact, Erased, Intent, Message, Order, Placed, language_of
+from services.notifications.domain import Contact, Erased, Intent, Message, Order, Placed, language_of, superseded
 from services.notifications.messages import SUPPRESSED, TOPIC, MessageHeld
 from services.notifications.ports import State
 
@@ -32,9 +32,14 @@ insert into contacts_view (customer_id, version) values ($1, $2)
 on conflict (customer_id) do update set version = greatest(contacts_view.version, excluded.version), email = null, name = null, language = null,
     zone = null"""
 _SUPPRESS = """
-update messages m set state = 'suppressed', reason = 'erased', settled_at = $2, language = o.language
-from orders_view o where o.order_id = m.order_id and o.customer_id = $1 and m.state = 'waiting'
-returning m.message_id, m.order_id, m.intent, m.promise_version, m.channel, coalesce(o.language, 'en') as language, nextval('message_versions')"""
+update messages m set state = 'suppressed', reason = $2, settled_at = $3, language = o.language
+from orders_view o where o.order_id = m.order_id and m.state = 'waiting' and {which}
+returning m.message_id, m.order_id, o.customer_id, m.intent, m.promise_version, m.channel, coalesce(o.language, 'en') as language,
+          m.cause_id, m.correlation_id, m.traceparent, nextval('message_versions')"""
+_SUPPRESS_ERASED = _SUPPRESS.format(which="o.customer_id = $1")
+_SUPPRESS_SUPERSEDED = _SUPPRESS.format(
+    which="(m.order_id, m.intent) in (select * from unnest($1::uuid[], $4::text[])) and o.customer_id is not null"
+)
 
 
 class PostgresStore:
@@ -62,8 +67,16 @@ class PostgresStore:
         await self._put(_PUT_ORDERS, [(o.order_id, o.customer_id, o.order_ref, o.language) for o in placed])
         await self._put(_PUT_PROMISES, [(p.promise_id, p.order_id, numbers[p.promise_id], p.words) for p in state.promises])
         await self._put(_PUT_MESSAGES, [_message_row(message) for message in state.messages], self._work.now)
+        await self._hold_back_superseded(state.orders.values())
         for contact, version, cause in state.contacts:
             await self._record_contact(contact, version, cause)
+
+    async def _hold_back_superseded(self, orders: Iterable[Order]) -> None:
+        lost = [(order.order_id, intent) for order in orders for intent in superseded(order)]
+        if lost:
+            order_ids, intents = zip(*lost, strict=True)
+            for row in await self._sql.fetch(_SUPPRESS_SUPERSEDED, order_ids, "superseded", self._work.now, intents):
+                self._say_suppressed(row, "superseded", Cause(row["cause_id"], row["correlation_id"], row["traceparent"]))
 
     async def _put(self, statement: str, rows: Iterable[Sequence[object]], *more: object) -> None:
         columns = [list(column) for column in zip(*rows, strict=True)]
@@ -76,10 +89,13 @@ class PostgresStore:
             await self._sql.execute(_PUT_CONTACT, *row)
             return
         await self._sql.execute(_ERASE_CONTACT, contact.customer_id, version)
-        for row in await self._sql.fetch(_SUPPRESS, contact.customer_id, self._work.now):
-            what = (row["intent"], row["promise_version"], row["channel"], language_of(row["language"]))
-            held = MessageHeld(row["message_id"], row["order_id"], contact.customer_id, *what, "erased")
-            self._work.say(TOPIC, SUPPRESSED, held, key=str(contact.customer_id), cause=cause, version=row["nextval"])
+        for row in await self._sql.fetch(_SUPPRESS_ERASED, contact.customer_id, "erased", self._work.now):
+            self._say_suppressed(row, "erased", cause)
+
+    def _say_suppressed(self, row: Any, reason: str, cause: Cause) -> None:
+        what = (row["intent"], row["promise_version"], row["channel"], language_of(row["language"]), reason)
+        held = MessageHeld(row["message_id"], row["order_id"], row["customer_id"], *what)
+        self._work.say(TOPIC, SUPPRESSED, held, key=str(held.customer_id), cause=cause, version=row["nextval"])
 
 
 def _order(row: Any) -> Placed | None:

@@ -42,8 +42,9 @@ def order(number: int, carrier_service: str) -> list[Heard[Any]]:
 async def mails_of(notifications: Notifications, mail_server: MailServer, number: int, carrier_service: str) -> list[bytes]:
     """Every mail of the order byte for byte, with ids, links and boundaries made the same."""
     before = len(mail_server.taken)
-    await notifications.hear(*order(number, carrier_service))
-    await notifications.send_all()
+    for news in order(number, carrier_service):
+        await notifications.hear(news)
+        await notifications.send_all()
     sent = mail_server.taken[before:]
     return [_without_ids(mail.as_bytes(), str(mail["Message-ID"])) for mail in sent]
 

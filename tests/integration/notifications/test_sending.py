@@ -15,8 +15,9 @@ KNOWN = (heard(placed()), heard(contact()))
 
 
 async def test_a_customer_hears_of_every_step_in_order_and_once(notifications: Notifications, mail_server: MailServer) -> None:
-    await notifications.hear(*KNOWN, *life())
-    await notifications.send_all()
+    for news in (*KNOWN, *life()):
+        await notifications.hear(news)
+        await notifications.send_all()
     assert mail_server.subjects == [
         "Your order VCMR-R6G1",
         "Your order VCMR-R6G1 will be later than we promised",
@@ -32,8 +33,9 @@ async def test_a_customer_hears_of_every_step_in_order_and_once(notifications: N
 
 
 async def test_the_words_of_the_promise_stand_in_both_parts(notifications: Notifications, mail_server: MailServer) -> None:
-    await notifications.hear(*KNOWN, *life()[:3])
-    await notifications.send_all()
+    for news in (*KNOWN, *life()[:3]):
+        await notifications.hear(news)
+        await notifications.send_all()
     for mail, words in zip(mail_server.taken, (WORDS, NEW_WORDS, NEW_WORDS), strict=True):
         assert words in body_of(mail, "plain")
         assert words in body_of(mail, "html")
@@ -43,6 +45,9 @@ async def test_the_words_of_the_promise_stand_in_both_parts(notifications: Notif
 
 async def test_news_heard_twice_and_at_once_is_one_message(notifications: Notifications, mail_server: MailServer) -> None:
     await notifications.hear(*KNOWN)
+    for news in life():
+        await asyncio.gather(*(notifications.hear(news) for _ in range(8)))
+        await notifications.send_all()
     await asyncio.gather(*(notifications.hear(*life()) for _ in range(8)))
     await notifications.hear(heard(HandedOver(ORDER)), heard(Delivered(ORDER, True)), heard(Delivered(ORDER, False)))
     await notifications.send_all()
@@ -64,6 +69,22 @@ async def test_a_cancelled_order_is_told_in_the_customers_language(notifications
     await notifications.hear(heard(placed(language="de")), heard(contact()), heard(Cancelled(ORDER)))
     await notifications.send_all()
     assert mail_server.subjects == ["Ihre Bestellung VCMR-R6G1 ist storniert"]
+
+
+async def test_what_waits_and_has_lost_its_sense_is_held_back_once_it_is_known_whose_it_is(
+    notifications: Notifications, mail_server: MailServer
+) -> None:
+    await notifications.hear(heard(promised()))
+    await notifications.hear(heard(Cancelled(ORDER)))
+    assert await notifications.said() == []
+    await notifications.hear(*KNOWN)
+    await notifications.hear(heard(promised(2, replaces=1)), heard(HandedOver(ORDER)))
+    await notifications.send_all()
+    assert mail_server.subjects == ["Your order VCMR-R6G1 is cancelled"]
+    assert await notifications.states() == [("confirmed", "suppressed", "superseded"), ("cancelled", "sent", None)]
+    (name, data), *rest = await notifications.said()
+    assert (name, data["intent"], data["reason"], data["customer_id"]) == ("MessageSuppressed", "confirmed", "superseded", str(CUSTOMER))
+    assert [name for name, _ in rest] == ["MessageSent"]
 
 
 async def test_a_message_left_in_sending_is_unknown_and_never_sent_again(notifications: Notifications, mail_server: MailServer) -> None:

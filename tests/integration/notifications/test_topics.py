@@ -36,7 +36,9 @@ async def test_a_customer_is_told_everything_once_amid_rubbish_and_nothing_once_
     told_by = settings.model_dump() | {"topic_prefix": prefix, "driver": "raw", "clock": f"fixed:{NOW.isoformat()}"}
     of_worker = Settings(**told_by | {"KAFKA_BOOTSTRAP_SERVERS": kafka, "DATABASE_URL": database_url})
     async with working(Worker(STAGE, errands=errands(of_worker), settings=of_worker)):
-        await produce(kafka, [*rubbish, *(told(prefix, type) for type in TOPICS if "Parcel" not in type)])
+        await produce(kafka, [*rubbish, *(told(prefix, type) for type in TOPICS if "fulfilment" not in type)])
+        await poll_until(lambda: len(mail_server.taken) == 1)
+        await produce(kafka, [told(prefix, "fulfilment.HandedOver.v1")])
         await poll_until(lambda: len(mail_server.taken) == 2)
         await produce(kafka, [on_topic(f"{prefix}orders.customer.v1", uuid7(), "orders.CustomerSeen.v1", None, key=CUSTOMER, version=2)])
         await poll_until(lambda: _erased(notifications))
