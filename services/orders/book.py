@@ -142,16 +142,15 @@ class Book:
         return [all_of_them[key] for key in sorted(keys)]  # type: ignore[type-var]  # ids and SKUs sort
 
     def note(self, decision: Decision, cause: Cause) -> None:
-        """The order as decided, its events numbered. A change that says nothing takes a version too, so that a reader sees it moved."""
+        """The order as decided, its events numbered one after the other. Its own version moves with a change that says nothing too."""
         order, events = decision.order, decision.events
         known = self.orders.get(order.order_id)
-        version = known.version if known else order.version
+        version, said = (known.version, known.said_version) if known else (order.version, order.said_version)
         for event in events:
-            version += 1
-            self.said.append(Said(event, order.order_id, version, cause))
-        if known and not events and replace(order, work_version=known.work_version) != known:
-            version += 1
-        self.orders[order.order_id] = replace(order, version=version)
+            said += 1
+            self.said.append(Said(event, order.order_id, said, cause))
+        silent = known and not events and replace(order, work_version=known.work_version) != known
+        self.orders[order.order_id] = replace(order, version=version + (1 if silent else len(events)), said_version=said)
 
     def meet(self, customer: Customer, cause: Cause) -> None:
         """Record the customer and say so, when there is something new to say."""
@@ -166,7 +165,7 @@ class Book:
         if submission.fingerprint in self.refused_bodies:
             return
         known = self.orders.get(submission.order_id)
-        version = (known.version if known else self.refused_versions.get(submission.order_id, 0)) + 1
+        version = (known.said_version if known else self.refused_versions.get(submission.order_id, 0)) + 1
         event = OrderRefused(submission.order_id, submission.channel, submission.external_ref, tuple(reasons)[:1000], now)
         self.refused.append(Refused(submission, event.reasons, version))
         self.refused_versions[submission.order_id] = version

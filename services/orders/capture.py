@@ -74,6 +74,7 @@ def accept(submission: Submission, *, order_ref: str, site: str, version: int, h
         payment_state=submission.payment.state,
         state=State.VALIDATING,
         version=version,
+        said_version=version,
         checks=frozenset({Check.PAYMENT_SECURED} if secured else ()),
         announced=hold is None,
         holds=(hold,) if hold else (),

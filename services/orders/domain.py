@@ -141,6 +141,8 @@ class Order:
     payment_state: str
     state: State
     version: int
+    said_version: int
+    """How many events were said of it: the version of the last one. `version` moves with silent changes too."""
     checks: frozenset[Check]
     announced: bool
     """False while the order waits for its items: nobody else has heard of it."""

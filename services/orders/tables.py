@@ -41,6 +41,7 @@ class OrderRow(SQLModel, table=True):
     payment_state: str
     state: str
     version: int = Field(sa_type=BigInteger)
+    said_version: int = Field(sa_type=BigInteger)
     checks: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     announced: bool
     work_version: int = Field(sa_type=BigInteger)
