@@ -1,6 +1,7 @@
 """Runs an API process: the public listener, and the operations listener that is not public.
 
-Stock uvicorn raises the signal again before our own shutdown runs, so that signals are taken here: stop listening, finish what was begun, close.
+Stock uvicorn raises the signal again before our own shutdown runs, and waits for an application's start without end. So signals are taken here,
+and the application's lifespan is run here: give up a start that waits; else stop listening, finish what was begun, close.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: int, host: str | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; returns once every request that was begun is answered, or after 20 s.
+    """Serve until SIGTERM or SIGINT; returns once every request that was begun is answered, or after 20 s. A start that still waits is given up.
 
     Listens on the socket that a supervisor hands over as standard input, where there is one, else on `port`; on `host`, or where the settings say.
     """
@@ -37,7 +38,7 @@ def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: in
     host = host or settings.bind
     server = _Server(
         uvicorn.Config(
-            app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="on",
+            app, host=host, port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="off",
             timeout_graceful_shutdown=_DRAIN_SECONDS, timeout_keep_alive=15, ws="none", http=BoundedProtocol,
         )
     )  # fmt: skip
@@ -46,16 +47,27 @@ def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: in
 
 
 async def _serve(server: _Server, app: FastAPI, host: str, operations_port: int) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     inherited = inherited_socket()
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await server.serve([inherited] if inherited else None)
+
+    def stop() -> None:
+        server.should_exit = True
+        if not server.started:
+            living.cancel()
 
     def not_ready() -> str | None:
         return "draining" if server.should_exit else None if server.started else "starting"
 
     async with listen(Operations(ready=not_ready), host, operations_port):
-        await server.serve([inherited] if inherited else None)
+        living = asyncio.create_task(live())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+        await asyncio.wait({living})
+        if not living.cancelled():
+            living.result()
 
 
 def inherited_socket() -> socket.socket | None:
