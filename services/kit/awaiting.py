@@ -1,18 +1,17 @@
-"""A process waits for its servers, however long they take: what gives up at start must be started again by somebody."""
+"""A process waits for its servers, however long they take: what gives up at start must be started again by somebody.
+
+No Kafka client here, since an API loads none: `awaiting_kafka` waits for topics.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import structlog
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
 
 from services.kit.database import Database
 from services.kit.transient import pause_seconds
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -28,31 +27,12 @@ async def until_migrated(connect: Callable[[], Awaitable[Database]]) -> Database
             reason = "the schema has no tables yet"
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             reason = type(error).__name__
-        await _pause("database", reason, tries)
+        await pause("database", reason, tries)
         tries += 1
 
 
-async def until_topics(bootstrap: str, topics: Sequence[str]) -> None:
-    """Return once the broker answers and holds these topics."""
-    tries = 0
-    while missing := await _missing(bootstrap, topics):
-        await _pause("kafka", missing, tries)
-        tries += 1
-
-
-async def _missing(bootstrap: str, topics: Sequence[str]) -> str:
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id="kept-awaiting")
-    try:
-        await client.bootstrap()
-        known = (await client.fetch_all_metadata()).topics()
-    except (KafkaError, OSError) as error:
-        return type(error).__name__
-    finally:
-        await client.close()
-    return ", ".join(sorted(set(topics) - set(known)))
-
-
-async def _pause(server: str, reason: str, tries: int) -> None:
+async def pause(server: str, reason: str, tries: int) -> None:
+    """Between two looks at a server: longer each time, up to a second; every tenth is told in the log."""
     if tries % 10 == 0:
         log.info("waiting", name=server, reason=reason, attempt=tries)
     await asyncio.sleep(min(1.0, pause_seconds(tries)))

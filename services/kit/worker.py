@@ -15,7 +15,8 @@ import asyncpg
 import structlog
 import uvloop
 
-from services.kit.awaiting import until_migrated, until_topics
+from services.kit.awaiting import until_migrated
+from services.kit.awaiting_kafka import until_topics
 from services.kit.changes import Changes
 from services.kit.clock import clock_from
 from services.kit.consume import ConsumeLoop, TooManyFailures
@@ -154,7 +155,8 @@ class Process:
 
     async def _connect_leader(self) -> "asyncpg.Connection[asyncpg.Record]":
         url = self._settings.service_database(self._service)
-        return await asyncpg.connect(url, server_settings=session_settings(self._service, "leader"))
+        settings = {**session_settings(self._service, "leader"), "synchronous_commit": "off"}  # a delete that is lost in a crash is a row sent twice
+        return await asyncpg.connect(url, server_settings=settings)
 
     def _told(self, error: BaseException | None) -> int:
         halted = _find(error, TooManyFailures)

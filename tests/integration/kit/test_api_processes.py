@@ -66,6 +66,13 @@ def api_process(service: str, database_url: str, folder: Path) -> Iterator[Proce
 
 
 @pytest.mark.parametrize("service", SERVICES)
+async def test_an_api_loads_no_kafka_client(service: str, database_url: str, tmp_path: Path) -> None:
+    with api_process(service, database_url, tmp_path) as process:
+        await poll_until(lambda: _answers(process, "/readyz", 200), 30)
+        assert await process.end() == (0, "loaded:")
+
+
+@pytest.mark.parametrize("service", SERVICES)
 async def test_an_api_that_waits_for_its_server_ends_when_told_to(service: str, tmp_path: Path) -> None:
     with api_process(service, "postgresql://postgres:x@127.0.0.1:1/none", tmp_path) as process:
         await poll_until(lambda: _answers(process, "/readyz", 503), 30)

@@ -12,7 +12,7 @@ import pytest
 from deploy.local import description
 from deploy.local.progress import Progress
 from deploy.local.stack import BROKERS, DATABASE, Stack
-from services.kit.awaiting import until_topics
+from services.kit.awaiting_kafka import until_topics
 from tests.integration.kit import toy
 from tests.integration.kit.conftest import DRIVERS, Site, audit, end, mixed, produce, settled
 from tests.support.polling import poll_until
