@@ -33,6 +33,7 @@ class Event:
     name: str
     key: str
     data: dict[str, Any]
+    trace_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,15 @@ class Check:
         return self.one == self.other
 
 
-async def read_topics(bootstrap: str) -> list[Event]:
+async def read_topics(bootstrap: str, prefix: str) -> list[Event]:
     """Every event of every topic, from the first to the last that stands there now."""
-    partitions = [TopicPartition(topic.name, n) for topic in register() for n in range(topic.partitions)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    partitions = [TopicPartition(prefix + topic.name, n) for topic in register() for n in range(topic.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     events = []
     try:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning()
         while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 events += [_event(message) for message in batch]
@@ -68,7 +68,7 @@ async def read_topics(bootstrap: str) -> list[Event]:
 
 async def balance(house: House, journal: "Journal", *, scans: int) -> dict[str, Any]:
     """The day's figures, each check with both of its numbers; `reconciled` is true when all of them hold."""
-    events = await read_topics(house.stack["kafka"])
+    events = await read_topics(house.stack["kafka"], house.stack["topic_prefix"])
     told = Told(events)
     states = await _states(house, told.ids("OrderPlaced"))
     letters = _letters(house)
@@ -204,7 +204,7 @@ def _doubled_mails(mails: dict[str, Any]) -> int:
 def _event(message: Any) -> Event:
     headers = {name: value.decode() for name, value in message.headers}
     data = json.loads(message.value) if message.value else {}
-    return Event(headers["ce_id"], headers["ce_type"].split(".")[1], (message.key or b"").decode(), data)
+    return Event(headers["ce_id"], headers["ce_type"].split(".")[1], (message.key or b"").decode(), data, headers["ce_traceparent"].split("-")[1])
 
 
 def _instant(text: str) -> datetime:

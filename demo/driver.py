@@ -35,16 +35,19 @@ class Driver:
         """Return once nothing is on its way. Raises TimeoutError, naming what is, after 60 seconds."""
         await self._quiet.wait(self.now, deadline_seconds=60)
 
-    async def run(self) -> None:
-        """Until the agenda is empty."""
-        while self._agenda:
-            instant = self._agenda[0][0]
-            if instant > self.now:
-                await self.settle()
-                self._clock.advance_to(instant)
-                await self.settle()
-                self._progress(instant)
+    async def run(self, until: datetime | None = None) -> None:
+        """Until the agenda is empty, or it is then and all that was due has happened."""
+        while self._agenda and (until is None or self._agenda[0][0] <= until):
+            await self._move(self._agenda[0][0])
             while self._agenda and self._agenda[0][0] <= self.now:
                 await heapq.heappop(self._agenda)[2]()
             await asyncio.sleep(0)
+        await self._move(until or self.now)
         await self.settle()
+
+    async def _move(self, instant: datetime) -> None:
+        if instant > self.now:
+            await self.settle()
+            self._clock.advance_to(instant)
+            await self.settle()
+            self._progress(instant)

@@ -14,16 +14,18 @@ from demo import day
 from demo.house import House
 from services.kit.clock import record_now
 from services.kit.ids import named_uuid, uuid7
+from services.kit.trace import child_of
 
 ORDERS, ITEMS = "storefront.order.v1", "storefront.item.v1"
 
 
 class Storefront:
-    """One shop, one channel. Event ids are made once per thing said; a repeat is the same body under a new id."""
+    """One shop, one channel. Event ids are made once per thing said; a repeat is the same body under a new id. Each thing said begins a trace."""
 
     def __init__(self, house: House) -> None:
         self._caller = house.caller("storefront", f"shop-{day.CHANNEL}", channel=day.CHANNEL)
         self._producer = AIOKafkaProducer(bootstrap_servers=house.stack["kafka"], acks="all", linger_ms=2)
+        self._prefix = house.stack["topic_prefix"]
 
     async def __aenter__(self) -> Self:
         await self._producer.start()
@@ -86,8 +88,8 @@ class Storefront:
     async def _send(self, topic: str, type: str, key: str, data: dict[str, Any], time: datetime) -> "asyncio.Future[Any]":
         headers = {
             "ce_specversion": "1.0", "ce_id": str(uuid7()), "ce_type": type, "ce_source": f"/shops/{day.CHANNEL}", "ce_subject": key,
-            "ce_time": time.isoformat(), "content-type": "application/json",
+            "ce_time": time.isoformat(), "content-type": "application/json", "ce_traceparent": child_of(None),
         }  # fmt: skip
         pairs = [(name, value.encode()) for name, value in headers.items()]
-        sent: asyncio.Future[Any] = await self._producer.send(topic, json.dumps(data).encode(), key=key.encode(), headers=pairs)
+        sent: asyncio.Future[Any] = await self._producer.send(self._prefix + topic, json.dumps(data).encode(), key=key.encode(), headers=pairs)
         return sent

@@ -118,6 +118,7 @@ class Stack:
         services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.SERVICES}
         content = {
             "kafka": environment[BROKERS],
+            "topic_prefix": environment.get("KEPT_TOPIC_PREFIX", ""),
             "database": environment[DATABASE],
             "services": services,
             "demo": {} if self.servers_only else programs.demo(chosen),
