@@ -5,7 +5,7 @@ from typing import cast
 
 from fastapi import FastAPI, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from services.kit.database import Database
 from services.kit.http import Routes, cause_of, page
@@ -53,7 +53,19 @@ async def post_order_cancel(request: Request, token: str) -> Response:
             await handlers.cancel(store, found.order.order_id, Reach(), uuid7(), "the customer asked on the order page", "customer", cause)
     except TooLateToCancel:
         return _page(request, token, await _found(request, token), status=409)
-    return _page(request, token, await _found(request, token))
+    return _back(token)
+
+
+@router.get("/o/{token}/cancel", **page(access="public"))
+async def get_order_cancel(request: Request, token: str) -> Response:
+    """Where a refused cancel leaves the browser, opened again."""
+    await _found(request, token)
+    return _back(token)
+
+
+def _back(token: str) -> Response:
+    """To the order's page, which may be loaded again without asking for anything twice."""
+    return RedirectResponse(f"/o/{token}", status_code=303, headers={"cache-control": "no-store"})
 
 
 async def _found(request: Request, token: str) -> queries.Found:

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
+from babel.core import get_global
 from babel.dates import format_datetime, get_timezone_name
 from babel.numbers import format_currency, get_currency_precision
 
@@ -23,6 +24,9 @@ from services.orders.views import body_of
 Words = Mapping[str, Any]
 _WORDS = Path(__file__).parent / "words"
 LANGUAGES = ("en", "de")
+_COMMON: Mapping[str, str] = get_global("meta_zones")
+_METAZONES = {**{zone: _COMMON[old] for old, zone in get_global("zone_aliases").items() if old in _COMMON}, **_COMMON}
+"""The common name's key of each zone. Of some zones, Louisville's among them, babel keeps it under the zone's old name only."""
 
 
 @cache
@@ -45,7 +49,8 @@ class Speaker:
     @property
     def place(self) -> str:
         """The zone's name, such as `Eastern Time`."""
-        return get_timezone_name(ZoneInfo(self.zone), locale=self.language)
+        named = Locale.parse(self.language).meta_zones.get(_METAZONES.get(self.zone, ""), {}).get("long", {})
+        return str(named.get("generic") or get_timezone_name(ZoneInfo(self.zone), locale=self.language))
 
     def time(self, at: datetime) -> str:
         """An instant as the customer's clock and calendar show it."""

@@ -148,11 +148,12 @@ async def test_a_cancel_is_asked_for_on_the_page_and_decided(orders: Orders, api
     await orders.hear(*READY)
     link = await link_of(api)
     asked = await api.page(f"{link}/cancel", "POST")
-    assert asked.status_code == 200
+    assert (asked.status_code, asked.headers["location"]) == (303, link)
+    asked = await api.page(link)
     assert "Your cancel is being decided" in asked.text
     assert "Yes, cancel this order" not in asked.text
     again = await api.page(f"{link}/cancel", "POST")
-    assert again.status_code == 200
+    assert again.status_code == 303
     assert (await orders.names()).count("CancelRequested") == 1
     await orders.hear("fulfilment.CancelAccepted.v1")
     page = await page_of(api)
@@ -163,12 +164,15 @@ async def test_a_cancel_is_asked_for_on_the_page_and_decided(orders: Orders, api
 async def test_a_cancel_that_comes_too_late_says_what_can_be_done(orders: Orders, api: Api) -> None:
     await orders.hear(*READY, "fulfilment.PickClaimed.v1")
     before = await orders.snapshot()
-    late = await api.page(f"{await link_of(api)}/cancel", "POST")
+    link = await link_of(api)
+    late = await api.page(f"{link}/cancel", "POST")
     assert late.status_code == 409
     assert "It is too late to cancel" in late.text
     assert "return it free of charge" in late.text
     assert await orders.names() == ["OrderPlaced", "OrderReleased"]
     assert (await orders.snapshot()).count("cancelled") == before.count("cancelled")
+    again = await api.page(f"{link}/cancel")
+    assert (again.status_code, again.headers["location"]) == (303, link)
 
 
 async def test_a_cancel_that_fulfilment_refused_is_shown(orders: Orders, api: Api) -> None:
