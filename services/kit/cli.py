@@ -24,7 +24,8 @@ def migrated_services() -> list[str]:
 
 def migrate(given: argparse.Namespace, settings: KitSettings) -> int:
     names = [given.service] if given.service else migrated_services()
-    migrations.migrate(settings.database.get_secret_value(), names)
+    logins = {name: url for name in names if (url := settings.given_database(name))}
+    migrations.migrate(settings.database.get_secret_value(), names, logins)
     print(f"Up to date: {', '.join(names) or 'no service has migrations'}.")
     return 0
 

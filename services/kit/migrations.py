@@ -1,11 +1,14 @@
 """The tables that the kit keeps in every service's schema, and how a service's migrations are run.
 
 A service's first migration calls `create_kit_tables`. `migrate` makes roles and schemas as the administrator, then runs each service's own
-revisions (Alembic, one version table per schema) as that service.
+revisions (Alembic, one version table per schema) as that service. A service whose login was made by hand is left to that login.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import psycopg
 from alembic import command, op
@@ -45,26 +48,58 @@ KIT_TABLES = (
         created_at timestamptz not null default clock_timestamp(), primary key (scope, key))""",
 )
 
+
 def create_kit_tables() -> None:
     """Called by the first revision of every service."""
     for statement in KIT_TABLES:
         op.execute(statement)
 
 
-def migrate(admin_url: str, services: Sequence[str]) -> None:
+def migrate(admin_url: str, services: Sequence[str], logins: Mapping[str, str] = MappingProxyType({})) -> None:
     """Bring every service's schema to its newest revision. May run twice, and beside itself (an advisory lock lets one go first).
 
-    Raises PermissionError, in one sentence, where the administrator's role may not create roles.
+    `logins` are the addresses of services with a login of their own: the administrator is not asked about these.
+    Raises PermissionError, in one sentence, where a role may not do what it must.
     """
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(hashtext('kept migrate'))")
-        for service in services:
+    for service, url in ((each, logins[each]) for each in services if each in logins):
+        with _locked(url) as connection:
+            _require_schema(connection, service)
+            _upgrade(url, service)
+    ours = [service for service in services if service not in logins]
+    if not ours:
+        return
+    with _locked(admin_url) as connection:
+        for service in ours:
             _prepare_schema(connection, admin_url, service)
-        for service in services:
+        for service in ours:
             _upgrade(service_url(admin_url, service), service)
 
 
-def _prepare_schema(connection: "psycopg.Connection[tuple[object, ...]]", admin_url: str, service: str) -> None:
+@contextmanager
+def _locked(url: str) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(hashtext('kept migrate'))")
+        yield connection
+
+
+def _require_schema(connection: "psycopg.Connection[tuple[Any, ...]]", service: str) -> None:
+    """The schema, for a role that was made by hand: there already, or made now where the role may."""
+    role, schema = connection.info.user, sql.Identifier(service)
+    found = connection.execute("select has_schema_privilege(oid, 'create') from pg_namespace where nspname = %s", (service,)).fetchone()
+    if found is None:
+        try:
+            connection.execute(sql.SQL("create schema {}").format(schema))
+        except psycopg.errors.InsufficientPrivilege:
+            raise _may_not(role, service, "create its schema", f"create schema {service} authorization {role}") from None
+    elif not found[0]:
+        raise _may_not(role, service, "create tables in its schema", f"alter schema {service} owner to {role}")
+
+
+def _may_not(role: str, service: str, what: str, instead: str) -> PermissionError:
+    return PermissionError(f"the role {role} of KEPT_{service.upper()}_DATABASE_URL may not {what}: as an administrator run `{instead}`")
+
+
+def _prepare_schema(connection: "psycopg.Connection[tuple[Any, ...]]", admin_url: str, service: str) -> None:
     role, schema = sql.Identifier(f"kept_{service}"), sql.Identifier(service)
     password = sql.Literal(service_password(admin_url, service))
     try:

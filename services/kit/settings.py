@@ -33,7 +33,11 @@ class KitSettings(BaseSettings):
 
     def service_database(self, service: str) -> str:
         """The service's own login: KEPT_<SERVICE>_DATABASE_URL, or derived from DATABASE_URL."""
-        return os.environ.get(f"KEPT_{service.upper()}_DATABASE_URL") or service_url(self.database.get_secret_value(), service)
+        return self.given_database(service) or service_url(self.database.get_secret_value(), service)
+
+    def given_database(self, service: str) -> str | None:
+        """KEPT_<SERVICE>_DATABASE_URL, where it is set."""
+        return os.environ.get(f"KEPT_{service.upper()}_DATABASE_URL") or None
 
     def port(self, name: str) -> int:
         """The port of a listener, as KEPT_<NAME>_PORT says (`orders_api`, `orders_worker_ops`); 0, any free one, where nothing is said."""

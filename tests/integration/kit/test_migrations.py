@@ -2,13 +2,14 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from services.kit import migrations
+from services.kit import cli, migrations
 from services.kit.clock import record_now
 from services.kit.database import service_url
 from tests.support.databases import migrated_services
@@ -52,11 +53,60 @@ def test_an_administrator_who_may_not_create_roles_is_told_what_to_set(powerless
         migrations.migrate(powerless, [f"toy_{secrets.token_hex(3)}"])
 
 
+def test_a_service_whose_login_is_given_is_migrated_through_it(powerless: str, database_url: str, services: tuple[str, ...]) -> None:
+    """DATABASE_URL's role may do nothing here; the service's own, made by hand, owns its schema."""
+    service = services[0]
+    own = _hand_over(database_url, powerless, f"drop schema {service} cascade; create schema {service} authorization {{}}")
+    for _ in range(2):
+        migrations.migrate("postgresql://nobody:x@127.0.0.1:1/none", services, {service: own})
+    assert {"inbox", "outbox", "alembic_version"} <= _tables(database_url, service)
+    with psycopg.connect(database_url) as admin:
+        owner = admin.execute("select tableowner from pg_tables where schemaname = %s and tablename = 'outbox'", (service,)).fetchone()
+    assert owner == (urlsplit(own).username,)
+
+
+def test_a_given_login_makes_its_schema_where_it_may(powerless: str, database_url: str, services: tuple[str, ...]) -> None:
+    service, database = services[0], urlsplit(database_url).path[1:]
+    own = _hand_over(database_url, powerless, f"drop schema {service} cascade; grant create on database {database} to {{}}")
+    migrations.migrate(database_url, services, {service: own})
+    assert "outbox" in _tables(database_url, service)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_given_login_that_may_not_is_told_what_to_do(there: bool, powerless: str, database_url: str, services: tuple[str, ...]) -> None:
+    service, role = services[0], urlsplit(powerless).username
+    if not there:
+        _hand_over(database_url, powerless, f"drop schema {service} cascade")
+    whole = f"the role {role} of KEPT_{service.upper()}_DATABASE_URL may not create .*: as an administrator run `.*schema {service} .*{role}`"
+    with pytest.raises(PermissionError, match=whole):
+        migrations.migrate(database_url, services, {service: powerless})
+
+
+def test_the_command_takes_a_given_login(
+    powerless: str, database_url: str, services: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    service = services[0]
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("KEPT_VAR", str(tmp_path))
+    monkeypatch.setenv(f"KEPT_{service.upper()}_DATABASE_URL", powerless)
+    assert cli.run(["migrate", "--service", service]) == 1
+    assert f"KEPT_{service.upper()}_DATABASE_URL may not create" in capsys.readouterr().err
+    _hand_over(database_url, powerless, f"drop schema {service} cascade; create schema {service} authorization {{}}")
+    assert cli.run(["migrate", "--service", service]) == 0
+
+
 def test_the_inbox_has_a_partition_for_every_day_to_come(database_url: str, services: tuple[str, ...]) -> None:
     today = record_now().date()
     days = {name for name in _tables(database_url, services[0]) if name.startswith("inbox_2")}
     assert f"inbox_{today:%Y%m%d}" in days
     assert len(days) == 9
+
+
+def _hand_over(admin_url: str, login: str, statements: str) -> str:
+    """The login again, once the administrator has run the statements, which name its role as {}."""
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(statements.format(urlsplit(login).username).encode())
+    return login
 
 
 def _tables(url: str, schema: str) -> set[str]:
