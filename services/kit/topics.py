@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # kafka-python 3.0.12 warns when it is imported
     from kafka import KafkaAdminClient
     from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
-    from kafka.errors import CoordinatorNotAvailableError, TopicAlreadyExistsError
+    from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, TopicAlreadyExistsError
 
 REGISTER = Path(__file__).parents[2] / "schemas" / "topics.toml"
 _PATIENCE_SECONDS = 15.0
@@ -94,12 +94,12 @@ def lag(bootstrap: str, group: str) -> dict[str, dict[int, int]]:
 
 
 def _committed(admin: KafkaAdminClient, group: str) -> Mapping[Any, Any]:
-    """A new broker answers the first such question only after it has made its offsets topic."""
+    """A new broker answers the first such question only after it has made its offsets topic and loaded it."""
     last = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             return cast("Mapping[Any, Any]", admin.list_group_offsets([group]).get(group, {}))
-        except CoordinatorNotAvailableError:
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
             if time.monotonic() > last:
                 raise
             time.sleep(0.2)
