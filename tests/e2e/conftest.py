@@ -59,7 +59,7 @@ def standing(servers: tuple[str, str], templates: Templates, tmp_path_factory: p
 
 @pytest.fixture
 async def today(standing: Standing) -> AsyncIterator[Today]:
-    """The next morning, nine o'clock."""
+    """A morning early in a week, nine o'clock."""
     house = House.at(standing.var)
     async with house.http, Quiet(house.stack) as quiet, Storefront(house) as shop:
         now = Today(house, shop, Driver(standing.clock, quiet))

@@ -24,7 +24,7 @@ GOODS = ("85123A", "22086")
 """A light holder and a box of paper chains, of the demo's catalogue; the second may fly."""
 
 _TAG, _STYLE = re.compile(r"<[^>]+>"), re.compile(r"<(title|style).*?</\1>", re.DOTALL)
-_DAYS_PLANNED = 8
+_DAYS_PLANNED, _WEDNESDAY = 8, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,13 @@ class Today:
     pickers: dict[str, Picker] = field(default_factory=dict)
 
     async def begin(self) -> None:
-        """Let the night pass; from then on trucks leave as they are planned and the carrier drives."""
+        """Let the night pass; from then on trucks leave as they are planned and the carrier drives.
+
+        Each day is a Monday, Tuesday or Wednesday, so that no Sunday comes between a truck and the next one's date.
+        """
         morning = (self.driver.now.astimezone(day.ZONE) + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
+        while morning.isoweekday() > _WEDNESDAY:
+            morning += timedelta(days=1)
         await self.driver.run(until=morning)
         carrier = CarrierBot(self.house, self.driver)
         Loader(self.house, self.driver, carrier.look).plan(range(morning.day, morning.day + _DAYS_PLANNED))
