@@ -1,10 +1,10 @@
 """Wires the promises service's processes: `python -m services.promises.main api|worker`."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from services.kit.processes import start
 from services.promises.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,4 +44,4 @@ def run_worker(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    {"api": run_api, "worker": run_worker}[sys.argv[1]](Settings())
+    start({"api": lambda: run_api(Settings()), "worker": lambda: run_worker(Settings())})
