@@ -18,12 +18,12 @@ class Attempts:
         self._limit, self._window, self._now = limit, window_seconds, now
         self._seen: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def refuse_above(self, key: str) -> None:
-        """Raises Problem (429, with Retry-After) while the key has used up its attempts."""
+    def refuse_above(self, key: str, sentence: str = "") -> None:
+        """Raises Problem (429, with Retry-After, and this sentence in place of the usual one) while the key has used up its attempts."""
         seen = self._recent(key)
         if len(seen) >= self._limit:
             wait = max(1, round(seen[0] + self._window - self._now()))
-            raise Problem(429, headers={"retry-after": str(wait)})
+            raise Problem(429, detail=sentence, headers={"retry-after": str(wait)})
 
     def count(self, key: str) -> None:
         """Note one attempt. Of very many keys the one that was quiet for longest is forgotten."""

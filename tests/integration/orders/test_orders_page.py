@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import services.orders
@@ -253,9 +254,31 @@ async def test_every_guess_meets_the_same_page(orders: Orders, api: Api) -> None
         seen.add(answer.text.replace(answer.headers["x-request-id"], ""))
     assert len(seen) == 1
     assert "There is nothing here" in seen.pop()
+
+
+async def test_a_cancel_with_a_guess_cancels_nothing(orders: Orders, api: Api) -> None:
+    await orders.hear(SUBMITTED)
     cancel = await api.page(f"/o/{new_secret()}/cancel", "POST")
     assert cancel.status_code == 404
     assert "CancelRequested" not in await orders.names()
+
+
+@pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("POST", "/cancel"), ("GET", "/cancel")])
+async def test_who_guesses_on_is_told_to_wait_and_who_has_a_link_never(orders: Orders, api: Api, method: str, rest: str) -> None:
+    await orders.hear(SUBMITTED)
+    link = await link_of(api)
+
+    async def guess(number: int) -> httpx.Response:
+        """From what claims to be another address each time."""
+        headers = {"accept": "text/html", "x-forwarded-for": f"10.0.0.{number}"}
+        return await api.client.request(method, f"/o/{new_secret()}{rest}", headers=headers)
+
+    assert [(await guess(number)).status_code for number in range(10)] == [404] * 10
+    refused = await guess(10)
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert "open the link just as it stands in our message" in refused.text
+    assert [(await api.page(link)).status_code for _ in range(12)] == [200] * 12
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
