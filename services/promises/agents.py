@@ -11,7 +11,8 @@ from services.kit.database import Transaction
 from services.kit.ids import uuid7
 from services.kit.stage import Errand, Stage, Timer
 from services.kit.values import Heard
-from services.promises.ledger.handlers import on_due, on_events
+from services.promises.domain import Schedule
+from services.promises.ledger.handlers import on_due, on_events, on_look
 from services.promises.ledger.ports import Promising
 from services.promises.ledger.store import PromiseLedger
 from services.promises.messages import HEARD_TOPICS, HEARS
@@ -24,12 +25,19 @@ from services.promises.settings import policy
 async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
     """One batch in one transaction: first what can be done now, then what is promised by it."""
     await on_capacity(batch, QuotingStore(work))
-    await on_events(batch, PromiseLedger(work), promising())
+    ledger = PromiseLedger(work)
+    await on_events(batch, ledger, promising())
+    await ledger.look_again(sorted({each.data.carrier_service for each in batch if isinstance(each.data, Schedule)}))
 
 
 async def break_due(work: Transaction) -> int:
     """Give the verdict on promises whose due instant passed without evidence."""
     return await on_due(PromiseLedger(work))
+
+
+async def follow_up(work: Transaction) -> int:
+    """Look again at what was declined: when more was to be said, or a carrier now goes there."""
+    return await on_look(PromiseLedger(work), promising())
 
 
 @cache
@@ -39,5 +47,5 @@ def promising() -> Promising:
 
 
 STAGE = Stage(service="promises", topics=HEARD_TOPICS, hears=HEARS, handle=handle)
-TIMERS: tuple[Timer, ...] = (Timer("promises-due", break_due),)
+TIMERS: tuple[Timer, ...] = (Timer("promises-due", break_due), Timer("promises-declined", follow_up))
 ERRANDS: tuple[Errand, ...] = ()

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from services.kit.envelope import Hears, Reads
 from services.promises.domain import Departure, Destination, Lane, Schedule, Service, plain_postcode
-from services.promises.ledger.domain import Cancelled, Delay, Delivered, Entry, Evidence, Kind, Order
+from services.promises.ledger.domain import Cancelled, Declined, Delay, Delivered, Entry, Evidence, Kind, Order
 from services.promises.quoting.domain import Ask, Line, Queue, Term
 
 TOPIC = "promises.promise.v1"
@@ -189,6 +189,14 @@ HEARS: Hears = {
 }
 
 
+class PromiseDeclined(Struct):
+    order_id: UUID
+    customer_id: UUID
+    reason: str
+    sentence: str
+    answer_by: datetime
+
+
 class Said(Struct):
     """What every entry says of its promise."""
 
@@ -251,6 +259,10 @@ def said_of(entry: Entry) -> Said:
         raise ValueError(f"entry {entry.key} of kind {entry.kind} rests on no evidence")
     wire = PromiseKept if entry.kind is Kind.KEPT else EvidenceRecorded
     return wire(*whose, promise.due_at, entry.evidence)
+
+
+def declined_of(refused: Declined) -> PromiseDeclined:
+    return PromiseDeclined(refused.order_id, refused.customer_id, refused.reason, refused.sentence, refused.answer_by)
 
 
 def line_of(entry: Entry) -> str:

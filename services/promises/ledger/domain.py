@@ -16,6 +16,7 @@ from services.promises.quoting.domain import Ask, Quote, Term
 
 _ANSWERED_AT = time(17)
 """A dated answer comes on the next weekday, by five in the afternoon where the order goes."""
+_FOLLOW_UPS = 5
 
 
 class State(StrEnum):
@@ -109,12 +110,23 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """A declined order that hears more by `answer_by`. `look_at` is when to try again; None leaves it with a person, until a carrier comes."""
+
+    answer_by: datetime
+    follow_ups: int
+    look_at: datetime | None
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
-    """What the ledger knows of one order: its promises in the order of making; `declined` is why there is none."""
+    """What the ledger knows of one order: its promises in the order of making; `declined` is why there is none, `waits` until when."""
 
     order: Order
     promises: tuple[Promise, ...] = ()
     declined: str | None = None
+    waits: Waits | None = None
 
     def after(self, entries: Sequence["Entry"]) -> "Story":
         """The story once these entries stand."""
@@ -136,13 +148,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """No date can be promised now; `answer_by` is when we say more."""
+    """No date can be promised now; `answer_by` is when we say more. `follow_up` counts from 0, the answer to the order itself."""
 
     order_id: UUID
     customer_id: UUID
     reason: str
     sentence: str
     answer_by: datetime
+    follow_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +222,16 @@ def release(story: Story, cancelled: Cancelled, now: datetime, cause: Cause) -> 
             after = _settled(promise, State.RELEASED, cancelled.cancelled_at)
             entries.append(Entry(Kind.RELEASED, after, f"cancelled|{cancelled.request_id}|{promise.promise_id}", cancelled.cancelled_at, cause))
     return entries
+
+
+def silent_until(waits: Waits, now: datetime) -> Waits | None:
+    """How it waits on when there is still no date; None when the customer must hear so now.
+
+    That is said at most five times: after it the order stays with a person.
+    """
+    if now < waits.answer_by:
+        return replace(waits, look_at=waits.answer_by)
+    return replace(waits, look_at=None) if waits.follow_ups >= _FOLLOW_UPS else None
 
 
 def answer_by(now: datetime, zone: str) -> datetime:

@@ -14,6 +14,7 @@ from services.promises.ledger.domain import (
     Entry,
     Order,
     Story,
+    Waits,
     answer_by,
     hand_over_after,
     in_danger,
@@ -22,6 +23,7 @@ from services.promises.ledger.domain import (
     make_later,
     release,
     settle,
+    silent_until,
 )
 from services.promises.ledger.ports import LedgerStore, Promising
 from services.promises.quoting.domain import Ask, CannotPromise, Grounds, Quote, make_quote, still_holds
@@ -38,7 +40,7 @@ async def on_events(batch: Sequence[Heard[Any]], store: LedgerStore, promising: 
     folded = _Fold(store, promising, stories, await _grounds(heard, stories, store), await _quotes(heard, store))
     for each in heard:
         folded.take(each)
-    await store.record(folded.placed, folded.entries, folded.declined)
+    await store.record(list(folded.changed.values()), folded.entries, folded.declined)
 
 
 async def on_due(store: LedgerStore) -> int:
@@ -47,6 +49,18 @@ async def on_due(store: LedgerStore) -> int:
     if entries:
         await store.record([], entries, [])
     return len(entries)
+
+
+async def on_look(store: LedgerStore, promising: Promising) -> int:
+    """Try again what was declined and may be looked at. Returns how many, at most 250."""
+    stories = await store.waiting(DUE_AT_ONCE)
+    if stories:
+        grounds = await store.grounds([story.order.ask.destination for story in stories])
+        folded = _Fold(store, promising, {story.order.order_id: story for story in stories}, grounds, {})
+        for story in stories:
+            folded.again(story)
+        await store.record(list(folded.changed.values()), folded.entries, folded.declined)
+    return len(stories)
 
 
 async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], store: LedgerStore) -> Grounds:
@@ -71,7 +85,7 @@ class _Fold:
     stories: dict[UUID, Story]
     grounds: Grounds
     quotes: dict[UUID, tuple[Ask, Quote]]
-    placed: list[Story] = field(default_factory=list)
+    changed: dict[UUID, Story] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     declined: list[tuple[Declined, Cause]] = field(default_factory=list)
 
@@ -85,8 +99,10 @@ class _Fold:
                 self.store.set_aside(heard, "unknown-order", f"{heard.type} is about an order that was never placed here")
             case Delivered() as delivered:
                 self._append(story, settle(story, delivered, self.store.now, heard.cause))
+                self._close(story, delivered.last)
             case Cancelled() as cancelled:
                 self._append(story, release(story, cancelled, self.store.now, heard.cause))
+                self._close(story, True)
             case Delay() as delay:
                 self._delay(story, delay, heard.cause)
 
@@ -97,19 +113,44 @@ class _Fold:
         try:
             quote = quote if bound and quote else make_quote(order.ask, basis)
         except CannotPromise as refusal:
-            self._decline(order, refusal, cause)
+            self._decline(order, refusal, 0, cause)
             return
+        self._promise(order, quote, bound, cause)
+
+    def again(self, story: Story) -> None:
+        """Promise what was declined, if that can be now; else say when we say more, or wait on in silence."""
+        assert story.waits is not None, "only what waits is looked at"
+        basis = self.grounds.basis(story.order.ask.destination, self.promising.policy, self.store.now)
+        try:
+            quote = make_quote(story.order.ask, basis)
+        except CannotPromise as refusal:
+            waits = silent_until(story.waits, self.store.now)
+            if waits:
+                self._change(replace(story, waits=waits))
+            else:
+                self._decline(story.order, refusal, story.waits.follow_ups + 1, story.waits.cause)
+            return
+        self._promise(story.order, quote, None, story.waits.cause)
+
+    def _promise(self, order: Order, quote: Quote, bound: UUID | None, cause: Cause) -> None:
         words = self.promising.words.promise(quote, order.language)
         entry = make(order, quote, words, id=self.promising.new_id(), quote_id=bound, now=self.store.now, cause=cause)
-        self.placed.append(Story(order))
+        self._change(Story(order))
         self._append(Story(order), [entry])
 
-    def _decline(self, order: Order, refusal: CannotPromise, cause: Cause) -> None:
+    def _decline(self, order: Order, refusal: CannotPromise, follow_up: int, cause: Cause) -> None:
         by = answer_by(self.store.now, order.zone)
         sentence = self.promising.words.decline(refusal, order.language, by, order.zone)
-        self.declined.append((Declined(order.order_id, order.customer_id, refusal.slug, sentence, by), cause))
-        self.stories[order.order_id] = Story(order, declined=refusal.slug)
-        self.placed.append(self.stories[order.order_id])
+        self.declined.append((Declined(order.order_id, order.customer_id, refusal.slug, sentence, by, follow_up), cause))
+        self._change(Story(order, declined=refusal.slug, waits=Waits(by, follow_up, by, cause)))
+
+    def _close(self, story: Story, ended: bool) -> None:
+        """Nobody is told more of an order that has ended."""
+        if ended and story.waits:
+            self._change(replace(story, waits=None))
+
+    def _change(self, story: Story) -> None:
+        self.stories[story.order.order_id] = self.changed[story.order.order_id] = story
 
     def _delay(self, story: Story, delay: Delay, cause: Cause) -> None:
         """A date that does not move is not told: the promise may rest on a later departure than the one that was missed."""

@@ -42,6 +42,9 @@ class LedgerStore(Protocol):
     async def due(self, limit: int) -> list[Promise]:
         """Open promises whose due instant is past, the oldest first."""
 
+    async def waiting(self, limit: int) -> list[Story]:
+        """Declined orders that may be looked at now, the longest waiting first."""
+
     async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
         """What a date can be computed from."""
 
@@ -49,7 +52,7 @@ class LedgerStore(Protocol):
         """What was quoted."""
 
     async def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
-        """Append the entries in this order, keep the new orders, and announce all of it."""
+        """Append the entries in this order, keep the changed orders, and announce all of it."""
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
         """Put an event that no state here can take among the dead letters."""

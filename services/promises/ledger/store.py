@@ -10,8 +10,8 @@ import msgspec
 from services.kit.database import Transaction
 from services.kit.values import Cause, Heard
 from services.promises.domain import Destination
-from services.promises.ledger.domain import Declined, Entry, Kind, Order, Promise, Story
-from services.promises.messages import DECLINED, SAID_OF, TOPIC, line_of, said_of
+from services.promises.ledger.domain import Declined, Entry, Kind, Order, Promise, Story, Waits
+from services.promises.messages import DECLINED, SAID_OF, TOPIC, declined_of, line_of, said_of
 from services.promises.quoting.domain import Ask, Grounds, Quote
 from services.promises.quoting.store import QuotingStore
 
@@ -29,7 +29,15 @@ _KEEP_PROMISES = "insert into promises select * from jsonb_populate_recordset(nu
 _MOVE_PROMISES = """
 update promises set seq = moved.seq, state = moved.state, settled_at = moved.settled_at, evidence = moved.evidence
 from jsonb_populate_recordset(null::promises, $1) moved where promises.promise_id = moved.promise_id"""
-_KEEP_ORDERS = "insert into orders_view select * from jsonb_populate_recordset(null::orders_view, $1)"
+_KEEP_ORDERS = """
+insert into orders_view select * from jsonb_populate_recordset(null::orders_view, $1)
+on conflict (order_id) do update set declined = excluded.declined, answer_by = excluded.answer_by, follow_ups = excluded.follow_ups,
+    look_at = excluded.look_at, cause_id = excluded.cause_id, correlation_id = excluded.correlation_id, traceparent = excluded.traceparent"""
+_LOOK = "select * from orders_view where look_at <= $1 order by look_at, order_id limit $2"
+_REACHED = """
+update orders_view set look_at = $1 where answer_by is not null and exists (
+    select from lanes_view lane where lane.carrier_service = any ($2) and lane.country = ask -> 'destination' ->> 'country'
+      and starts_with(ask -> 'destination' ->> 'postcode', lane.postcode_prefix))"""
 
 _PROMISES = "select * from promises where order_id = any ($1) order by made_at_position"
 _DUE = "select * from promises where state = 'open' and due_at < $1 order by due_at, promise_id limit $2"
@@ -48,13 +56,25 @@ class PromiseLedger:
         for row in await self._sql.fetch(_PROMISES, list(order_ids)):
             promises.setdefault(row["order_id"], []).append(_promise(row))
         rows = await self._sql.fetch("select * from orders_view where order_id = any ($1)", list(order_ids))
-        return {row["order_id"]: Story(_order(row), tuple(promises.get(row["order_id"], ())), row["declined"]) for row in rows}
+        return {row["order_id"]: _story(row, tuple(promises.get(row["order_id"], ()))) for row in rows}
 
     async def due(self, limit: int) -> list[Promise]:
         if not await self._sql.fetchrow(_DUE, self.now, 1):
             return []
         await self._lock()
         return [_promise(row) for row in await self._sql.fetch(_DUE, self.now, limit)]
+
+    async def waiting(self, limit: int) -> list[Story]:
+        if not await self._sql.fetchrow(_LOOK, self.now, 1):
+            return []
+        await self._lock()
+        return [_story(row) for row in await self._sql.fetch(_LOOK, self.now, limit)]
+
+    async def look_again(self, carrier_services: Sequence[str]) -> None:
+        """Let the timer look at once at what waits where these services now go; under the ledger's lock, as the timer does."""
+        if carrier_services:
+            await self._lock()
+            await self._sql.execute(_REACHED, self.now, carrier_services)
 
     async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
         return await self._quoting.grounds(destinations)
@@ -64,13 +84,14 @@ class PromiseLedger:
 
     async def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
         if stories:
-            await self._sql.execute(_KEEP_ORDERS, [{**msgspec.to_builtins(story.order), "declined": story.declined} for story in stories])
+            await self._sql.execute(_KEEP_ORDERS, [_order_row(story) for story in stories])
         if entries:
             await self._append(entries)
         for entry in entries:
             self._announce(entry)
         for refused, cause in declined:
-            self._work.say(TOPIC, DECLINED, refused, key=str(refused.customer_id), cause=cause, version=1)
+            said = declined_of(refused)
+            self._work.say(TOPIC, DECLINED, said, key=str(refused.customer_id), cause=cause, version=refused.follow_up + 1)
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
         self._work.set_aside(heard, reason, detail)
@@ -114,6 +135,21 @@ def _row(promise: Promise) -> dict[str, Any]:
 
 def _promise(row: Mapping[str, Any]) -> Promise:
     return msgspec.convert({**row, "cause": Cause(row["cause_id"], row["correlation_id"], row["traceparent"])}, Promise)
+
+
+def _order_row(story: Story) -> dict[str, Any]:
+    row: dict[str, Any] = {**msgspec.to_builtins(story.order), "declined": story.declined}
+    if story.waits is None:
+        return row
+    waits: dict[str, Any] = msgspec.to_builtins(story.waits)
+    cause = waits.pop("cause")
+    return {**row, **waits, "cause_id": cause["id"], "correlation_id": cause["correlation_id"], "traceparent": cause["traceparent"]}
+
+
+def _story(row: Mapping[str, Any], promises: tuple[Promise, ...] = ()) -> Story:
+    cause = Cause(row["cause_id"], row["correlation_id"], row["traceparent"])
+    waits = Waits(row["answer_by"], row["follow_ups"], row["look_at"], cause) if row["answer_by"] else None
+    return Story(_order(row), promises, row["declined"], waits)
 
 
 def _order(row: Mapping[str, Any]) -> Order:

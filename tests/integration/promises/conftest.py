@@ -11,7 +11,7 @@ import pytest
 from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.values import Heard
-from services.promises.agents import STAGE, break_due
+from services.promises.agents import STAGE, break_due, follow_up
 from services.promises.ledger.api import router as ledger
 from services.promises.quoting.api import router as quoting
 from tests.support.api import Api, api_of
@@ -54,6 +54,11 @@ class Promises:
         """Fire the timer once. Returns how many promises it broke."""
         async with self.database.transaction() as work:
             return await break_due(work)
+
+    async def look(self) -> int:
+        """Fire the timer of what was declined once. Returns how many orders it looked at."""
+        async with self.database.transaction() as work:
+            return await follow_up(work)
 
     async def rows(self, sql: str, *arguments: object) -> Sequence[Any]:
         async with self.database.pool.acquire() as connection:
