@@ -20,6 +20,10 @@ def _nothing_wrong() -> str | None:
     return None
 
 
+async def _ready() -> str | None:
+    return None
+
+
 async def _no_progress() -> dict[str, Any]:
     return {}
 
@@ -29,7 +33,7 @@ class Operations:
     """What a process tells of itself. `live` and `ready` answer None when all is well, else one sentence; `progress` answers JSON."""
 
     live: Callable[[], str | None] = _nothing_wrong
-    ready: Callable[[], str | None] = _nothing_wrong
+    ready: Callable[[], Awaitable[str | None]] = _ready
     progress: Callable[[], Awaitable[dict[str, Any]]] = _no_progress
 
 
@@ -59,7 +63,7 @@ async def _answer(operations: Operations, head: bytes) -> bytes:
     if method != b"GET":
         return _response(405, b"Only GET is answered here.\n", "text/plain")
     if path in (b"/livez", b"/readyz"):
-        wrong = operations.live() if path == b"/livez" else operations.ready()
+        wrong = operations.live() if path == b"/livez" else await operations.ready()
         return _response(503 if wrong else 200, f"{wrong or 'ok'}\n".encode(), "text/plain; charset=utf-8")
     if path == b"/metrics":
         return _response(200, generate_latest(), CONTENT_TYPE_LATEST)

@@ -183,7 +183,7 @@ class Process:
         still = self._watchdog.still_since
         return None if still is None else f"work waits and nothing has moved for {time.monotonic() - still:.0f} s"
 
-    def ready(self) -> str | None:
+    async def ready(self) -> str | None:
         return self._wrong
 
     async def progress(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from services.kit.http.health import Look
 from services.kit.http.wire import BoundedProtocol
 from services.kit.logs import configure
 from services.kit.ops import Operations, listen
@@ -31,6 +32,8 @@ class _Server(uvicorn.Server):
 
 def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: int, host: str | None = None) -> None:
     """Serve until SIGTERM or SIGINT; returns once every request that was begun is answered, or after 20 s. A start that still waits is given up.
+
+    Ready while the database that the lifespan put into `app.state.database` answers, where it put one.
 
     Listens on the socket that a supervisor hands over as standard input, where there is one, else on `port`; on `host`, or where the settings say.
     """
@@ -58,8 +61,16 @@ async def _serve(server: _Server, app: FastAPI, host: str, operations_port: int)
         if not server.started:
             living.cancel()
 
-    def not_ready() -> str | None:
-        return "draining" if server.should_exit else None if server.started else "starting"
+    async def not_ready() -> str | None:
+        if server.should_exit or not server.started:
+            return "draining" if server.should_exit else "starting"
+        return await look.wrong()
+
+    async def ask_database() -> None:
+        if (database := getattr(app.state, "database", None)) is not None:
+            await database.pool.fetchval("select 1")
+
+    look = Look(ask_database)
 
     async with listen(Operations(ready=not_ready), host, operations_port):
         living = asyncio.create_task(live())

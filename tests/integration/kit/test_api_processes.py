@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from deploy.local.programs import SERVICES
 from tests.support.polling import poll_until
@@ -85,6 +87,20 @@ async def test_an_api_that_waits_for_its_tables_ends_when_told_to(database_url: 
     with api_process("loyalty", database_url, tmp_path) as process:
         await poll_until(lambda: _answers(process, "/readyz", 503), 30)
         assert (await process.end())[0] == 0
+
+
+async def test_an_api_says_when_its_database_is_away_and_lives_on(database_url: str, tmp_path: Path) -> None:
+    name = urlsplit(database_url).path[1:]
+    elsewhere = urlunsplit(urlsplit(database_url)._replace(path="/postgres"))
+    with psycopg.connect(elsewhere, autocommit=True) as admin, api_process("loyalty", database_url, tmp_path) as process:
+        await poll_until(lambda: _answers(process, "/readyz", 200), 30)
+        admin.execute(sql.SQL("alter database {} allow_connections false").format(sql.Identifier(name)))
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
+        await poll_until(lambda: _answers(process, "/readyz", 503))
+        assert (await process.says("/readyz"))[1].startswith("the database does not answer (")
+        assert (await process.says("/livez"))[0] == 200
+        admin.execute(sql.SQL("alter database {} allow_connections true").format(sql.Identifier(name)))
+        await poll_until(lambda: _answers(process, "/readyz", 200))
 
 
 async def _answers(process: Process, path: str, status: int) -> bool:

@@ -17,7 +17,11 @@ async def _progress() -> dict[str, Any]:
 
 async def test_each_question_has_its_answer() -> None:
     wrong: dict[str, str | None] = {"live": None, "ready": "starting"}
-    operations = Operations(live=lambda: wrong["live"], ready=lambda: wrong["ready"], progress=_progress)
+
+    async def ready() -> str | None:
+        return wrong["ready"]
+
+    operations = Operations(live=lambda: wrong["live"], ready=ready, progress=_progress)
     async with listen(operations, "127.0.0.1", 0) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         assert ((await client.get("/livez")).status_code, (await client.get("/livez")).text) == (200, "ok\n")
         assert ((await client.get("/readyz")).status_code, (await client.get("/readyz")).text) == (503, "starting\n")
