@@ -22,7 +22,7 @@ from deploy.local.stack import configured
 from services.kit.ids import uuid7
 
 _IDLE_SECONDS = 20
-_ENOUGH = 900_000
+_ENOUGH = 100_000
 
 
 @dataclass(frozen=True, slots=True)
