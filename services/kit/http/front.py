@@ -1,5 +1,6 @@
 """What stands before parsing: an id and a trace for each request, and limits on what is read at all."""
 
+import asyncio
 import re
 import time
 from collections import Counter
@@ -39,6 +40,9 @@ def cause_of(request: Request) -> Cause:
 class Front:
     """ASGI middleware around the whole application."""
 
+    body_seconds = 30.0
+    """How long a body may take to arrive."""
+
     def __init__(self, app: ASGIApp, service: str, body_limit: int) -> None:
         self._app, self._service, self._body_limit = app, service, body_limit
 
@@ -51,7 +55,7 @@ class Front:
             measured = _Measured(scope, send, self._service, str(id))
             problem = _refuse(scope, self._body_limit)
             if problem is None:
-                await self._app(scope, _capped(receive, self._body_limit), measured)
+                await self._app(scope, _capped(receive, self._body_limit, self.body_seconds), measured)
             else:
                 await problem.response(str(id))(scope, receive, measured)
 
@@ -114,14 +118,19 @@ def _readable(raw: bytes) -> bool:
         return False
 
 
-def _capped(receive: Receive, limit: int) -> Receive:
-    """The body as it comes, until it passes the limit: then Problem (413), whatever length was announced."""
-    read = 0
+def _capped(receive: Receive, limit: int, seconds: float) -> Receive:
+    """The body as it comes, until it passes the limit: then Problem (413), whatever length was announced; or until time is up: Problem (408)."""
+    read, whole = 0, False
+    last = asyncio.get_running_loop().time() + seconds
 
     async def capped() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
+        nonlocal read, whole
+        try:
+            async with asyncio.timeout_at(None if whole else last):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(408, headers={"connection": "close"}) from None
+        read, whole = read + len(message.get("body", b"")), not message.get("more_body", False)
         if read > limit:
             raise Problem(413, headers={"connection": "close"})
         return message

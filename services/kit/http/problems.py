@@ -30,6 +30,7 @@ _HTTP = {
     404: (NotFound.slug, NotFound().sentence),
     405: ("method-not-allowed", "This address does not take that method: use one that the header Allow names."),
     406: ("not-acceptable", "Only another format can be sent: change the header Accept, or leave it out."),
+    408: ("request-timeout", "The request did not come to its end in time: send it again, all at once."),
     413: ("too-large", "The body is larger than what is taken here: send less at once."),
     414: ("address-too-long", "The address is longer than what is taken here: shorten its query."),
     415: ("unsupported-media-type", "Only UTF-8 JSON is taken here: send it with Content-Type: application/json and no Content-Encoding."),

@@ -18,7 +18,10 @@ from tests.support.polling import poll_until
 _TOY = """
 import asyncio
 import contextlib
+from fastapi import Request
 from services.kit.http import Routes, answer, create_app, operation, serve
+from services.kit.http.front import Front
+from services.kit.http.wire import BoundedProtocol
 from services.kit.settings import KitSettings
 
 router = Routes()
@@ -29,6 +32,11 @@ async def slow():
     await asyncio.sleep(1)
     return answer("done")
 
+@router.post("/things", **operation(access="public"))
+async def take(request: Request):
+    return answer(len(await request.body()))
+
+BoundedProtocol.head_seconds = Front.body_seconds = 0.5  # ten and thirty seconds are long for a test
 settings = KitSettings()
 serve(create_app("toy", [router], settings), settings, port=settings.port("toy_api"), operations_port=settings.port("toy_ops"))
 open("left", "w").close()
@@ -99,6 +107,52 @@ async def test_a_head_without_end_is_not_kept(toy: _Toy, start: bytes) -> None:
         assert b"application/problem+json" in head
     writer.close()
     assert _resident_mb(toy.process.pid) - before < 20
+
+
+_POST = b"POST /things HTTP/1.1\r\nhost: toy\r\n"
+_GET = b"GET /slow HTTP/1.1\r\nhost: toy\r\n\r\n"
+
+
+async def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(toy: _Toy) -> None:
+    """On a new connection, after an answer that took longer than a head may, and after one that came at once."""
+    await poll_until(toy.is_ready)
+    cases = [
+        (before, start) for before in (b"", _GET, _POST + b"content-length: 1\r\n\r\n1") for start in (b"GET /", b"GET /x HTTP/1.1\r\nx: ", _POST)
+    ]
+    for answered in await asyncio.gather(*(_trickled(toy, before, start, b"x") for before, start in cases)):
+        assert answered.startswith(b"HTTP/1.1 408 Request Timeout") and b"application/problem+json" in answered
+
+
+async def test_a_connection_that_never_begins_a_request_is_closed(toy: _Toy) -> None:
+    await poll_until(toy.is_ready)
+    cases = ((b"", b""), (b"", b"\r\n"), (_GET, b"\r\n"))
+    assert set(await asyncio.gather(*(_trickled(toy, before, each, each) for before, each in cases))) == {b""}
+
+
+async def test_a_body_that_does_not_come_to_its_end_is_not_waited_for(toy: _Toy) -> None:
+    await poll_until(toy.is_ready)
+    announced = (b"content-length: 1000\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n3e8\r\n")
+    for answered in await asyncio.gather(*(_trickled(toy, b"", _POST + rest, b"x") for rest in announced)):
+        assert answered.startswith(b"HTTP/1.1 408 Request Timeout") and b"application/problem+json" in answered
+
+
+async def _trickled(toy: _Toy, before: bytes, start: bytes, more: bytes) -> bytes:
+    """What the server says before it closes, while something comes every 50 ms; `before` is a request that is answered first, with 200."""
+    reader, writer = await asyncio.open_connection(*toy.listening.getsockname())
+    if before:
+        writer.write(before)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert head.startswith(b"HTTP/1.1 200")
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    answer = asyncio.create_task(reader.read())
+    try:
+        async with asyncio.timeout(4):
+            writer.write(start)
+            while not (await asyncio.wait({answer}, timeout=0.05))[0]:
+                writer.write(more)
+            return await answer
+    finally:
+        writer.close()
 
 
 async def test_what_is_no_http_is_answered_with_a_problem(toy: _Toy) -> None:
