@@ -109,15 +109,18 @@ def _on_released(heard: Heard[OrderReleased], book: Book, store: Store) -> None:
 
 
 def _on_held(heard: Heard[m.OrderHeld], book: Book, store: Store) -> None:
-    shipment = _newer(heard, book, store)
-    if shipment is not None and heard.data.reason == "stock":
-        book.shipments[shipment.order_id] = replace(shipment, short_of_stock=True)
+    _note_stock(heard, book, store, short=True)
 
 
 def _on_lifted(heard: Heard[m.HoldLifted], book: Book, store: Store) -> None:
-    shipment = _newer(heard, book, store)
+    _note_stock(heard, book, store, short=False)
+
+
+def _note_stock(heard: Heard[m.OrderHeld | m.HoldLifted], book: Book, store: Store, *, short: bool) -> None:
+    """A hold leaves the shipment's version alone, as stock does: a release that was refused before it may still be retried."""
+    shipment = _known(heard, book, store)
     if shipment is not None and heard.data.reason == "stock":
-        book.shipments[shipment.order_id] = replace(shipment, short_of_stock=False)
+        book.shipments[shipment.order_id] = replace(shipment, short_of_stock=short, cause=heard.cause)
 
 
 def _on_cancelled(heard: Heard[OrderCancelled], book: Book, store: Store) -> None:
@@ -179,15 +182,21 @@ _FOLDS: dict[type, Callable[[Heard[Any], Book, Store], None]] = {
 
 
 def _newer(heard: Heard[Any], book: Book, store: Store) -> Shipment | None:
-    """The shipment with the event's version taken over; None when the event is older than what is known, or of an unknown order."""
+    """The shipment with the event's version taken over; None where `_known` is."""
+    shipment = _known(heard, book, store)
+    if shipment is None:
+        return None
+    book.shipments[shipment.order_id] = replace(shipment, version=heard.version, cause=heard.cause)
+    return book.shipments[shipment.order_id]
+
+
+def _known(heard: Heard[Any], book: Book, store: Store) -> Shipment | None:
+    """The shipment; None when the event is older than what is known, or of an unknown order."""
     shipment = book.shipments.get(heard.data.order_id)
     if shipment is None:
         store.set_aside(heard, "unknown-order", f"{heard.type} of order {heard.data.order_id}, which was never placed here")
         return None
-    if heard.version <= shipment.version:
-        return None
-    book.shipments[shipment.order_id] = replace(shipment, version=heard.version, cause=heard.cause)
-    return book.shipments[shipment.order_id]
+    return shipment if heard.version > shipment.version else None
 
 
 async def _settle_places(book: Book, store: Store) -> None:

@@ -198,6 +198,14 @@ async def test_events_of_an_order_never_placed_here_are_set_aside_and_old_ones_p
     assert store.shipments[uuid(2)].hand_over_by == GROUND_BY
 
 
+async def test_a_release_that_was_refused_is_retried_after_a_hold_came_and_went() -> None:
+    store = FakeStore()
+    await on_events([heard(placed(1), 1)], store)
+    await on_events([heard(OrderHeld(uuid(1), uuid(9), "stock", "fulfilment"), 3), heard(HoldLifted(uuid(1), uuid(9), "stock"), 4)], store)
+    await on_events([heard(released(1), 2)], store)
+    assert (store.shipments[uuid(1)].state, store.shipments[uuid(1)].version) == (ShipmentState.RELEASED, 2)
+
+
 async def test_an_order_released_again_aims_at_its_new_promise_unless_it_flies() -> None:
     store = FakeStore()
     await release(store, 1, 2)
