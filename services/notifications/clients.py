@@ -20,13 +20,13 @@ class NoLink(Exception):
 
 
 class Links:
-    """Asks orders for a customer's link, as one of our own processes."""
+    """Asks orders for a customer's link, as one of our own processes. Made for each pass, since its token does not live long.
+
+    Raises OSError where the token's file cannot be read.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        given = tokens.token(
-            settings.var / "keys", "service", issuer=settings.token_issuer, audience=settings.token_audience, subject="notifications"
-        )
-        self._client = httpx.AsyncClient(base_url=settings.orders_url, headers={"authorization": f"Bearer {given}"}, timeout=10.0)
+        self._client = httpx.AsyncClient(base_url=settings.orders_url, headers={"authorization": f"Bearer {_token(settings)}"}, timeout=10.0)
 
     async def mint(self, order_id: UUID) -> str:
         """The path of a new link to the order's page; earlier ones stay. Raises NoLink, or httpx.HTTPError while orders is away."""
@@ -37,6 +37,12 @@ class Links:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _token(settings: Settings) -> str:
+    if settings.service_token_file is not None:
+        return settings.service_token_file.read_text().strip()
+    return tokens.token(settings.var / "keys", "service", issuer=settings.token_issuer, audience=settings.token_audience, subject="notifications")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
@@ -259,3 +260,20 @@ async def test_a_contact_is_not_replaced_by_an_older_one(notifications: Notifica
     await notifications.hear(heard(promised()))
     await notifications.send_all()
     assert mail_server.recipients == ["new@example.com"]
+
+
+async def test_where_another_signs_orders_is_asked_with_the_token_of_the_file_as_it_stands(
+    notifications: Notifications, orders: Orders, tmp_path: Path
+) -> None:
+    given = tmp_path / "token"
+    notifications.settings.service_token_file = given
+    await notifications.hear(*KNOWN, *life()[:1])
+    with pytest.raises(UNREACHABLE):
+        await notifications.send()
+    given.write_text("first\n")
+    await notifications.send()
+    await notifications.hear(*life()[1:2])
+    given.write_text("second\n")
+    await notifications.send()
+    assert orders.tokens == ["Bearer first", "Bearer second"]
+    assert not (tmp_path / "keys").exists()
