@@ -116,7 +116,7 @@ def _on_lifted(heard: Heard[m.HoldLifted], book: Book, store: Store) -> None:
     _note_stock(heard, book, store, short=False)
 
 
-def _note_stock(heard: Heard[m.OrderHeld | m.HoldLifted], book: Book, store: Store, *, short: bool) -> None:
+def _note_stock(heard: Heard[m.OrderHeld] | Heard[m.HoldLifted], book: Book, store: Store, *, short: bool) -> None:
     """A hold leaves the shipment's version alone, as stock does: a release that was refused before it may still be retried."""
     shipment = _known(heard, book, store)
     if shipment is not None and heard.data.reason == "stock":
