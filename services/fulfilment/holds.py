@@ -14,6 +14,9 @@ from services.kit.values import Heard, Refusal
 _HOLD = "insert into order_holds (order_id, hold_id, reason, owner) values ($1, $2, $3, $4) on conflict do nothing"
 _LIFT = "delete from order_holds where order_id = $1 and hold_id = $2"
 _STANDING = "select reason, owner from order_holds where order_id = $1 order by hold_id limit 1"
+_HELD_IN = """
+select distinct on (parcel_id) parcel_id, reason, owner from parcels join order_holds using (order_id) where load_list_id = $1
+order by parcel_id, hold_id"""
 
 
 class OrderStopped(Refusal):
@@ -33,5 +36,22 @@ async def refuse_held(work: Transaction, order_id: UUID) -> None:
     """Raises OrderStopped while a hold stands on the order."""
     row = await work.connection.fetchrow(_STANDING, order_id)
     if row:
-        sentence = f"The order is held by {row['owner']} ({row['reason']}): set it aside until they lift the hold."
-        raise OrderStopped(sentence, reason=row["reason"], owner=row["owner"])
+        raise OrderStopped(_sentence(row), reason=row["reason"], owner=row["owner"])
+
+
+async def refuse_held_load(work: Transaction, load_list_id: UUID) -> None:
+    """Raises OrderStopped, with the parcels to be unloaded, while a hold stands on the order of one in this trailer."""
+    rows = await work.connection.fetch(_HELD_IN, load_list_id)
+    if rows:
+        parcels = [row["parcel_id"] for row in rows]
+        sentence = f"{_sentence(rows[0])} Unload first: {', '.join(map(str, parcels))}."
+        raise OrderStopped(sentence, reason=rows[0]["reason"], owner=rows[0]["owner"], parcels=parcels)
+
+
+async def is_held(work: Transaction, order_id: UUID) -> bool:
+    """Whether a hold stands on the order."""
+    return await work.connection.fetchrow(_STANDING, order_id) is not None
+
+
+def _sentence(hold: Any) -> str:
+    return f"The order is held by {hold['owner']} ({hold['reason']}): set it aside until they lift the hold."

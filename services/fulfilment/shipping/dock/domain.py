@@ -157,9 +157,9 @@ def refuse_load(load_list: LoadList, parcel: Parcel, label: Label | None) -> Non
         raise PastThat("The carrier has this parcel already: set it aside and ask the shift lead.", state=parcel.state)
 
 
-def refuse_unload(load_list: LoadList, parcel: Parcel) -> None:
-    """Raises ListNotOpen or NotInThisTrailer where the parcel cannot be taken out."""
-    if load_list.state is not ListState.OPEN:
+def refuse_unload(load_list: LoadList, parcel: Parcel, *, held: bool) -> None:
+    """Raises ListNotOpen or NotInThisTrailer where the parcel cannot be taken out. One whose order is held leaves a closed trailer as well."""
+    if load_list.state is ListState.HANDED_OVER or (load_list.state is ListState.CLOSED and not held):
         raise ListNotOpen("This trailer is closed: reopen its load list first, while the manifest is open.", state=load_list.state)
     if parcel.load_list_id not in (None, load_list.load_list_id):
         raise NotInThisTrailer("This parcel is in another trailer.", load_list_id=parcel.load_list_id)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from services.fulfilment.holds import refuse_held
+from services.fulfilment.holds import is_held, refuse_held, refuse_held_load
 from services.fulfilment.shipping.dock.domain import (
     ListState,
     LoadList,
@@ -42,7 +42,8 @@ _LABEL = "select * from labels where parcel_id = $1 and state in ('wanted', 'bou
 _STAGE = "update parcels set state = 'staged', staging_lane = $2 where parcel_id = $1"
 _LOAD = "update parcels set state = 'loaded', load_list_id = $2 where parcel_id = $1"
 _UNLOAD = """
-update parcels set load_list_id = null, state = case when staging_lane is null then 'packed' else 'staged' end
+update parcels set load_list_id = null, state = case when staging_lane is null then 'packed' else 'staged' end,
+    manifest_id = (select manifest_id from manifests where manifests.manifest_id = parcels.manifest_id and state <> 'open')
 where parcel_id = $1 and state = 'loaded'"""
 _SCAN = """
 insert into load_scans (scan_id, load_list_id, parcel_id, kind, scanned_by, scanned_at) values ($1, $2, $3, $4, $5, $6)
@@ -50,7 +51,9 @@ on conflict (scan_id) do nothing returning scan_id"""
 _SCANNED = "select load_list_id, parcel_id, kind from load_scans where scan_id = $1"
 _CLOSE = "update load_lists set state = 'closed', closed_at = $2 where load_list_id = $1"
 _REOPEN = "update load_lists set state = 'open', closed_at = null where load_list_id = $1"
-_TO_MANIFEST = "update parcels set manifest_id = $2 where load_list_id = $1 and state = 'loaded'"
+_UNLISTED = "select count(*) from parcels where load_list_id = $1 and manifest_id is null"
+_TO_MANIFEST = "update parcels set manifest_id = $2 where load_list_id = $1 and state = 'loaded' and manifest_id is null"
+_OFF_MANIFEST = "update parcels set manifest_id = null where load_list_id = $1 and state = 'loaded'"
 _OPEN_MANIFEST = """
 insert into manifests (manifest_id, carrier, site, ship_on, state, opened_at) values ($1, $2, $3, $4, 'open', $5) on conflict do nothing"""
 _FIND_MANIFEST = "select * from manifests where carrier = $1 and site = $2 and ship_on = $3 and state = 'open' for update"
@@ -114,21 +117,25 @@ class Dock:
         return await self._reread(parcel.parcel_id)
 
     async def unload(self, scan: Scan) -> Parcel:
-        """The parcel is out of the trailer again. A repeated scan id changes nothing."""
+        """The parcel is out of the trailer again. A repeated scan id changes nothing.
+
+        It stays on a manifest that the carrier may have: that is never amended, and covers the parcel in whichever trailer it goes.
+        """
         load_list = await self.load_list(scan.load_list_id, lock=True)
         parcel, _ = await self._parcel(await self._scanned_parcel(scan.parcel))
         if not await self._first(scan, parcel.parcel_id, "unload"):
             return parcel
-        refuse_unload(load_list, parcel)
+        refuse_unload(load_list, parcel, held=await is_held(self.work, parcel.order_id))
+        await self._manifests(load_list.load_list_id)  # locked: whether the parcel stays on one is decided by its state
         await self.work.connection.execute(_UNLOAD, parcel.parcel_id)
         return await self._reread(parcel.parcel_id)
 
     async def close(self, load_list_id: UUID) -> list[Manifest]:
         """The trailer takes nothing more, and its parcels stand on the carrier's open manifest of the day. May run twice."""
         load_list = await self.load_list(load_list_id, lock=True)
-        loaded = await self.work.connection.fetchval("select count(*) from parcels where load_list_id = $1", load_list_id)
         if load_list.state is ListState.OPEN:
-            if loaded:
+            await refuse_held_load(self.work, load_list_id)
+            if await self.work.connection.fetchval(_UNLISTED, load_list_id):
                 manifest = await self._open_manifest(load_list)
                 await self.work.connection.execute(_TO_MANIFEST, load_list_id, manifest.manifest_id)
             await self.work.connection.execute(_CLOSE, load_list_id, self.work.now)
@@ -138,7 +145,7 @@ class Dock:
         """The trailer takes parcels again, which leave the manifest while that is open. May run twice."""
         load_list = await self.load_list(load_list_id, lock=True)
         refuse_reopen(load_list, await self._manifests(load_list_id))
-        await self.work.connection.execute(_TO_MANIFEST, load_list_id, None)
+        await self.work.connection.execute(_OFF_MANIFEST, load_list_id)
         await self.work.connection.execute(_REOPEN, load_list_id)
         return await self.load_list(load_list_id)
 
@@ -147,6 +154,7 @@ class Dock:
         load_list = await self.load_list(load_list_id, lock=True)
         refuse_hand_over(load_list, await self._manifests(load_list_id))
         if load_list.state is ListState.CLOSED:
+            await refuse_held_load(self.work, load_list_id)
             await self._leave(load_list_id, cause)
         return int(await self.work.connection.fetchval("select count(*) from parcels where load_list_id = $1", load_list_id))
 
