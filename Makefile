@@ -2,6 +2,8 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 WAY := PYTHONPATH=. PYTHONUNBUFFERED=1
+VAR ?= $(or $(KEPT_VAR),var)
+KEPT = KEPT_VAR="$(VAR)" $(WAY) $(PYTHON) -m services.kit.cli
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down status fmt check test itest e2e bench config topics dead-letters clean
@@ -12,17 +14,17 @@ help: ## this list
 setup: ## make .venv with the locked dependencies; does nothing while the lock is the same
 	@sh deploy/setup.sh
 
-demo: setup ## one real day of a shop, from order to door, and what came of it
-	@$(WAY) $(PYTHON) -m demo
+demo: setup ## one real day of a shop, from order to door, and what came of it (KEEP=1: and leave its stack up)
+	@$(WAY) $(PYTHON) -m demo$(if $(KEEP), --keep)
 
-up: setup ## start the stack and keep it running
-	@$(WAY) $(PYTHON) -m deploy.local up
+up: setup ## start the stack and keep it running (VAR=folder: another one beside it)
+	@$(WAY) $(PYTHON) -m deploy.local up --var "$(VAR)"
 
 down: setup ## stop the stack
-	@$(WAY) $(PYTHON) -m deploy.local down
+	@$(WAY) $(PYTHON) -m deploy.local down --var "$(VAR)"
 
 status: setup ## how the running stack is
-	@$(WAY) $(PYTHON) -m services.kit.cli status
+	@$(KEPT) status
 
 fmt: setup ## put the code in its one form
 	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .
@@ -52,12 +54,12 @@ config: setup ## every setting, its value and where it came from
 	@$(WAY) $(PYTHON) -m services.kit.cli config
 
 topics: setup ## make Kafka agree with schemas/topics.toml
-	@$(WAY) $(PYTHON) -m services.kit.cli topics apply
+	@$(KEPT) topics apply
 
 dead-letters: setup ## what the running stack has set aside
-	@$(WAY) $(PYTHON) -m services.kit.cli dead-letters list
+	@$(KEPT) dead-letters list
 
-clean: ## stop the stack and remove what was made here: var, .venv, caches
-	@if [ -x $(PYTHON) ] && [ -f var/stack.json ]; then $(WAY) $(PYTHON) -m deploy.local down; fi
+clean: ## stop the stacks and remove what was made here: var, .venv, caches
+	@for each in var var/demo; do if [ -x $(PYTHON) ] && [ -f $$each/stack.json ]; then $(WAY) $(PYTHON) -m deploy.local down --var $$each; fi; done
 	@rm -rf var .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

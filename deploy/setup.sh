@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 refuse() { printf 'setup: %s\n' "$1" >&2; exit 1; }
 
 sum=$(cksum < requirements.lock)
-[ -f .venv/installed ] && [ "$(cat .venv/installed)" = "$sum" ] && exit 0
+[ -x .venv/bin/kept ] && [ -f .venv/installed ] && [ "$(cat .venv/installed)" = "$sum" ] && exit 0
 
 python=
 for name in ${PYTHON:-} python3.11 python3.12 python3.13 python3.14 python3; do

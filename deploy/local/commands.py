@@ -1,8 +1,11 @@
 """What the commands of the local stack do and print. Each returns its exit code."""
 
 import os
+import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +19,8 @@ def up(var: Path, *, servers_only: bool, foreground: bool) -> int:
     stack = configured(var, servers_only=servers_only)
     stack.up(attached=foreground)
     status(var)
+    if not servers_only:
+        print("\n".join(guide(description.read(stack.description), var)))
     if not foreground:
         return 0
     try:
@@ -24,6 +29,24 @@ def up(var: Path, *, servers_only: bool, foreground: bool) -> int:
     finally:
         stack.down()
     return 1
+
+
+def guide(told: Mapping[str, Any], var: Path) -> list[str]:
+    """The lines that say where to look in the stack of this description, how to sign in, and how to stop it. Commands are run from the checkout."""
+    usual = var == Path("var")
+    token = f"{'' if usual else f'KEPT_VAR={shlex.quote(str(var))} '}.venv/bin/kept token"
+    orders = told["services"]["orders"]["api"]
+    return [
+        "",
+        f"Look:     {told['demo']['mailbox']}  every message to a customer, with the link to the order's page",
+        *(f"          {service['openapi']}  what {name} answers" for name, service in told["services"].items()),
+        "",
+        "Sign in:  these print a token; each operation names the roles that may call it",
+        *(f"          {token} {role}" for role in ("storefront --channel retail", "picker --site SDF1", "loader --site SDF1", "care", "planner")),
+        f'          curl -H "Authorization: Bearer $({token} care)" "{orders}/v1/orders?channel=retail&external_ref=1"',
+        "",
+        f"Stop:     make down{'' if usual else f' VAR={shlex.quote(str(var))}'}",
+    ]
 
 
 def down(var: Path) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.programs import ROLES, SERVICES
+from deploy.local.commands import guide
+from deploy.local.programs import PORTS, ROLES, SERVICES, addresses, demo
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,3 +61,40 @@ def test_the_image_s_commands_run_in_a_clean_environment_of_its_packages(tmp_pat
     for arguments in (["services.kit.cli", "--help"], *([f"services.{service}.main", "--help"] for service in SERVICES)):
         done = subprocess.run([python, "-m", *arguments], cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{arguments}: {done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize(
+    ("goal", "whole"),
+    [
+        ("down", "-m deploy.local down --var var"),
+        ("down VAR=var/demo", "-m deploy.local down --var var/demo"),
+        ("up VAR=other", "-m deploy.local up --var other"),
+        ("status VAR=var/demo", "KEPT_VAR=var/demo"),
+        ("dead-letters KEPT_VAR=other", "KEPT_VAR=other"),
+        ("demo", "-m demo"),
+        ("demo KEEP=1", "-m demo --keep"),
+    ],
+)
+def test_make_passes_on_which_stack_is_meant(goal: str, whole: str) -> None:
+    told = {name: value for name, value in os.environ.items() if name not in ("VAR", "KEEP", "KEPT_VAR", "MAKEFLAGS", "MAKEOVERRIDES")}
+    done = subprocess.run(["make", "--dry-run", *goal.split()], cwd=ROOT, env=told, capture_output=True, text=True, check=True)
+    said = f"{done.stdout.rstrip()} ".replace('"', "")
+    assert f"{whole} " in said.splitlines()[-1] + " ", said
+
+
+def test_up_says_where_to_look_how_to_sign_in_and_how_to_stop(tmp_path: Path) -> None:
+    """What it says is run in a shell from the checkout, as a reader would."""
+    ports = {name: 20_000 + number for number, name in enumerate(PORTS)}
+    told: dict[str, Any] = {"services": {name: addresses(name, ports) for name in SERVICES}, "demo": demo(ports)}
+    lines = guide(told, tmp_path / "a folder")
+    text = "\n".join(lines)
+    for address in (told["demo"]["mailbox"], *(service["openapi"] for service in told["services"].values())):
+        assert f" {address}" in text
+    commands = [line.strip() for line in lines if "kept token" in line and "curl" not in line]
+    assert {command.split(" token ")[1] for command in commands} >= {"storefront --channel retail", "picker --site SDF1", "care"}
+    for command in commands:
+        done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.count(".")) == (0, 2), done.stderr
+    assert (tmp_path / "a folder" / "keys").is_dir()
+    assert f"make down VAR='{tmp_path}/a folder'" in lines[-1]
+    assert lines[-1] != guide(told, Path("var"))[-1] and "VAR" not in "".join(guide(told, Path("var")))
