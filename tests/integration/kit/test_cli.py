@@ -86,7 +86,11 @@ async def test_the_status_of_a_running_stack_names_what_is_wrong(
     stack: None, database_url: str, service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong: list[str | None] = [None]
-    async with listen(Operations(ready=lambda: wrong[0], progress=_progress), "127.0.0.1", 0) as port:
+
+    async def ready() -> str | None:
+        return wrong[0]
+
+    async with listen(Operations(ready=ready, progress=_progress), "127.0.0.1", 0) as port:
         at = f"http://127.0.0.1:{port}/readyz"
         told = {"kafka": "", "database": "", "services": {service: {"health": at, "worker": {"health": at}}}}
         (tmp_path / "stack.json").write_text(json.dumps(told))
