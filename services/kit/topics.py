@@ -49,9 +49,7 @@ def register(path: Path = REGISTER) -> tuple[Topic, ...]:
     """The topics of the register, in its order."""
     content = tomllib.loads(path.read_text())
     settings = ("partitions", "cleanup", "retention_hours", "max_message_bytes")
-    return tuple(
-        Topic(name, **{each: {**content["defaults"], **topic}[each] for each in settings}) for name, topic in content["topics"].items()
-    )
+    return tuple(Topic(name, **{each: {**content["defaults"], **topic}[each] for each in settings}) for name, topic in content["topics"].items())
 
 
 def apply(bootstrap: str, prefix: str = "", *, only: Collection[str] | None = None, wanted: tuple[Topic, ...] | None = None) -> list[str]:

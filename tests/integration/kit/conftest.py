@@ -145,9 +145,7 @@ async def audit(site: Site, load: Load) -> None:
     assert set(applied) == load.good
     assert set(applied.values()) <= {1}
     letters = site.ask("select kind, event_id from dead_letters")
-    assert Counter(kind for kind, _ in letters) == Counter(
-        {"unreadable": load.unreadable, "refused": len(load.refused), "failed": len(load.failing)}
-    )
+    assert Counter(kind for kind, _ in letters) == Counter({"unreadable": load.unreadable, "refused": len(load.refused), "failed": len(load.failing)})
     assert {id for kind, id in letters if kind == "failed"} == load.failing
     assert {id for kind, id in letters if kind == "refused"} == load.refused
     assert site.one("select count(*) from attempts") == 0
