@@ -63,6 +63,7 @@ async def _open(house: House, shop: Storefront) -> None:
     for code, body in opening.carrier_services().items():
         await planner.ask("PUT", "fulfilment", f"/v1/carrier-services/{code}", {**body, "closed_on": []}, expect=(200, 201))
     await shop.list_items(item.listed() for item in day.items().values())
+    await asyncio.sleep(5)
     await opening.receive(house, dict.fromkeys(day.items(), _ENOUGH))
     await asyncio.sleep(5)
 
