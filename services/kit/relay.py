@@ -19,8 +19,9 @@ from services.kit.transient import pause_seconds
 
 log = structlog.get_logger(__name__)
 
-_TAKE = "select id, topic, key, payload, headers, created_at from outbox order by id limit 1000"
+_TAKE = "select id, topic, key, payload, headers, created_at from outbox order by id limit $1"
 _DELETE = "delete from outbox where id = any($1::bigint[])"
+_AT_ONCE = 1000
 _POLL_SECONDS = 0.05
 
 
@@ -38,18 +39,17 @@ class Relay:
         last = -1
         while True:
             seen, before, last = self._changes.count, last, self._changes.count
-            rows = await take.fetch()
+            rows = await take.fetch(_AT_ONCE)
             self._rows.set(len(rows))
-            if not rows:
-                self._age.set(0)
+            self._age.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()) if rows else 0)
+            if rows:
+                await self._send([_outgoing(row, self._prefix) for row in rows])
+                await delete.fetch([row["id"] for row in rows])
+                metrics.RELAYED.labels(self._service).inc(len(rows))
+                if seen == before:
+                    self._foreign()
+            if len(rows) < _AT_ONCE:
                 await self._changes.after(seen, _POLL_SECONDS)
-                continue
-            self._age.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()))
-            await self._send([_outgoing(row, self._prefix) for row in rows])
-            await delete.fetch([row["id"] for row in rows])
-            metrics.RELAYED.labels(self._service).inc(len(rows))
-            if seen == before:
-                self._foreign()
 
     async def _send(self, messages: list[Outgoing]) -> None:
         """All of them acknowledged, however often it takes."""
