@@ -9,6 +9,7 @@ import logging
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,8 +84,9 @@ def properties(node: Node, cluster: Sequence[Node]) -> str:
 
 
 def why_silent(bootstrap: str) -> str | None:
-    """None once the broker answers a request for its metadata; until then the reason why not."""
-    return asyncio.run(_why_silent(bootstrap))
+    """None once the broker answers a request for its metadata; until then the reason why not. May be called beside a running loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, _why_silent(bootstrap)).result()
 
 
 async def _why_silent(bootstrap: str) -> str | None:
