@@ -22,7 +22,11 @@ async def working(worker: Worker) -> AsyncIterator[Process]:
     """A worker that is ready, and has stopped cleanly when the block ends."""
     process, stop = Process(worker), asyncio.Event()
     running = asyncio.ensure_future(process.run(stop))
-    await poll_until(lambda: process.ready() is None or running.done(), 30)
+
+    async def up() -> bool:
+        return running.done() or await process.ready() is None
+
+    await poll_until(up, 30)
     try:
         yield process
     finally:
