@@ -138,9 +138,9 @@ async def test_a_permanent_refusal_fails_and_the_next_goes_on(notifications: Not
     other = placed(uuid(50), customer_id=uuid(51), order_ref="OTHER")
     await notifications.hear(*KNOWN, heard(promised()), heard(other), heard(contact(customer_id=uuid(51))), heard(promised(7, order_id=uuid(50))))
     await notifications.send_all()
-    assert [state for _, state, _ in await notifications.states()] == ["failed", "sent"]
-    name, failed = (await notifications.said())[0]
-    assert (name, failed["reason"]) == ("MessageFailed", reason)
+    # They go out side by side: which of the two met the refusal, and which was told of first, is chance.
+    assert sorted(state for _, state, _ in await notifications.states()) == ["failed", "sent"]
+    assert sorted((name, said.get("reason")) for name, said in await notifications.said()) == [("MessageFailed", reason), ("MessageSent", None)]
 
 
 async def test_a_message_is_given_up_after_enough_tries(notifications: Notifications, mail_server: MailServer) -> None:
