@@ -126,17 +126,19 @@ async def produce(site: Site, messages: list[Outgoing]) -> None:
 
 
 async def settled(site: Site, load: Load, deadline: float = 60.0) -> None:
-    """Until everything was applied or set aside, and everything said was sent."""
+    """Until everything was applied or set aside, everything said was sent, and nothing delivered again is in hand."""
     aside = len(load.refused) + len(load.failing) + load.unreadable
 
     def done() -> bool:
         letters = site.one("select count(*) from dead_letters")
-        return site.counted() >= len(load.good) and letters >= aside and site.one("select count(*) from outbox") == 0
+        left = site.one("select (select count(*) from outbox) + (select count(*) from attempts)")
+        return site.counted() >= len(load.good) and letters >= aside and left == 0
 
     try:
         await poll_until(done, deadline)
     except TimeoutError:
-        raise AssertionError(f"{site.counted()} of {len(load.good)} applied\n{site.logs()[-4000:]}") from None
+        attempts = site.one("select count(*) from attempts")
+        raise AssertionError(f"{site.counted()} of {len(load.good)} applied, {attempts} attempts left\n{site.logs()[-4000:]}") from None
 
 
 async def audit(site: Site, load: Load) -> None:
