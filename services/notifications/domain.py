@@ -36,6 +36,9 @@ _SUPERSEDED_BY: dict[Intent, frozenset[Intent]] = {
 """What, if it still waits to be sent, is held back once the key is recorded. A hand-over carries the words of a delay, but it does not thank for the
 order: a confirmation that waits goes out ahead of it."""
 
+_SAYS_WORDS = frozenset({Intent.CONFIRMED, Intent.DELAYED})
+"""What tells the words of one promise or answer, and so may be said again with the words of the next."""
+
 
 class Channel(StrEnum):
     EMAIL = "email"
@@ -76,6 +79,14 @@ class Promised:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """No date could be promised: an answer, in the very words said, that names the day on which the customer hears more."""
+
+    order_id: UUID
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class HandedOver:
     order_id: UUID
 
@@ -104,11 +115,15 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was promised for an order and what its customer is told. Who that is may be learnt last: topics do not wait for each other."""
+    """What was promised for an order and what its customer is told. Who that is may be learnt last: topics do not wait for each other.
+
+    `promises` also counts the dated answers given while there was no date to promise; `answers` says which they are.
+    """
 
     order_id: UUID
     placed: Placed | None = None
     promises: tuple[UUID, ...] = ()
+    answers: frozenset[UUID] = frozenset()
     told: frozenset[Intent] = frozenset()
 
 
@@ -130,19 +145,28 @@ def promise(order: Order, promised: Promised) -> tuple[Order, Intent | None]:
 
     A further one that replaces none is a first promise that comes late: it is not counted, for the words that followed it are told already.
     """
-    if promised.promise_id in order.promises or (order.promises and promised.replaces is None):
+    if promised.promise_id in order.promises or (_was_promised(order) and promised.replaces is None):
         return order, None
-    return replace(order, promises=(*order.promises, promised.promise_id)), Intent.DELAYED if order.promises else Intent.CONFIRMED
+    return replace(order, promises=(*order.promises, promised.promise_id)), _intent_of_words(order)
+
+
+def decline(order: Order, answer_id: UUID) -> tuple[Order, Intent | None]:
+    """The order with the answer counted, and what is to be said: before any promise it confirms, after one it tells of a delay."""
+    if answer_id in order.promises:
+        return order, None
+    return replace(order, promises=(*order.promises, answer_id), answers=order.answers | {answer_id}), _intent_of_words(order)
 
 
 def tell(order: Order, intent: Intent, message_id: UUID, cause: Cause) -> tuple[Order, Message | None]:
-    """The message that says it, once: a delay once per promise, everything else once per order, however many parcels it has.
+    """The message that says it, once: words once per promise or answer, everything else once per order, however many parcels it has.
 
     Nothing is said that contradicts what was said before, in whatever order the news comes: None for what has lost its sense.
     """
-    if (intent in order.told and intent is not Intent.DELAYED) or any(intent in _SENSELESS_AFTER.get(said, ()) for said in order.told):
+    if (intent in order.told and intent not in _SAYS_WORDS) or any(intent in _SENSELESS_AFTER.get(said, ()) for said in order.told):
         return order, None
     latest = order.promises[-1] if order.promises else None
+    if latest in order.answers and intent not in _SAYS_WORDS:
+        latest = None
     message = Message(message_id, order.order_id, intent, len(order.promises), latest, cause)
     return replace(order, told=order.told | {intent}), message
 
@@ -150,6 +174,14 @@ def tell(order: Order, intent: Intent, message_id: UUID, cause: Cause) -> tuple[
 def superseded(order: Order) -> frozenset[Intent]:
     """The messages that have lost their sense, should they still wait to be sent."""
     return frozenset[Intent]().union(*(_SUPERSEDED_BY.get(intent, ()) for intent in order.told))
+
+
+def _was_promised(order: Order) -> bool:
+    return any(each not in order.answers for each in order.promises)
+
+
+def _intent_of_words(order: Order) -> Intent:
+    return Intent.DELAYED if _was_promised(order) else Intent.CONFIRMED
 
 
 def language_of(language: str) -> str:

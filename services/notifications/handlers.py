@@ -5,10 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 from services.kit.values import Heard, NewId
-from services.notifications.domain import Cancelled, Contact, Delivered, Erased, HandedOver, Intent, Placed, Promised, promise, tell
-from services.notifications.ports import State, Store
+from services.notifications.domain import (
+    Cancelled,
+    Contact,
+    Declined,
+    Delivered,
+    Erased,
+    HandedOver,
+    Intent,
+    Placed,
+    Promised,
+    decline,
+    promise,
+    tell,
+)
+from services.notifications.ports import Said, State, Store
 
-_LIFE = (Promised, HandedOver, Delivered, Cancelled)
+_LIFE: dict[type[Any], int] = {Promised: 0, Declined: 0, HandedOver: 1, Delivered: 2, Cancelled: 3}
 _INTENTS: dict[type[Any], Intent] = {Cancelled: Intent.CANCELLED, HandedOver: Intent.HANDED_OVER, Delivered: Intent.DELIVERED}
 
 
@@ -25,7 +38,7 @@ async def on_events(batch: Sequence[Heard[Any]], store: Store, new_id: NewId) ->
 
 
 def _stage_of_life(heard: Heard[Any]) -> int:
-    return _LIFE.index(type(heard.data)) if isinstance(heard.data, _LIFE) else -1
+    return _LIFE.get(type(heard.data), -1)
 
 
 def _fold(state: State, heard: Heard[Any], new_id: NewId) -> None:
@@ -35,14 +48,20 @@ def _fold(state: State, heard: Heard[Any], new_id: NewId) -> None:
     elif isinstance(news, Placed):
         state.orders[news.order_id] = replace(state.orders[news.order_id], placed=news)
     elif not isinstance(news, Delivered) or news.last:
-        _tell(state, heard, _promise(state, news) if isinstance(news, Promised) else _INTENTS[type(news)], new_id)
+        _tell(state, heard, _INTENTS.get(type(news)) or _say(state, heard), new_id)
 
 
-def _promise(state: State, promised: Promised) -> Intent | None:
-    before = state.orders[promised.order_id]
-    state.orders[promised.order_id], intent = promise(before, promised)
-    if state.orders[promised.order_id] is not before:
-        state.promises.append(promised)
+def _say(state: State, heard: Heard[Any]) -> Intent | None:
+    """Count a promise or an answer. An answer has no id of its own: its event's is taken, which is made once."""
+    news = heard.data
+    before = state.orders[news.order_id]
+    if isinstance(news, Promised):
+        said, (after, intent) = Said(news.order_id, news.promise_id, news.words, answer=False), promise(before, news)
+    else:
+        said, (after, intent) = Said(news.order_id, heard.id, news.words, answer=True), decline(before, heard.id)
+    state.orders[news.order_id] = after
+    if after is not before:
+        state.said.append(said)
     return intent
 
 

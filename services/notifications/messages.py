@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 
 from services.kit.envelope import Hears, Reads
-from services.notifications.domain import Cancelled, Contact, Delivered, Erased, HandedOver, Placed, Promised
+from services.notifications.domain import Cancelled, Contact, Declined, Delivered, Erased, HandedOver, Placed, Promised
 
 HEARD_TOPICS = ("orders.order.v1", "orders.customer.v1", "promises.promise.v1", "fulfilment.work.v1")
 TOPIC = "notifications.message.v1"
@@ -34,6 +34,11 @@ class PromiseMade(Struct):
     promise_id: UUID
     customer_text: Annotated[str, Meta(min_length=1, max_length=280)]
     replaces: UUID | None = None
+
+
+class PromiseDeclined(Struct):
+    order_id: UUID
+    sentence: Annotated[str, Meta(min_length=1, max_length=280)]
 
 
 class ParcelDelivered(Struct):
@@ -93,6 +98,10 @@ def _promised(wire: PromiseMade) -> Promised:
     return Promised(wire.order_id, wire.promise_id, wire.customer_text, wire.replaces)
 
 
+def _declined(wire: PromiseDeclined) -> Declined:
+    return Declined(wire.order_id, wire.sentence)
+
+
 def _contact(wire: CustomerSeen) -> Contact:
     try:
         ZoneInfo(wire.zone)
@@ -110,6 +119,7 @@ HEARS: Hears = {
     "orders.OrderCancelled.v1": Reads(OfOrder, _cancelled),
     "orders.CustomerSeen.v1": Reads(CustomerSeen, _contact, strict=True, erased=_erased),
     "promises.PromiseMade.v1": Reads(PromiseMade, _promised, strict=True),
+    "promises.PromiseDeclined.v1": Reads(PromiseDeclined, _declined, strict=True),
     "fulfilment.HandedOver.v1": Reads(OfOrder, _handed_over),
     "fulfilment.ParcelDelivered.v1": Reads(ParcelDelivered, _delivered),
 }

@@ -6,9 +6,13 @@ The first line of a text template is the subject. A template sees the values of 
 import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.charset import QP, Charset
+from email.header import Header
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
+from email.utils import format_datetime, formataddr
 from pathlib import Path
 from uuid import UUID
 
@@ -24,6 +28,9 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_SMTP = compat32.clone(linesep="\r\n")
+_UTF_8 = Charset("utf-8")
+_UTF_8.body_encoding = QP
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.")
 
 
@@ -37,7 +44,7 @@ class Unsendable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """All that a template may say. `words`: the promise's own, verbatim; None before there is one."""
+    """All that a template may say. `words`: the promise's own, verbatim; None before there is one. `answer`: they promise no date yet."""
 
     name: str
     order_ref: str
@@ -46,6 +53,7 @@ class Letter:
     shop: str
     phone: str
     reply_to: str
+    answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +65,36 @@ class Rendered:
     html: str
 
 
-def letter(settings: Settings, *, name: str, order_ref: str, words: str | None, path: str) -> Letter:
+def letter(settings: Settings, *, name: str, order_ref: str, words: str | None, path: str, answer: bool = False) -> Letter:
     """`path` is the customer's own page, as orders gave it out. Whatever breaks lines in a name becomes a space."""
-    return Letter(" ".join(name.split()), order_ref, words, f"{settings.link_base}{path}", settings.shop_name, settings.phone, settings.reply_to)
+    shop = (settings.shop_name, settings.phone, settings.reply_to)
+    return Letter(" ".join(name.split()), order_ref, words, f"{settings.link_base}{path}", *shop, answer)
 
 
 def render(intent: Intent, language: str, filled: Letter) -> Rendered:
     """The message in a language that we have templates for."""
     values = asdict(filled) | {"language": language}
-    subject, _, text = _TEMPLATES.get_template(f"{intent}.{language}.txt").render(values).partition("\n")
-    html = _TEMPLATES.get_template(f"{intent}.{language}.html").render(values, subject=subject)
+    name = f"{intent}_answer" if filled.answer else intent.value
+    subject, _, text = _TEMPLATES.get_template(f"{name}.{language}.txt").render(values).partition("\n")
+    html = _TEMPLATES.get_template(f"{name}.{language}.html").render(values, subject=subject)
     return Rendered(subject, text.strip() + "\n", html.strip() + "\n")
 
 
-def mail(rendered: Rendered, settings: Settings, *, to: str, message_id: UUID, at: datetime) -> EmailMessage:
-    """The mail, with an id that is the same in every attempt. Raises Unsendable."""
-    message = EmailMessage(SMTP)
-    sender = address(settings.mail_from)
-    headers = {"Subject": rendered.subject, "Reply-To": str(address(settings.reply_to)), "To": str(address(to))}
-    for name, value in headers.items():
-        message[name] = _one_line(value)
-    message["From"] = Address(_one_line(settings.shop_name), addr_spec=sender)
-    message["Date"] = at
+def mail(rendered: Rendered, settings: Settings, *, to: str, message_id: UUID, at: datetime) -> Message:
+    """The mail, with an id that is the same in every attempt. Raises Unsendable.
+
+    Of the older classes, which do not parse again each header they are given: that took three quarters of the time a mail takes.
+    """
+    parts = [MIMEText(rendered.text, "plain", _UTF_8), MIMEText(rendered.html, "html", _UTF_8)]  # type: ignore[arg-type]  # a Charset is documented
+    message = MIMEMultipart("alternative", f"kept-{message_id.hex}", parts, policy=_SMTP)
+    sender, subject = address(settings.mail_from), _one_line(rendered.subject)
+    message["Subject"] = subject if subject.isascii() else Header(subject, "utf-8")
+    message["Reply-To"] = _one_line(address(settings.reply_to))
+    message["To"] = _one_line(address(to))
+    message["From"] = formataddr((_one_line(settings.shop_name), sender))
+    message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{message_id}@{sender.partition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(rendered.text, cte="quoted-printable")
-    message.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
-    message.set_boundary(f"kept-{message_id.hex}")
     return message
 
 

@@ -30,7 +30,7 @@ update messages set state = 'unknown', reason = 'interrupted', settled_at = $1 w
 # One message per order at a time, in the order they were recorded; none before we know whom to write to.
 _WAITING = """
 select m.message_id, m.order_id, o.customer_id, m.intent, m.promise_version, m.channel, m.attempts, m.cause_id, m.correlation_id, m.traceparent,
-       o.order_ref, o.language, c.email, c.name, p.words
+       o.order_ref, o.language, c.email, c.name, p.words, coalesce(p.answer, false) as answer
 from messages m join orders_view o using (order_id) join contacts_view c on c.customer_id = o.customer_id left join promises_view p using (promise_id)
 where m.state = 'waiting' and m.next_try_at <= clock_timestamp() and c.email is not null
   and not exists (select from messages earlier where earlier.order_id = m.order_id and earlier.state = 'waiting' and earlier.seq < m.seq)
@@ -61,6 +61,7 @@ class Waiting:
     email: str
     name: str
     words: str | None
+    answer: bool
 
 
 class Sending:
@@ -98,7 +99,8 @@ class Sending:
     async def _deliver(self, database: Database, links: Links, post: "_Post", message: Waiting) -> None:
         try:
             path = await links.mint(message.order_id)
-            filled = letter(self._settings, name=message.name, order_ref=message.order_ref, words=message.words, path=path)
+            whose = {"name": message.name, "order_ref": message.order_ref, "path": path}
+            filled = letter(self._settings, words=message.words, answer=message.answer, **whose)
             now = database.clock.now()
             written = mail(render(message.intent, message.language, filled), self._settings, to=message.email, message_id=message.message_id, at=now)
         except NoLink:
@@ -133,13 +135,12 @@ class _Post:
 
 def errands(settings: Settings) -> tuple[Errand, ...]:
     """What the worker runs outside transactions."""
-    return (Errand("mail", Sending(settings).run, UNREACHABLE),)
+    return (Errand("mail", Sending(settings).run, UNREACHABLE, gather_seconds=0.25),)
 
 
 async def _doubt_leftovers(database: Database) -> None:
-    async with database.transaction() as work:
-        for (message_id,) in await work.connection.fetch(_DOUBT, work.now):
-            log.warning("a message was being sent when its sender stopped: nobody knows whether it arrived", message_id=str(message_id))
+    for (message_id,) in await database.pool.fetch(_DOUBT, database.clock.now()):
+        log.warning("a message was being sent when its sender stopped: nobody knows whether it arrived", message_id=str(message_id))
 
 
 async def _begin(database: Database, message: Waiting, attempt: UUID) -> int | None:

@@ -12,13 +12,13 @@ from services.notifications.ports import State
 
 _NEW_ORDERS = "insert into orders_view (order_id) select unnest($1::uuid[]) on conflict do nothing"
 _ORDERS = "select * from orders_view where order_id = any($1::uuid[]) order by order_id for update"
-_PROMISES = "select order_id, promise_id from promises_view where order_id = any($1::uuid[]) order by number"
+_PROMISES = "select order_id, promise_id, answer from promises_view where order_id = any($1::uuid[]) order by number"
 _TOLD = "select distinct order_id, intent from messages where order_id = any($1::uuid[])"
 _PUT_ORDERS = """
 update orders_view set customer_id = o.customer_id, order_ref = o.order_ref, language = o.language
 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) o (order_id, customer_id, order_ref, language)
 where orders_view.order_id = o.order_id"""
-_PUT_PROMISES = "insert into promises_view select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[])"
+_PUT_PROMISES = "insert into promises_view select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bool[])"
 _PUT_MESSAGES = """
 insert into messages (message_id, order_id, intent, promise_version, channel, promise_id, cause_id, correlation_id, traceparent, recorded_at)
 select *, $10::timestamptz from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[])
@@ -52,20 +52,19 @@ class PostgresStore:
         ids = sorted(order_ids)
         await self._sql.execute(_NEW_ORDERS, ids)
         orders = {row["order_id"]: _order(row) for row in await self._sql.fetch(_ORDERS, ids)}
-        promises, told = dict[UUID, list[UUID]](), dict[UUID, set[Intent]]()
-        for order_id, promise_id in await self._sql.fetch(_PROMISES, ids):
+        promises, answers, told = dict[UUID, list[UUID]](), set[UUID](), dict[UUID, set[Intent]]()
+        for order_id, promise_id, answer in await self._sql.fetch(_PROMISES, ids):
             promises.setdefault(order_id, []).append(promise_id)
+            answers |= {promise_id} if answer else set()
         for order_id, intent in await self._sql.fetch(_TOLD, ids):
             told.setdefault(order_id, set()).add(Intent(intent))
-        return State(
-            {id: Order(id, placed, tuple(promises.get(id, ())), frozenset(told.get(id, ()))) for id, placed in orders.items()},
-        )
+        return State({id: _known(id, placed, promises.get(id, ()), answers, told.get(id, ())) for id, placed in orders.items()})
 
     async def record(self, state: State) -> None:
         numbers = {promise_id: number for order in state.orders.values() for number, promise_id in enumerate(order.promises, start=1)}
         placed = [order.placed for order in state.orders.values() if order.placed]
         await self._put(_PUT_ORDERS, [(o.order_id, o.customer_id, o.order_ref, o.language) for o in placed])
-        await self._put(_PUT_PROMISES, [(p.promise_id, p.order_id, numbers[p.promise_id], p.words) for p in state.promises])
+        await self._put(_PUT_PROMISES, [(s.id, s.order_id, numbers[s.id], s.words, s.answer) for s in state.said])
         await self._put(_PUT_MESSAGES, [_message_row(message) for message in state.messages], self._work.now)
         await self._hold_back_superseded(state.orders.values())
         for contact, version, cause in state.contacts:
@@ -100,6 +99,10 @@ class PostgresStore:
 
 def _order(row: Any) -> Placed | None:
     return Placed(row["order_id"], row["customer_id"], row["order_ref"], row["language"]) if row["customer_id"] else None
+
+
+def _known(id: UUID, placed: Placed | None, promises: Collection[UUID], answers: Collection[UUID], told: Collection[Intent]) -> Order:
+    return Order(id, placed, tuple(promises), frozenset(answers).intersection(promises), frozenset(told))
 
 
 def _message_row(message: Message) -> tuple[object, ...]:

@@ -10,7 +10,21 @@ from services.kit import tokens
 from services.notifications.clients import UNREACHABLE
 from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver
 from tests.integration.notifications.conftest import MailServer, Notifications, Orders, body_of
-from tests.unit.notifications.build import CUSTOMER, NEW_WORDS, NOW, ORDER, WORDS, contact, heard, life, placed, promised, uuid
+from tests.unit.notifications.build import (
+    ANSWER_WORDS,
+    CUSTOMER,
+    NEW_WORDS,
+    NOW,
+    ORDER,
+    WORDS,
+    contact,
+    declined,
+    heard,
+    life,
+    placed,
+    promised,
+    uuid,
+)
 
 KNOWN = (heard(placed()), heard(contact()))
 
@@ -42,6 +56,23 @@ async def test_the_words_of_the_promise_stand_in_both_parts(notifications: Notif
         assert words in body_of(mail, "html")
         assert "https://kept.example/o/link-" in body_of(mail, "plain")
         assert (mail["Reply-To"], "+44 800" in body_of(mail, "plain"), "+44 800" in body_of(mail, "html")) == ("people@kept.invalid", True, True)
+
+
+async def test_an_answer_is_told_verbatim_as_no_promise_and_the_promise_after_it_is_told_too(
+    notifications: Notifications, mail_server: MailServer
+) -> None:
+    said = (heard(declined()), heard(declined()), heard(promised()), heard(declined(words=NEW_WORDS), id=uuid(500_001)), heard(HandedOver(ORDER)))
+    for news in (*KNOWN, *said):
+        await notifications.hear(news)
+        await notifications.send_all()
+    for mail, words in zip(mail_server.taken, (ANSWER_WORDS, WORDS, NEW_WORDS, ""), strict=True):
+        for kind in ("plain", "html"):
+            body = body_of(mail, kind)
+            assert words in body
+            assert ("our promise" in body) == (words == WORDS)
+    assert "promise" not in body_of(mail_server.taken[-1], "plain")
+    told = [(data["intent"], data["promise_version"]) for _, data in await notifications.said()]
+    assert told == [("confirmed", 1), ("confirmed", 2), ("delayed", 3), ("handed_over", 3)]
 
 
 async def test_news_heard_twice_and_at_once_is_one_message(notifications: Notifications, mail_server: MailServer) -> None:

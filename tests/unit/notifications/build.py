@@ -5,18 +5,19 @@ from typing import Any
 from uuid import UUID
 
 from services.kit.values import Cause, Heard
-from services.notifications.domain import Contact, Delivered, HandedOver, Placed, Promised
+from services.notifications.domain import Contact, Declined, Delivered, HandedOver, Placed, Promised
 
 NOW = datetime(2026, 11, 22, 4, 58, tzinfo=UTC)
 WORDS = "Your order will be at your door by Thursday 26 November."
 NEW_WORDS = "Your order will be at your door by Saturday 28 November."
+ANSWER_WORDS = "We do not deliver to this address yet; we tell you by Monday 23 November how we can."
 
 
 def uuid(number: int) -> UUID:
     return UUID(int=0x01900000_0000_7000_A000_000000000000 + number)
 
 
-ORDER, CUSTOMER = uuid(1), uuid(2)
+ORDER, CUSTOMER, EVENT = uuid(1), uuid(2), uuid(500_000)
 
 
 def placed(order_id: UUID = ORDER, *, language: str = "en", customer_id: UUID = CUSTOMER, order_ref: str = "VCMR-R6G1") -> Placed:
@@ -31,8 +32,11 @@ def promised(number: int = 1, *, order_id: UUID = ORDER, words: str = WORDS, rep
     return Promised(order_id, uuid(1_000 + number), words, uuid(1_000 + replaces) if replaces else None)
 
 
-def heard(data: Any, version: int = 1) -> Heard[Any]:
-    id = uuid(500_000)
+def declined(*, order_id: UUID = ORDER, words: str = ANSWER_WORDS) -> Declined:
+    return Declined(order_id, words)
+
+
+def heard(data: Any, version: int = 1, *, id: UUID = EVENT) -> Heard[Any]:
     return Heard(id, type(data).__name__, "", version, NOW, data, Cause(id, id, "00-" + "1" * 32 + "-" + "2" * 16 + "-01"))
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifications.domain import ATTEMPTS, Intent, Message, Order, Settled, State, later, pause_seconds, promise, settle, tell
+from services.notifications.domain import ATTEMPTS, Intent, Message, Order, Settled, State, decline, later, pause_seconds, promise, settle, tell
 from tests.support.ids import numbered_ids
 from tests.unit.notifications.build import ORDER, heard, promised, uuid
 
@@ -44,7 +44,37 @@ def test_a_hand_over_ahead_of_any_promise_is_told_without_words() -> None:
     assert (message.promise_version, message.promise_id) == (0, None)
 
 
-@given(st.lists(st.sampled_from(["promise", "delay", *Intent]), max_size=30))
+def test_an_answer_confirms_and_is_no_promise_so_that_the_first_promise_after_it_confirms_too() -> None:
+    order, answered = decline(Order(ORDER), uuid(900))
+    order, one = told(order, Intent.CONFIRMED)
+    order, first = promise(order, promised(1))
+    order, other = told(order, Intent.CONFIRMED)
+    assert (answered, first, order.promises) == (Intent.CONFIRMED, Intent.CONFIRMED, (uuid(900), uuid(1_001)))
+    assert one is not None
+    assert other is not None
+    assert [(message.promise_version, message.promise_id) for message in (one, other)] == [(1, uuid(900)), (2, uuid(1_001))]
+
+
+def test_an_answer_after_a_promise_tells_of_a_delay() -> None:
+    order, _ = promise(Order(ORDER), promised(1))
+    assert decline(order, uuid(900))[1] is Intent.DELAYED
+
+
+def test_an_answer_counts_once() -> None:
+    order, _ = decline(Order(ORDER), uuid(900))
+    assert decline(order, uuid(900)) == (order, None)
+
+
+@pytest.mark.parametrize("intent", [Intent.HANDED_OVER, Intent.DELIVERED])
+def test_where_an_answer_was_the_latest_word_a_step_carries_none(intent: Intent) -> None:
+    order, _ = promise(Order(ORDER), promised(1))
+    order, _ = decline(order, uuid(900))
+    _, message = told(order, intent)
+    assert message is not None
+    assert (message.promise_version, message.promise_id) == (2, None)
+
+
+@given(st.lists(st.sampled_from(["promise", "delay", "answer", *Intent]), max_size=30))
 def test_whatever_comes_however_often_each_thing_is_told_once(news: list[str]) -> None:
     order, messages, ids = Order(ORDER), list[Message](), numbered_ids()
     for what in news:
@@ -52,6 +82,8 @@ def test_whatever_comes_however_often_each_thing_is_told_once(news: list[str]) -
         if what in ("promise", "delay"):
             number = len(order.promises) + 1
             order, intent = promise(order, promised(number, replaces=number - 1 if what == "delay" and number > 1 else None))
+        elif what == "answer":
+            order, intent = decline(order, uuid(9_000 + len(order.promises)))
         else:
             intent = Intent(what) if what not in (Intent.CONFIRMED, Intent.DELAYED) else None
         if intent is not None:
@@ -59,7 +91,7 @@ def test_whatever_comes_however_often_each_thing_is_told_once(news: list[str]) -
             messages += [message] if message else []
     keys = [(message.intent, message.promise_version) for message in messages]
     assert len(set(keys)) == len(keys)
-    once = [message.intent for message in messages if message.intent is not Intent.DELAYED]
+    once = [message.intent for message in messages if message.intent not in (Intent.CONFIRMED, Intent.DELAYED)]
     assert len(set(once)) == len(once)
 
 

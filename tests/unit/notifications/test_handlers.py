@@ -12,9 +12,10 @@ from services.notifications.domain import Cancelled, Delivered, HandedOver, Inte
 from services.notifications.handlers import on_events
 from services.notifications.ports import State
 from tests.support.ids import numbered_ids
-from tests.unit.notifications.build import ORDER, heard, placed, promised, uuid
+from tests.unit.notifications.build import EVENT, ORDER, declined, heard, placed, promised, uuid
 
 FIRST, LATER, HANDED_OVER, DELIVERED, CANCELLED = promised(1), promised(2, replaces=1), HandedOver(ORDER), Delivered(ORDER, True), Cancelled(ORDER)
+ANSWER = declined()
 CONTRADICTED = {
     ("handed_over", "confirmed"), ("handed_over", "delayed"),
     ("delivered", "confirmed"), ("delivered", "delayed"), ("delivered", "handed_over"),
@@ -66,12 +67,22 @@ def check(store: FakeStore, news: Sequence[Any]) -> None:
         for later in store.sent[at + 1 :]:
             assert (earlier.intent, later.intent) not in CONTRADICTED, store.said
             assert (earlier.promise_id, later.promise_id) != (LATER.promise_id, FIRST.promise_id), "back to the words that were replaced"
+    confirmed = [message.promise_id for message in store.sent if message.intent is Intent.CONFIRMED]
+    assert len(confirmed) - confirmed.count(EVENT) <= 1, "only an answer may come ahead of the promise that confirms"
+    assert all(message.promise_id != EVENT for message in store.sent if message.intent in (Intent.HANDED_OVER, Intent.DELIVERED))
     last = Intent.CANCELLED if CANCELLED in news else Intent.DELIVERED
     assert last in store.said, "what ends an order is always told"
 
 
 @pytest.mark.parametrize(
-    "news", [(FIRST, HANDED_OVER, DELIVERED), (FIRST, LATER, HANDED_OVER, DELIVERED), (FIRST, LATER, HANDED_OVER, DELIVERED, CANCELLED)]
+    "news",
+    [
+        (FIRST, HANDED_OVER, DELIVERED),
+        (FIRST, LATER, HANDED_OVER, DELIVERED),
+        (FIRST, LATER, HANDED_OVER, DELIVERED, CANCELLED),
+        (ANSWER, FIRST, HANDED_OVER, DELIVERED),
+        (ANSWER, FIRST, LATER, HANDED_OVER, DELIVERED),
+    ],
 )
 async def test_no_order_of_arrival_makes_one_message_contradict_an_earlier_one(news: tuple[Any, ...]) -> None:
     """Each piece of news a batch, whether mail goes out in between or not."""
@@ -109,3 +120,15 @@ async def test_a_confirmation_that_waits_goes_out_ahead_of_the_hand_over(batches
 async def test_a_first_promise_behind_the_one_that_replaced_it_changes_nothing() -> None:
     store = await tell_of([LATER], [replace(FIRST, promise_id=uuid(1_001))], [HANDED_OVER])
     assert [message.promise_id for message in store.sent] == [LATER.promise_id] * 2
+
+
+async def test_an_answer_is_told_and_then_the_first_promise() -> None:
+    for batches in ([[ANSWER], [FIRST]], [[ANSWER, FIRST]], [[HANDED_OVER, ANSWER, FIRST]]):
+        store = await tell_of(*batches)
+        assert [(message.intent, message.promise_id) for message in store.sent][:2] == [
+            (Intent.CONFIRMED, EVENT), (Intent.CONFIRMED, FIRST.promise_id),
+        ]  # fmt: skip
+
+
+async def test_an_answer_heard_twice_is_told_once() -> None:
+    assert (await tell_of([ANSWER, ANSWER], [ANSWER])).said == [Intent.CONFIRMED]

@@ -9,7 +9,7 @@ from jinja2 import UndefinedError
 from services.notifications.domain import LANGUAGES, Intent
 from services.notifications.rendering import _TEMPLATES, Letter, Rendered, Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
-from tests.unit.notifications.build import NOW, WORDS, uuid
+from tests.unit.notifications.build import ANSWER_WORDS, NOW, WORDS, uuid
 
 LETTERS = Path(__file__).parent / "letters"
 SETTINGS = Settings(public_url="https://kept.example", shop_name="Hearts & Lights")
@@ -40,6 +40,17 @@ def test_the_words_of_a_promise_stand_verbatim_in_both_parts(intent: Intent) -> 
     rendered = render(intent, "de", replace(LETTER, words=words))
     assert words in rendered.text
     assert words in rendered.html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("intent", [Intent.CONFIRMED, Intent.DELAYED])
+def test_an_answer_reads_as_it_always_did_and_promises_no_day(intent: Intent, language: str) -> None:
+    rendered = render(intent, language, replace(LETTER, words=ANSWER_WORDS, answer=True))
+    assert f"{rendered.subject}\n\n{rendered.text}" == (LETTERS / f"{intent}_answer.{language}.txt").read_text()
+    assert rendered.html == (LETTERS / f"{intent}_answer.{language}.html").read_text()
+    for part in (rendered.text, rendered.html):
+        assert all(needed in part for needed in (ANSWER_WORDS, SETTINGS.phone, SETTINGS.reply_to, "VCMR-R6G1"))
+        assert not [word for word in ("our promise", "new promise", "versprechen wir", *FORBIDDEN) if word.lower() in part.lower()]
 
 
 def test_a_hand_over_without_a_promise_does_not_speak_of_one() -> None:
@@ -90,4 +101,4 @@ def test_an_address_of_another_script_goes_out_as_servers_know_it() -> None:
 
 
 def test_the_letter_holds_nothing_of_carriers() -> None:
-    assert set(Letter.__dataclass_fields__) == {"name", "order_ref", "words", "link", "shop", "phone", "reply_to"}
+    assert set(Letter.__dataclass_fields__) == {"name", "order_ref", "words", "link", "shop", "phone", "reply_to", "answer"}
