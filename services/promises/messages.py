@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from services.kit.envelope import Hears, Reads
 from services.promises.domain import Departure, Destination, Lane, Schedule, Service, plain_postcode
-from services.promises.ledger.domain import Cancelled, Declined, Delay, Delivered, Entry, Evidence, Kind, Order
+from services.promises.ledger.domain import Cancelled, Declined, Delay, Delivered, Entry, Evidence, Held, Kind, Lifted, Order
 from services.promises.quoting.domain import Ask, Line, Queue, Term
 
 TOPIC = "promises.promise.v1"
@@ -88,6 +88,13 @@ class DelayForeseen(Struct):
     next_hand_over_by: Instant | None = None
 
 
+class OfHold(Struct):
+    """The data of OrderHeld and of HoldLifted."""
+
+    order_id: UUID
+    reason: Long
+
+
 class ScheduledDeparture(Struct):
     weekday: Weekday
     at: Hour
@@ -131,6 +138,14 @@ def _order(wire: OrderPlaced) -> Order:
 
 def _cancelled(wire: OrderCancelled) -> Cancelled:
     return Cancelled(wire.order_id, wire.request_id, _instant(wire.cancelled_at))
+
+
+def _held(wire: OfHold) -> Held:
+    return Held(wire.order_id, wire.reason)
+
+
+def _lifted(wire: OfHold) -> Lifted:
+    return Lifted(wire.order_id, wire.reason)
 
 
 def _delivered(wire: ParcelDelivered) -> Delivered:
@@ -184,6 +199,8 @@ HEARS: Hears = {
     "fulfilment.QueueMeasured.v1": Reads(QueueMeasured, _queue),
     "orders.OrderPlaced.v1": Reads(OrderPlaced, _order),
     "orders.OrderCancelled.v1": Reads(OrderCancelled, _cancelled),
+    "orders.OrderHeld.v1": Reads(OfHold, _held),
+    "orders.HoldLifted.v1": Reads(OfHold, _lifted),
     "fulfilment.ParcelDelivered.v1": Reads(ParcelDelivered, _delivered),
     "fulfilment.DelayForeseen.v1": Reads(DelayForeseen, _delay),
 }

@@ -11,7 +11,7 @@ from babel.dates import format_date
 
 from services.promises.domain import Service
 from services.promises.ledger.domain import Wording
-from services.promises.quoting.domain import CannotPromise, Quote
+from services.promises.quoting.domain import AwaitingStock, CannotPromise, Quote
 
 LANGUAGES = ("en", "de")
 """What we speak; anybody else is answered in the first."""
@@ -38,6 +38,7 @@ class Sentences:
         spoken = _spoken(language)
         answer_day = format_date(answer_by.astimezone(ZoneInfo(zone)).date(), _DAY[spoken], locale=spoken)
         name = "date-not-possible" if refusal.instead and refusal.slug != "no-lane" else "no-lane"
+        name = refusal.slug if isinstance(refusal, AwaitingStock) else name
         day = format_date(refusal.instead[0].due_on, _DAY[spoken], locale=spoken) if refusal.instead else ""
         return self._templates[f"{name}.{spoken}"].format(day=day, answer_day=answer_day)
 

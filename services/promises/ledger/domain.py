@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.kit.values import Cause
 from services.promises.domain import local_day, moment, next_weekday
-from services.promises.quoting.domain import Ask, Quote, Term
+from services.promises.quoting.domain import Ask, AwaitingStock, Quote, Term
 
 _ANSWERED_AT = time(17)
 """A dated answer comes on the next weekday, by five in the afternoon where the order goes."""
@@ -77,6 +77,22 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The order is not released: `reason`."""
+
+    order_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """What held the order for this reason no longer does."""
+
+    order_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     kind: str
     id: str
@@ -111,7 +127,10 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A declined order that hears more by `answer_by`. `look_at` is when to try again; None leaves it with a person, until a carrier comes."""
+    """An order that hears more by `answer_by`. `look_at` is when to try again; None leaves it with a person, until a carrier comes.
+
+    `follow_ups` is -1 where nothing was said yet: a promised order that waits for stock, until the last moment at which it can be kept.
+    """
 
     answer_by: datetime
     follow_ups: int
@@ -121,12 +140,21 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What the ledger knows of one order: its promises in the order of making; `declined` is why there is none, `waits` until when."""
+    """What the ledger knows of one order: its promises in the order of making; `declined` is why it waits, `waits` until when."""
 
     order: Order
     promises: tuple[Promise, ...] = ()
     declined: str | None = None
     waits: Waits | None = None
+
+    @property
+    def awaits_stock(self) -> bool:
+        return self.waits is not None and self.declined == AwaitingStock.slug
+
+    @property
+    def was_answered(self) -> bool:
+        """Whether its customer was told, beside a promise, to hear more: then what follows is told, even when the date did not move."""
+        return self.awaits_stock and self.waits is not None and self.waits.follow_ups >= 0
 
     def after(self, entries: Sequence["Entry"]) -> "Story":
         """The story once these entries stand."""
@@ -187,6 +215,22 @@ def in_danger(story: Story, delay: Delay) -> Promise | None:
         return None
     last = story.promises[-1]
     return last if last.state in (State.OPEN, State.BROKEN) else None
+
+
+def await_stock(story: Story, cause: Cause) -> Story:
+    """The story of an order without stock: it is looked at when its promise can only just be kept. Unchanged without an open promise."""
+    if not story.promises or story.promises[-1].state is not State.OPEN:
+        return story
+    last = story.promises[-1]
+    floor = timedelta(seconds=sum(term.seconds for term in last.terms if term.name in ("pick", "pack")))
+    return replace(story, declined=AwaitingStock.slug, waits=Waits(last.hand_over_by - floor, -1, last.hand_over_by - floor, cause))
+
+
+def stock_came(story: Story, now: datetime) -> Delay | None:
+    """The delay that its wait for stock has cost; None where the promise can still be kept and nothing else was said."""
+    if not story.awaits_stock or story.waits is None or (now < story.waits.answer_by and not story.was_answered):
+        return None
+    return Delay(story.order.order_id, story.promises[-1].hand_over_by, None, "queue")
 
 
 def hand_over_after(delay: Delay) -> datetime:

@@ -12,10 +12,13 @@ from services.promises.ledger.domain import (
     Delay,
     Delivered,
     Entry,
+    Held,
+    Lifted,
     Order,
     Story,
     Waits,
     answer_by,
+    await_stock,
     hand_over_after,
     in_danger,
     lapse,
@@ -24,16 +27,17 @@ from services.promises.ledger.domain import (
     release,
     settle,
     silent_until,
+    stock_came,
 )
 from services.promises.ledger.ports import LedgerStore, Promising
-from services.promises.quoting.domain import Ask, CannotPromise, Grounds, Quote, make_quote, still_holds
+from services.promises.quoting.domain import Ask, AwaitingStock, CannotPromise, Grounds, Quote, make_quote, still_holds
 
 DUE_AT_ONCE = 250
 
 
 async def on_events(batch: Sequence[Heard[Any]], store: LedgerStore, promising: Promising) -> None:
     """Decide what each event means for the promises of its order, in order, and record it all at once."""
-    heard = [each for each in batch if isinstance(each.data, Order | Cancelled | Delivered | Delay)]
+    heard = [each for each in batch if isinstance(each.data, Order | Cancelled | Delivered | Delay | Held | Lifted)]
     if not heard:
         return
     stories = await store.stories(sorted({each.data.order_id for each in heard}))
@@ -67,7 +71,7 @@ async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], stor
     """What a date can be computed from, for the orders of this batch that may need one."""
     new = {each.data.order_id: each.data for each in heard if isinstance(each.data, Order)}
     orders = [*new.values(), *(story.order for story in stories.values())]
-    late = {each.data.order_id for each in heard if isinstance(each.data, Delay)}
+    late = {each.data.order_id for each in heard if isinstance(each.data, Delay | Lifted)}
     return await store.grounds([order.ask.destination for order in orders if order.order_id in late or order.order_id not in stories])
 
 
@@ -105,6 +109,10 @@ class _Fold:
                 self._close(story, True)
             case Delay() as delay:
                 self._delay(story, delay, heard.cause)
+            case Held(reason="stock") if not story.waits:
+                self._change(await_stock(story, heard.cause))
+            case Lifted(reason="stock") if story.awaits_stock:
+                self._stock_came(story, heard.cause)
 
     def _place(self, order: Order, cause: Cause) -> None:
         asked, quote = self.quotes.get(order.quote_id, (None, None)) if order.quote_id else (None, None)
@@ -113,7 +121,7 @@ class _Fold:
         try:
             quote = quote if bound and quote else make_quote(order.ask, basis)
         except CannotPromise as refusal:
-            self._decline(order, refusal, 0, cause)
+            self._decline(Story(order), refusal, 0, cause)
             return
         self._promise(order, quote, bound, cause)
 
@@ -122,13 +130,15 @@ class _Fold:
         assert story.waits is not None, "only what waits is looked at"
         basis = self.grounds.basis(story.order.ask.destination, self.promising.policy, self.store.now)
         try:
+            if story.awaits_stock:
+                raise AwaitingStock("what was ordered is not here yet", ())
             quote = make_quote(story.order.ask, basis)
         except CannotPromise as refusal:
             waits = silent_until(story.waits, self.store.now)
             if waits:
                 self._change(replace(story, waits=waits))
             else:
-                self._decline(story.order, refusal, story.waits.follow_ups + 1, story.waits.cause)
+                self._decline(story, refusal, story.waits.follow_ups + 1, story.waits.cause)
             return
         self._promise(story.order, quote, None, story.waits.cause)
 
@@ -138,22 +148,32 @@ class _Fold:
         self._change(Story(order))
         self._append(Story(order), [entry])
 
-    def _decline(self, order: Order, refusal: CannotPromise, follow_up: int, cause: Cause) -> None:
+    def _decline(self, story: Story, refusal: CannotPromise, follow_up: int, cause: Cause) -> None:
+        order = story.order
         by = answer_by(self.store.now, order.zone)
         sentence = self.promising.words.decline(refusal, order.language, by, order.zone)
         self.declined.append((Declined(order.order_id, order.customer_id, refusal.slug, sentence, by, follow_up), cause))
-        self._change(Story(order, declined=refusal.slug, waits=Waits(by, follow_up, by, cause)))
+        self._change(replace(story, declined=refusal.slug, waits=Waits(by, follow_up, by, cause)))
 
     def _close(self, story: Story, ended: bool) -> None:
         """Nobody is told more of an order that has ended."""
         if ended and story.waits:
-            self._change(replace(story, waits=None))
+            self._change(replace(story, declined=None if story.awaits_stock else story.declined, waits=None))
+
+    def _stock_came(self, story: Story, cause: Cause) -> None:
+        delay = stock_came(story, self.store.now)
+        if delay:
+            self._delay(story, delay, cause)
+        self._change(replace(self.stories[story.order.order_id], declined=None, waits=None))
 
     def _change(self, story: Story) -> None:
         self.stories[story.order.order_id] = self.changed[story.order.order_id] = story
 
     def _delay(self, story: Story, delay: Delay, cause: Cause) -> None:
-        """A date that does not move is not told: the promise may rest on a later departure than the one that was missed."""
+        """A date that does not move is not told: the promise may rest on a later departure than the one that was missed.
+
+        Unless its customer was told to hear more: then whatever date there is now is the answer.
+        """
         old = in_danger(story, delay)
         if old is None:
             return
@@ -162,10 +182,13 @@ class _Fold:
             quote = make_quote(ask, self.grounds.basis(ask.destination, self.promising.policy, self.store.now, hand_over_after(delay)))
         except CannotPromise:
             return
-        if quote.due_at > old.due_at:
-            words = self.promising.words.promise(quote, story.order.language, delayed=True)
+        later = quote.due_at > old.due_at
+        if later or story.was_answered:
+            words = self.promising.words.promise(quote, story.order.language, delayed=later)
             new_id = self.promising.new_id()
             self._append(story, [make_later(story.order, quote, words, id=new_id, old=old, delay=delay, now=self.store.now, cause=cause)])
+            if story.awaits_stock:
+                self._change(await_stock(self.stories[story.order.order_id], cause))
 
     def _append(self, story: Story, entries: Sequence[Entry]) -> None:
         self.entries += entries

@@ -43,7 +43,7 @@ class LedgerStore(Protocol):
         """Open promises whose due instant is past, the oldest first."""
 
     async def waiting(self, limit: int) -> list[Story]:
-        """Declined orders that may be looked at now, the longest waiting first."""
+        """Orders that wait, and may be looked at now, the longest waiting first."""
 
     async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
         """What a date can be computed from."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = "promise_id, seq, order_id, customer_id, state, customer_text, language, due_on, due_at, zone, replaces, made_at, settled_at"
 _BEHIND = "hand_over_by, carrier_service, quote_id, terms"
+# What its customer was not told yet is not shown.
+_ORDER = "select customer_id, case when follow_ups is distinct from -1 then declined end as declined from orders_view where order_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class PromiseBehindView(PromiseView):
 
 @dataclass(frozen=True, slots=True)
 class OrderPromisesView:
-    """All promises of one order in the order of making; `declined` is the reason where none could be made."""
+    """All promises of one order in the order of making; `declined` is the reason that was given why there is none, or none to rely on."""
 
     order_id: UUID
     customer_id: UUID
@@ -65,7 +67,7 @@ async def promise(sql: "asyncpg.Connection[asyncpg.Record]", promise_id: UUID, *
 
 async def promises_of(sql: "asyncpg.Connection[asyncpg.Record]", order_id: UUID, *, behind: bool) -> OrderPromisesView | None:
     """Everything promised for an order; None where no such order was placed."""
-    order = await sql.fetchrow("select customer_id, declined from orders_view where order_id = $1", order_id)
+    order = await sql.fetchrow(_ORDER, order_id)
     if order is None:
         return None
     rows = await sql.fetch(f"select {_COLUMNS}, {_BEHIND} from promises where order_id = $1 order by made_at_position", order_id)  # noqa: S608

@@ -52,11 +52,8 @@ class PromiseLedger:
 
     async def stories(self, order_ids: Sequence[UUID]) -> dict[UUID, Story]:
         await self._lock()
-        promises: dict[UUID, list[Promise]] = {}
-        for row in await self._sql.fetch(_PROMISES, list(order_ids)):
-            promises.setdefault(row["order_id"], []).append(_promise(row))
         rows = await self._sql.fetch("select * from orders_view where order_id = any ($1)", list(order_ids))
-        return {row["order_id"]: _story(row, tuple(promises.get(row["order_id"], ()))) for row in rows}
+        return {story.order.order_id: story for story in await self._with_promises(rows)}
 
     async def due(self, limit: int) -> list[Promise]:
         if not await self._sql.fetchrow(_DUE, self.now, 1):
@@ -68,7 +65,13 @@ class PromiseLedger:
         if not await self._sql.fetchrow(_LOOK, self.now, 1):
             return []
         await self._lock()
-        return [_story(row) for row in await self._sql.fetch(_LOOK, self.now, limit)]
+        return await self._with_promises(await self._sql.fetch(_LOOK, self.now, limit))
+
+    async def _with_promises(self, rows: Sequence[Mapping[str, Any]]) -> list[Story]:
+        promises: dict[UUID, list[Promise]] = {}
+        for row in await self._sql.fetch(_PROMISES, [row["order_id"] for row in rows]):
+            promises.setdefault(row["order_id"], []).append(_promise(row))
+        return [_story(row, tuple(promises.get(row["order_id"], ()))) for row in rows]
 
     async def look_again(self, carrier_services: Sequence[str]) -> None:
         """Let the timer look at once at what waits where these services now go; under the ledger's lock, as the timer does."""
@@ -146,7 +149,7 @@ def _order_row(story: Story) -> dict[str, Any]:
     return {**row, **waits, "cause_id": cause["id"], "correlation_id": cause["correlation_id"], "traceparent": cause["traceparent"]}
 
 
-def _story(row: Mapping[str, Any], promises: tuple[Promise, ...] = ()) -> Story:
+def _story(row: Mapping[str, Any], promises: tuple[Promise, ...]) -> Story:
     cause = Cause(row["cause_id"], row["correlation_id"], row["traceparent"])
     waits = Waits(row["answer_by"], row["follow_ups"], row["look_at"], cause) if row["answer_by"] else None
     return Story(_order(row), promises, row["declined"], waits)

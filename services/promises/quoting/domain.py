@@ -129,6 +129,12 @@ class DatePast(CannotPromise):
     status = 422
 
 
+class AwaitingStock(CannotPromise):
+    """What was ordered is not here, and nobody knows when it will be."""
+
+    slug = "awaiting-stock"
+
+
 def make_quote(ask: Ask, basis: Basis) -> Quote:
     """The earliest date that can be kept; with `chosen_on`, that date. Raises NoLane, DatePast, DateNotPossible, each with what can be."""
     found = (_first(ask, run, basis, ask.chosen_on) for run in _fitting(ask, basis.runs))

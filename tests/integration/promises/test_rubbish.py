@@ -92,7 +92,7 @@ async def test_who_may_not_ask_is_told_before_the_body_is_read(api: Api) -> None
 
 
 NAIVE = ("2026-11-22T04:58:00", "2026-11-22", "yesterday", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", 1, None, "")
-IDS = (None, 7, "x", "", [], ABSENT)
+IDS: tuple[Any, ...] = (None, 7, "x", "", [], ABSENT)
 EVENT_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "OrderPlaced": {
         "order_id": IDS, "customer_id": IDS, "channel": (ABSENT, *TEXTS[:-1]), "site": (ABSENT, *TEXTS[:-1]), "placed_at": (ABSENT, *NAIVE),
@@ -102,6 +102,8 @@ EVENT_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
         "language": (ABSENT, None, "english", "E", 1), "quote_id": (7, "x", []), "chosen_on": ("2026-13-01", 7, "soon", "2026-11-27T00:00"),
     },
     "OrderCancelled": {"order_id": IDS, "request_id": IDS, "cancelled_at": (ABSENT, *NAIVE)},
+    "OrderHeld": {"order_id": IDS, "reason": (ABSENT, *TEXTS[:-1])},
+    "HoldLifted": {"order_id": IDS, "reason": (ABSENT, *TEXTS[:-1])},
     "ParcelDelivered": {
         "order_id": IDS, "delivered_at": (ABSENT, *NAIVE), "evidence_id": (ABSENT, *TEXTS[:-1]), "last": (ABSENT, None, 1, "true"),
     },

@@ -37,6 +37,11 @@ DELAYED: dict[str, Any] = {
     "order_id": str(ORDER), "slack_seconds": -840, "hand_over_by": "2026-11-22T23:00:00Z", "next_hand_over_by": "2026-11-23T23:00:00Z",
     "cause": "queue", "foreseen_at": "2026-11-22T20:31:00Z",
 }  # fmt: skip
+HELD: dict[str, Any] = {
+    "order_id": str(ORDER), "hold_id": "019ab2c4-7e30-7d44-9b6a-99aabbccdd06", "reason": "stock", "owner": "fulfilment",
+    "held_at": "2026-11-22T04:58:02Z",
+}  # fmt: skip
+LIFTED: dict[str, Any] = {"order_id": str(ORDER), "hold_id": HELD["hold_id"], "reason": "stock", "lifted_at": "2026-11-22T06:10:00Z"}
 GROUND: dict[str, Any] = {
     "carrier_service": "ground-standard", "carrier": "parcel", "site": "SDF1", "service": "standard", "zone": "America/New_York", "withdrawn": False,
     "by_air": False, "departures": [{"weekday": day, "at": "18:00", "places": None} for day in range(1, 8)], "closed_on": ["2026-12-25"],
@@ -52,11 +57,13 @@ QUEUE: dict[str, Any] = {
     "site": "SDF1", "waiting_orders": 12, "waiting_lines": 86, "work_seconds": 1200, "pickers": 4, "measured_at": "2026-11-22T04:50:00Z"}  # fmt: skip
 
 TYPES = {
-    "OrderPlaced": "orders", "OrderCancelled": "orders", "ParcelDelivered": "fulfilment", "DelayForeseen": "fulfilment",
+    "OrderPlaced": "orders", "OrderCancelled": "orders", "OrderHeld": "orders", "HoldLifted": "orders",
+    "ParcelDelivered": "fulfilment", "DelayForeseen": "fulfilment",
     "CarrierServiceScheduled": "fulfilment", "QueueMeasured": "fulfilment",
 }  # fmt: skip
 EXAMPLES = {
-    "OrderPlaced": PLACED, "OrderCancelled": CANCELLED, "ParcelDelivered": DELIVERED, "DelayForeseen": DELAYED,
+    "OrderPlaced": PLACED, "OrderCancelled": CANCELLED, "OrderHeld": HELD, "HoldLifted": LIFTED, "ParcelDelivered": DELIVERED,
+    "DelayForeseen": DELAYED,
     "CarrierServiceScheduled": GROUND, "QueueMeasured": QUEUE,
 }  # fmt: skip
 _reader = Reader(HEARS)
