@@ -30,7 +30,12 @@ LARGEST_EVENT = 900_000
 
 _TIMEOUTS = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transaction_session_timeout": "30s"}
 
-_OUTBOX = ("event_id", "topic", "key", "type", "payload", "headers")
+_PLANS = {"plan_cache_mode": "force_generic_plan"}
+"""Statements here take whole batches as arrays: PostgreSQL cannot know their length beforehand, so it would plan every one anew, each time."""
+
+_INSERT_OUTBOX = """
+insert into outbox (event_id, topic, key, type, payload, headers)
+select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[])"""
 
 _INSERT_DEAD = """
 insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)
@@ -59,7 +64,7 @@ class Transaction:
     letters: "Callable[[UUID], DeadLetter] | None" = None
     """Set by the consume loop: the message behind an event of this batch."""
     _said: list[tuple[UUID, str, bytes, str, bytes, bytes]] = field(default_factory=list)
-    """Rows of the outbox, its columns in the order of `_OUTBOX`."""
+    """Rows of the outbox, its columns in the order of `_INSERT_OUTBOX`."""
 
     def say(self, topic: str, type: str, data: object, *, key: str, cause: Cause, version: int, at: datetime | None = None) -> UUID:
         """Announce an event: it is on its way once the transaction commits. Returns the event's id.
@@ -95,7 +100,7 @@ class Transaction:
     async def flush(self) -> None:
         """Write what was said, in order. Called once, right before the commit."""
         if self._said:
-            await self.connection.copy_records_to_table("outbox", records=self._said, columns=_OUTBOX)
+            await self.connection.execute(_INSERT_OUTBOX, *(list(column) for column in zip(*self._said, strict=True)))
 
 
 class Database:
@@ -164,7 +169,7 @@ def decode_headers(column: bytes) -> list[tuple[str, bytes | None]]:
 
 def session_settings(service: str, process: str) -> dict[str, str]:
     """What every connection of a service sets: limits on waiting, the service's schema, its name in the server's views."""
-    return {**_TIMEOUTS, "search_path": service, "application_name": f"{service}.{process}", "timezone": "UTC"}
+    return {**_TIMEOUTS, **_PLANS, "search_path": service, "application_name": f"{service}.{process}", "timezone": "UTC"}
 
 
 def service_url(admin_url: str, service: str) -> str:

@@ -7,14 +7,14 @@ import structlog
 
 from services.kit import metrics
 from services.kit.changes import Changes
+from services.kit.clock import FileClock
 from services.kit.database import Database
 from services.kit.stage import Errand
 from services.kit.transient import MAY_PASS, is_transient, pause_seconds
 
 log = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.25
-_GATHER_SECONDS = 0.02
-"""What is committed within this time is done in one run: under load an errand would else look after every batch."""
+_FILE_CLOCK_GATHER_SECONDS = 0.02
 
 
 class ErrandLoop:
@@ -22,6 +22,7 @@ class ErrandLoop:
 
     def __init__(self, errands: Sequence[Errand], database: Database, changes: Changes) -> None:
         self._errands, self._database, self._changes = errands, database, changes
+        self._stepped = isinstance(database.clock, FileClock)
         self._seen: dict[str, int] = {}
 
     @property
@@ -49,7 +50,7 @@ class ErrandLoop:
             else:
                 self._seen[errand.name] = seen
                 await self._changes.after(seen, _POLL_SECONDS)
-                await asyncio.sleep(_GATHER_SECONDS)
+                await asyncio.sleep(_FILE_CLOCK_GATHER_SECONDS if self._stepped else errand.gather_seconds)
 
     async def _once(self, errand: Errand, tries: int) -> int | None:
         """How many were done; None when the world outside stood in the way."""

@@ -12,7 +12,7 @@ import faust
 
 from services.kit import transport
 from services.kit.consume import ConsumeLoop
-from services.kit.group import BATCH, Group
+from services.kit.group import BATCH, Group, Pace
 
 _LEAVE_SECONDS = 5.0
 
@@ -26,7 +26,7 @@ class FaustDriver:
     """One app with one agent, one batch at a time, in order."""
 
     def __init__(self, loop: ConsumeLoop, group: Group) -> None:
-        self._loop, self._group = loop, group
+        self._loop, self._group, self._pace = loop, group, Pace(group.gather_seconds)
         self._in_hand: asyncio.Task[Any] | None = None
         self._broken: asyncio.Future[BaseException] | None = None
         self._stopping = False
@@ -84,6 +84,7 @@ class FaustDriver:
         queue = channel.queue
         try:
             events = [await anext(channel)]
+            await self._pace.wait()
             while len(events) < BATCH and not queue.empty():
                 events.append(queue.get_nowait())
         except StopAsyncIteration:

@@ -11,12 +11,17 @@ from services.kit.values import Heard
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One consumer group. `handle` decides a whole batch inside the given transaction, in order; it must not send, wait or swallow."""
+    """One consumer group. `handle` decides a whole batch inside the given transaction, in order; it must not send, wait or swallow.
+
+    A batch of one costs nearly what a batch of fifty does: where nobody waits for what this stage does, `gather_seconds` keeps batches that far
+    apart. Where a driver moves the clock, nothing is gathered: it waits for each step.
+    """
 
     service: str
     topics: tuple[str, ...]
     hears: Hears
     handle: Callable[[Transaction, Sequence[Heard[Any]]], Awaitable[None]]
+    gather_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +41,5 @@ class Errand:
     run: Callable[[Database], Awaitable[int]]
     expects: tuple[type[Exception], ...] = (OSError,)
     """What the world outside may raise (httpx.HTTPError, aiosmtplib.SMTPException): tried again with backoff. Anything else is a bug and crashes."""
+    gather_seconds: float = 0.02
+    """What is committed within this time is done in one run: under load it would else look after every batch."""

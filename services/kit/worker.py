@@ -18,7 +18,7 @@ import uvloop
 from services.kit.awaiting import until_migrated
 from services.kit.awaiting_kafka import until_topics
 from services.kit.changes import Changes
-from services.kit.clock import clock_from
+from services.kit.clock import FileClock, clock_from
 from services.kit.consume import ConsumeLoop, TooManyFailures
 from services.kit.database import Database, session_settings
 from services.kit.envelope import Reader
@@ -94,7 +94,8 @@ class Process:
         self._worker, self._service, self._settings = worker, service, settings
         self._clock, self._changes = clock_from(settings.clock), Changes()
         topics = tuple(settings.topic_prefix + topic for topic in worker.stage.topics)
-        self._group = Group(settings.kafka, settings.topic_prefix + service, settings.slot, topics)
+        gather = 0.0 if isinstance(self._clock, FileClock) else worker.stage.gather_seconds
+        self._group = Group(settings.kafka, settings.topic_prefix + service, settings.slot, topics, gather_seconds=gather)
         self._log = KafkaLog(settings.kafka, f"{self._group.name}-relay")
         self._wrong: str | None = "starting"
         self._database: Database | None = None
