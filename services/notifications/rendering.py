@@ -88,7 +88,7 @@ def mail(rendered: Rendered, settings: Settings, *, to: str, message_id: UUID, a
     parts = [MIMEText(rendered.text, "plain", _UTF_8), MIMEText(rendered.html, "html", _UTF_8)]  # type: ignore[arg-type]  # a Charset is documented
     message = MIMEMultipart("alternative", f"kept-{message_id.hex}", parts, policy=_SMTP)
     sender, subject = address(settings.mail_from), _one_line(rendered.subject)
-    message["Subject"] = subject if subject.isascii() else Header(subject, "utf-8")
+    message["Subject"] = subject if subject.isascii() else Header(subject, "utf-8").encode()
     message["Reply-To"] = _one_line(address(settings.reply_to))
     message["To"] = _one_line(address(to))
     message["From"] = formataddr((_one_line(settings.shop_name), sender))
