@@ -32,9 +32,9 @@ _COLUMNS = tuple(field.name for field in fields(Order) if field.name != "holds")
 _CHANGING = _COLUMNS[_COLUMNS.index("payment_state") :]
 _LOCK = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
 _ORDERS = f"""
-select {", ".join(_COLUMNS)} from orders where order_id in (
+select {", ".join(_COLUMNS)} from orders where order_id = any(array(
     select unnest($1::uuid[])
-    union select o.order_id from orders o join unnest($2::text[], $3::text[]) r (channel, external_ref) using (channel, external_ref))
+    union select o.order_id from unnest($2::text[], $3::text[]) r (channel, external_ref) join orders o using (channel, external_ref)))
 order by order_id for update"""  # noqa: S608  # the columns are the fields of a dataclass
 _STANDINGS = "select channel, external_ref, order_id, fingerprint, body from orders where order_id = any($1)"
 _HOLDS = "select order_id, hold_id, reason, owner, note, held_at from holds where order_id = any($1) and lifted_at is null order by held_at, hold_id"

@@ -120,9 +120,7 @@ class Labels:
             await work.connection.execute(_END_VOID, reference, "void" if void else "bought")
 
     async def unsettled(self, older_than_seconds: int) -> list[Label]:
-        async with self.database.transaction() as work:
-            rows = await work.connection.fetch(_UNSETTLED, older_than_seconds)
-        return [label_of(row) for row in rows]
+        return [label_of(row) for row in await self.database.pool.fetch(_UNSETTLED, older_than_seconds)]
 
     async def _shipment(self, work: Transaction, parcel_id: UUID) -> tuple[Shipment | None, dict[str, CarrierService]]:
         order_id = await work.connection.fetchval(_ORDER_OF, parcel_id)

@@ -51,8 +51,7 @@ class Manifests:
             await work.connection.execute("update manifests set problem = $2 where manifest_id = $1 and state = 'closing'", manifest_id, why)
 
     async def unsettled(self, older_than_seconds: int) -> list[UUID]:
-        async with self.database.transaction() as work:
-            return [row["manifest_id"] for row in await work.connection.fetch(_UNSETTLED, older_than_seconds)]
+        return [row["manifest_id"] for row in await self.database.pool.fetch(_UNSETTLED, older_than_seconds)]
 
 
 def manifest_of(row: Any) -> Manifest:
