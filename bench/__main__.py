@@ -27,6 +27,7 @@ def main() -> int:
     arguments = _parse()
     console = Console(width=110, highlight=False)
     console.print(f"One consuming stage, {arguments.events:,} events a round, {arguments.rounds} rounds there and back:")
+    os.environ.setdefault("KEPT_KAFKA_JVM", "")  # peak speed, not a quick start
     with embedded(VAR / "bench-servers") as (bootstrap, database):
         stages = stage.measure(bootstrap, database, events=arguments.events, rounds=arguments.rounds)
     console.print("From the order's event to its pick task, all services:")
