@@ -20,6 +20,9 @@ from services.kit.values import Cause
 
 _log = structlog.get_logger("http")
 _ADDRESS_LIMIT, _HEADERS_LIMIT = 4_096, 16_384
+_DISCARD_LIMIT, _DISCARD_SECONDS = 16 * 2**20, 5.0
+"""How much of a body that is too large is read for nothing: who still writes when the connection is closed sees a reset instead of the answer."""
+
 _SINGLE = frozenset(
     {b"authorization", b"content-type", b"content-length", b"content-encoding", b"idempotency-key", b"host", b"if-match", b"traceparent"}
 )
@@ -57,6 +60,8 @@ class Front:
             if problem is None:
                 await self._app(scope, _capped(receive, self._body_limit, self.body_seconds), measured)
             else:
+                if problem.status == 413 and _worth_discarding(scope):
+                    await _discard(receive)
                 await problem.response(str(id))(scope, receive, measured)
 
 
@@ -132,7 +137,29 @@ def _capped(receive: Receive, limit: int, seconds: float) -> Receive:
             raise Problem(408, headers={"connection": "close"}) from None
         read, whole = read + len(message.get("body", b"")), not message.get("more_body", False)
         if read > limit:
+            if not whole:
+                await _discard(receive)
             raise Problem(413, headers={"connection": "close"})
         return message
 
     return capped
+
+
+def _worth_discarding(scope: Scope) -> bool:
+    """Not where the client asked first whether to send it at all, nor where it would be cut off anyway."""
+    headers = dict(scope["headers"])
+    return b"expect" not in headers and int(headers[b"content-length"][:20]) <= _DISCARD_LIMIT
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on to the end of the body and keep nothing of it, within bounds."""
+    read = 0
+    try:
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while read < _DISCARD_LIMIT:
+                message = await receive()
+                read += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return

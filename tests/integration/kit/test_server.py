@@ -166,3 +166,19 @@ async def test_what_is_no_http_is_answered_with_a_problem(toy: _Toy) -> None:
 
 def _resident_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
+async def test_who_sends_ten_megabytes_reads_the_refusal_instead_of_a_reset(toy: _Toy, announced: bool) -> None:
+    await poll_until(toy.is_ready, 20)
+    reader, writer = await asyncio.open_connection(*toy.listening.getsockname())
+    size = 10_000_000
+    head = f"content-length: {size}" if announced else "transfer-encoding: chunked"
+    body = b"x" * size if announced else b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)
+    writer.write(f"POST /things HTTP/1.1\r\nhost: toy\r\n{head}\r\n\r\n".encode() + body)
+    await writer.drain()
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"application/problem+json" in answer
+    writer.close()
