@@ -67,7 +67,7 @@ class Rendered:
 
 def letter(settings: Settings, *, name: str, order_ref: str, words: str | None, path: str, answer: bool = False) -> Letter:
     """`path` is the customer's own page, as orders gave it out. Whatever breaks lines in a name becomes a space."""
-    shop = (settings.shop_name, settings.phone, settings.reply_to)
+    shop = (settings.shop_name, settings.care_phone, settings.care_email)
     return Letter(" ".join(name.split()), order_ref, words, f"{settings.link_base}{path}", *shop, answer)
 
 
@@ -89,7 +89,7 @@ def mail(rendered: Rendered, settings: Settings, *, to: str, message_id: UUID, a
     message = MIMEMultipart("alternative", f"kept-{message_id.hex}", parts, policy=_SMTP)
     sender, subject = address(settings.mail_from), _one_line(rendered.subject)
     message["Subject"] = subject if subject.isascii() else Header(subject, "utf-8").encode()
-    message["Reply-To"] = _one_line(address(settings.reply_to))
+    message["Reply-To"] = _one_line(address(settings.care_email))
     message["To"] = _one_line(address(to))
     message["From"] = formataddr((_one_line(settings.shop_name), sender))
     message["Date"] = format_datetime(at)

@@ -21,10 +21,10 @@ class Settings(KitSettings):
         None, description="A bearer token of the role service, read again for each round of mail; signed with the stack's own key where not set."
     )
     public_url: str | None = Field(None, description="What customers' links begin with; KEPT_ORDERS_URL where not set.")
-    shop_name: str = Field("The shop", description="Who writes, as customers know it.")
-    mail_from: str = Field("orders@kept.invalid", description="The address that messages come from.")
-    reply_to: str = Field("people@kept.invalid", description="The address that answers go to: people read it.")
-    phone: str = Field("+44 800 000 0000", description="The free number that stands on every message.")
+    shop_name: str = Field("Brookmill", description="The shop's name, as customers know it.")
+    mail_from: str = Field("orders@brookmill.example", description="The address that messages come from.")
+    care_phone: str = Field("+1 800 555 0142", description="The free number where a customer reaches a person.")
+    care_email: str = Field("care@brookmill.example", description="The address where a customer reaches a person.")
 
     @property
     def link_base(self) -> str:

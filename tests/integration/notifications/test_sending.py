@@ -55,7 +55,7 @@ async def test_the_words_of_the_promise_stand_in_both_parts(notifications: Notif
         assert words in body_of(mail, "plain")
         assert words in body_of(mail, "html")
         assert "https://kept.example/o/link-" in body_of(mail, "plain")
-        assert (mail["Reply-To"], "+44 800" in body_of(mail, "plain"), "+44 800" in body_of(mail, "html")) == ("people@kept.invalid", True, True)
+        assert (mail["Reply-To"], "+1 800" in body_of(mail, "plain"), "+1 800" in body_of(mail, "html")) == ("care@brookmill.example", True, True)
 
 
 async def test_an_answer_is_told_verbatim_as_no_promise_and_the_promise_after_it_is_told_too(
@@ -235,7 +235,7 @@ async def test_the_id_of_a_mail_stays_the_same_over_attempts(notifications: Noti
     await notifications.hear(*KNOWN, heard(promised()))
     await notifications.send_all()
     ((message_id,),) = await notifications.rows("select message_id from messages")
-    assert mail_server.taken[0]["Message-ID"] == f"<{message_id}@kept.invalid>"
+    assert mail_server.taken[0]["Message-ID"] == f"<{message_id}@brookmill.example>"
     assert mail_server.taken[0]["Date"].datetime == NOW
 
 

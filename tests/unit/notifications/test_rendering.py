@@ -30,7 +30,7 @@ def test_a_message_reads_as_it_always_did(intent: Intent, language: str) -> None
 def test_every_message_says_how_to_reach_a_person_and_none_who_carries_it(intent: Intent, language: str) -> None:
     rendered = render(intent, language, LETTER)
     for part in (rendered.text, rendered.html):
-        assert all(needed in part for needed in ("https://kept.example/o/secret", SETTINGS.phone, SETTINGS.reply_to, "VCMR-R6G1"))
+        assert all(needed in part for needed in ("https://kept.example/o/secret", SETTINGS.care_phone, SETTINGS.care_email, "VCMR-R6G1"))
         assert not [word for word in FORBIDDEN if word.lower() in part.lower()]
 
 
@@ -49,7 +49,7 @@ def test_an_answer_reads_as_it_always_did_and_promises_no_day(intent: Intent, la
     assert f"{rendered.subject}\n\n{rendered.text}" == (LETTERS / f"{intent}_answer.{language}.txt").read_text()
     assert rendered.html == (LETTERS / f"{intent}_answer.{language}.html").read_text()
     for part in (rendered.text, rendered.html):
-        assert all(needed in part for needed in (ANSWER_WORDS, SETTINGS.phone, SETTINGS.reply_to, "VCMR-R6G1"))
+        assert all(needed in part for needed in (ANSWER_WORDS, SETTINGS.care_phone, SETTINGS.care_email, "VCMR-R6G1"))
         assert not [word for word in ("our promise", "new promise", "versprechen wir", *FORBIDDEN) if word.lower() in part.lower()]
 
 
