@@ -138,9 +138,9 @@ class Told:
             return {"p50": 0, "p95": 0, "max": 0}
         return {name: minutes[max(0, -(-len(minutes) * share // 100) - 1)] for name, share in (("p50", 50), ("p95", 95), ("max", 100))}
 
-    def stock(self) -> dict[str, dict[str, Any]]:
-        """The books of each SKU as last said."""
-        return {data["sku"]: data for data in self.named("StockChanged")}
+    def stock(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """The books of each SKU at each site as last said."""
+        return {(data["site"], data["sku"]): data for data in self.named("StockChanged")}
 
     def units(self, orders: set[str]) -> int:
         return sum(line["quantity"] for data in self.named("OrderPlaced") if data["order_id"] in orders for line in data["lines"])

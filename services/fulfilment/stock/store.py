@@ -154,8 +154,8 @@ class StockSql:
         shelves = [books.shelves[place] for place in sorted(books.causes)]
         await self._connection.execute(_WRITE_SHELVES, *_columns([(shelf.site, shelf.sku, shelf.version + 1) for shelf in shelves]))
         for shelf in shelves:
-            cause = books.causes[shelf.site, shelf.sku]
-            self._work.say(STOCK_TOPIC, "fulfilment.StockChanged.v1", changed(shelf), key=shelf.sku, cause=cause, version=shelf.version + 1)
+            cause, key = books.causes[shelf.site, shelf.sku], f"{shelf.site}:{shelf.sku}"
+            self._work.say(STOCK_TOPIC, "fulfilment.StockChanged.v1", changed(shelf), key=key, cause=cause, version=shelf.version + 1)
 
     async def _ripen(self, movements: Sequence[Movement]) -> None:
         """Where units became free, the wants that miss them are to be tried again. The shelves are locked: no want can slip past."""

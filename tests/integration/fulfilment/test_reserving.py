@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.integration.fulfilment.conftest import Fulfilment
-from tests.unit.fulfilment.build import cancel, cancelled, placed, released, uuid
+from tests.unit.fulfilment.build import SITE, cancel, cancelled, placed, released, uuid
 
 
 async def test_an_order_gets_all_of_its_units(shop: Fulfilment) -> None:
@@ -47,7 +47,7 @@ async def test_stock_is_said_once_per_sku_and_batch_with_rising_versions(shop: F
     await shop.hear(*(placed(number) for number in range(1, 4)))
     told = await shop.said("StockChanged")
     assert [data["available"] for _, data in told] == [5, 2]
-    assert await shop.versions("fulfilment.stock.v1", "CUP") == [1, 2]
+    assert await shop.versions("fulfilment.stock.v1", f"{SITE}:CUP") == [1, 2]
 
 
 async def test_versions_of_an_orders_work_rise_by_one_within_a_batch_and_over_all_parts(shop: Fulfilment) -> None:
