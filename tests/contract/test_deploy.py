@@ -76,8 +76,10 @@ def test_the_image_s_commands_run_in_a_clean_environment_of_its_packages(tmp_pat
     ],
 )
 def test_make_passes_on_which_stack_is_meant(goal: str, whole: str) -> None:
-    told = {name: value for name, value in os.environ.items() if name not in ("VAR", "KEEP", "KEPT_VAR", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL")}
-    done = subprocess.run(["make", "--dry-run", "--no-print-directory", *goal.split()], cwd=ROOT, env=told, capture_output=True, text=True, check=True)
+    ours = {"VAR", "KEEP", "KEPT_VAR", "MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL"}
+    told = {name: value for name, value in os.environ.items() if name not in ours}
+    command = ["make", "--dry-run", "--no-print-directory", *goal.split()]
+    done = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, check=True)
     said = f"{done.stdout.rstrip()} ".replace('"', "")
     assert f"{whole} " in said.splitlines()[-1] + " ", said
 
