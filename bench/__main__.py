@@ -69,7 +69,7 @@ def _show(console: Console, figures: dict[str, Any]) -> None:
     table = Table("one stage", "events/s", "CPU us/event", "ours / it", box=None)
     ours = next(row for row in figures["stage"] if row["name"] == OURS)
     for row in figures["stage"]:
-        table.add_row(row["name"], f"{row['per_second']:,.0f}", f"{row['cpu_us_per_event']}", f"{ours['per_second'] / row['per_second']:.2f}")
+        table.add_row(row["name"], f"{row['per_second']:,.0f}", f"{row['cpu_us_per_event']:.1f}", f"{ours['per_second'] / row['per_second']:.2f}")
     console.print(table)
     table = Table("placed to claimable", "orders", "p50 ms", "p95 ms", "max ms", "wanted p95", box=None)
     for row in figures["placed_to_claimable"]:

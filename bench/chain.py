@@ -21,7 +21,7 @@ from demo.shop import Storefront
 from deploy.local.stack import configured
 from services.kit.ids import uuid7
 
-_IDLE_SECONDS = 20
+_REST_SECONDS, _IDLE_SECONDS = 20, 20
 _ENOUGH = 100_000
 
 
@@ -52,9 +52,10 @@ async def _measure(folder: Path, paces: dict[int, int]) -> tuple[list[Latency], 
     house = House.at(folder)
     async with house.http, Storefront(house) as shop:
         await _open(house, shop)
-        idle = await _idle(house)
         orders = _orders()
         await _pace(house, shop, orders, 20, 30)  # Kafka compiles what it runs often, PostgreSQL learns how large its tables are
+        await asyncio.sleep(_REST_SECONDS)
+        idle = await _idle(house)
         return [await _pace(house, shop, orders, rate, seconds) for rate, seconds in paces.items()], idle
 
 
