@@ -33,9 +33,7 @@ _TIMEOUTS = {"statement_timeout": "10s", "lock_timeout": "3s", "idle_in_transact
 _PLANS = {"plan_cache_mode": "force_generic_plan"}
 """Statements here take whole batches as arrays: PostgreSQL cannot know their length beforehand, so it would plan every one anew, each time."""
 
-_INSERT_OUTBOX = """
-insert into outbox (event_id, topic, key, type, payload, headers)
-select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[])"""
+_OUTBOX = ("event_id", "topic", "key", "type", "payload", "headers")
 
 _INSERT_DEAD = """
 insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)
@@ -64,7 +62,7 @@ class Transaction:
     letters: "Callable[[UUID], DeadLetter] | None" = None
     """Set by the consume loop: the message behind an event of this batch."""
     _said: list[tuple[UUID, str, bytes, str, bytes, bytes]] = field(default_factory=list)
-    """Rows of the outbox, its columns in the order of `_INSERT_OUTBOX`."""
+    """Rows of the outbox, its columns in the order of `_OUTBOX`."""
 
     def say(self, topic: str, type: str, data: object, *, key: str, cause: Cause, version: int, at: datetime | None = None) -> UUID:
         """Announce an event: it is on its way once the transaction commits. Returns the event's id.
@@ -100,7 +98,7 @@ class Transaction:
     async def flush(self) -> None:
         """Write what was said, in order. Called once, right before the commit."""
         if self._said:
-            await self.connection.execute(_INSERT_OUTBOX, *(list(column) for column in zip(*self._said, strict=True)))
+            await self.connection.copy_records_to_table("outbox", records=self._said, columns=_OUTBOX)
 
 
 class Database:

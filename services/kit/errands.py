@@ -15,6 +15,7 @@ from services.kit.transient import MAY_PASS, is_transient, pause_seconds
 log = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.25
 _FILE_CLOCK_GATHER_SECONDS = 0.02
+"""Whoever moves the clock waits for the errands at each step, however long they may gather elsewhere."""
 
 
 class ErrandLoop:

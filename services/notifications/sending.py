@@ -99,8 +99,7 @@ class Sending:
     async def _deliver(self, database: Database, links: Links, post: "_Post", message: Waiting) -> None:
         try:
             path = await links.mint(message.order_id)
-            whose = {"name": message.name, "order_ref": message.order_ref, "path": path}
-            filled = letter(self._settings, words=message.words, answer=message.answer, **whose)
+            filled = letter(self._settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
             now = database.clock.now()
             written = mail(render(message.intent, message.language, filled), self._settings, to=message.email, message_id=message.message_id, at=now)
         except NoLink:
