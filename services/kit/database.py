@@ -20,6 +20,7 @@ import msgspec
 from services.kit.clock import Clock
 from services.kit.envelope import encode_data, headers_of
 from services.kit.ids import uuid7
+from services.kit.together import Query, execute_together, fetch_together
 from services.kit.trace import child_of
 from services.kit.values import Cause, Heard
 
@@ -34,6 +35,11 @@ _PLANS = {"plan_cache_mode": "force_generic_plan"}
 """Statements here take whole batches as arrays: PostgreSQL cannot know their length beforehand, so it would plan every one anew, each time."""
 
 _OUTBOX = ("event_id", "topic", "key", "type", "payload", "headers")
+_SAY_FEW = """
+insert into outbox (event_id, topic, key, type, payload, headers)
+select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[])"""
+_FEW = 50
+"""So many events go along with the other writes; more go faster by COPY, which is a trip of its own."""
 
 _INSERT_DEAD = """
 insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)
@@ -63,6 +69,7 @@ class Transaction:
     """Set by the consume loop: the message behind an event of this batch."""
     _said: list[tuple[UUID, str, bytes, str, bytes, bytes]] = field(default_factory=list)
     """Rows of the outbox, its columns in the order of `_OUTBOX`."""
+    _writes: list[Query] = field(default_factory=list)
 
     def say(self, topic: str, type: str, data: object, *, key: str, cause: Cause, version: int, at: datetime | None = None) -> UUID:
         """Announce an event: it is on its way once the transaction commits. Returns the event's id.
@@ -95,9 +102,21 @@ class Transaction:
         """How many events wait for the commit."""
         return len(self._said)
 
+    def write(self, statement: str, *arguments: object) -> None:
+        """Queue a write: all of them go in one round trip right before the commit, each on rows of its own (`services.kit.together`)."""
+        self._writes.append((statement, arguments))
+
+    async def read(self, *queries: Query) -> list[list[dict[str, Any]]]:
+        """The rows of each query, all in one round trip (`services.kit.together`). Sees nothing of what is queued by `write`."""
+        return await fetch_together(self.connection, *queries)
+
     async def flush(self) -> None:
-        """Write what was said, in order. Called once, right before the commit."""
-        if self._said:
+        """Write what was queued and said, in order. Called once, right before the commit."""
+        few = 0 < len(self._said) <= _FEW
+        if few:
+            self.write(_SAY_FEW, *(list(column) for column in zip(*self._said, strict=True)))
+        await execute_together(self.connection, self._writes)
+        if self._said and not few:
             await self.connection.copy_records_to_table("outbox", records=self._said, columns=_OUTBOX)
 
 
@@ -113,7 +132,9 @@ class Database:
     ) -> "Database":
         """A pool of up to `size` connections. Raises OSError or asyncpg.PostgresError when the server cannot be reached."""
         settings = session_settings(service, process)
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=size, server_settings=settings, init=_teach_json, reset=_as_it_is)
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=size, server_settings=settings, init=_teach_json, reset=_as_it_is, max_cacheable_statement_size=0
+        )
         return cls(pool, service, clock, wake_relay)
 
     @asynccontextmanager
