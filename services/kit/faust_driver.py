@@ -5,6 +5,7 @@ with its batch unacknowledged until the process ends.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ import faust
 from services.kit import transport
 from services.kit.consume import ConsumeLoop
 from services.kit.group import BATCH, Group, Pace
+from services.kit.transport import Bundle
 
 _LEAVE_SECONDS = 5.0
 
@@ -27,6 +29,7 @@ class FaustDriver:
 
     def __init__(self, loop: ConsumeLoop, group: Group) -> None:
         self._loop, self._group, self._pace = loop, group, Pace(group.gather_seconds)
+        self._waiting: deque[Bundle] = deque()
         self._in_hand: asyncio.Task[Any] | None = None
         self._broken: asyncio.Future[BaseException] | None = None
         self._stopping = False
@@ -73,32 +76,40 @@ class FaustDriver:
     async def _consume(self, stream: Any) -> None:
         await stream.maybe_start()
         while not stream.should_stop:
-            messages = await self._next(stream.channel)
-            if messages is None:
+            bundles = await self._next(stream.channel)
+            if bundles is None:
                 return
-            if self._stopping or not await self._settled(messages):
+            if self._stopping or not await self._settled(bundles):
                 await asyncio.Event().wait()
 
-    async def _next(self, channel: Any) -> list[Any] | None:
+    async def _next(self, channel: Any) -> list[Bundle] | None:
         """What is waiting, up to a batch, and never a wait for more: empty when a rebalance outdated it all, None when the stream has ended."""
-        queue = channel.queue
+        waiting = self._waiting
         try:
-            events = [await anext(channel)]
+            if not waiting:
+                waiting.append((await anext(channel)).message)
             await self._pace.wait()
-            while len(events) < BATCH and not queue.empty():
-                events.append(queue.get_nowait())
+            while not channel.queue.empty():
+                waiting.append(channel.queue.get_nowait().message)
         except StopAsyncIteration:
             return None
-        generation = self.app.consumer_generation_id
-        return [event.message for event in events if event.message.generation_id == generation]
+        taken, room = list[Bundle](), BATCH
+        while waiting and room:
+            bundle = waiting.popleft()
+            if bundle.generation != self.app.consumer_generation_id:
+                continue
+            if len(bundle.records) > room:
+                bundle, rest = bundle.split(room)
+                waiting.appendleft(rest)
+            taken.append(bundle)
+            room -= len(bundle.records)
+        return taken
 
-    async def _settled(self, messages: Sequence[Any]) -> bool:
+    async def _settled(self, bundles: Sequence[Bundle]) -> bool:
         """Acknowledge them once the loop has settled them; False when it could not."""
         consumer = self.app.consumer
-        for message in messages:
-            message.tracked = True
-            consumer._unacked_messages.add(message)
-        self._in_hand = asyncio.ensure_future(self._loop.take(messages))
+        consumer.take_in_hand(bundles)
+        self._in_hand = asyncio.ensure_future(self._loop.take([record for bundle in bundles for record in bundle.records]))
         await asyncio.wait({self._in_hand})
         if self._in_hand.cancelled():
             return False
@@ -107,8 +118,7 @@ class FaustDriver:
             if self._broken is not None and not self._broken.done():
                 self._broken.set_result(error)
             return False
-        for message in messages:
-            message.ack(consumer)
+        consumer.settle(bundles)
         return True
 
 
@@ -127,7 +137,7 @@ def _new_app(group: Group) -> Any:
         broker_request_timeout=90,
         broker_max_poll_interval=1000,
         consumer_auto_offset_reset="earliest",
-        stream_buffer_maxsize=16384,
+        stream_buffer_maxsize=transport.MOST_OUTSTANDING,
         stream_wait_empty=True,
         topic_allow_declare=False,
         topic_disable_leader=True,

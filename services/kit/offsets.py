@@ -1,6 +1,6 @@
 """Which offsets may be acknowledged: never past a message that was delivered and is not done."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 P = TypeVar("P", bound=Hashable)
@@ -13,15 +13,19 @@ class OffsetTracker(Generic[P]):
         self._outstanding: dict[P, set[int]] = {}
         self._next: dict[P, int] = {}
 
-    def delivered(self, partition: P, offset: int) -> None:
-        """Handed to whoever works on it."""
-        self._outstanding.setdefault(partition, set()).add(offset)
-        self._next[partition] = offset + 1
+    def delivered(self, partition: P, offsets: Sequence[int]) -> None:
+        """Handed to whoever works on them: at least one, rising."""
+        self._outstanding.setdefault(partition, set()).update(offsets)
+        self._next[partition] = offsets[-1] + 1
 
-    def acknowledged(self, partition: P, offset: int) -> None:
-        """Done with it. An offset that is not outstanding (from before a reset) is ignored."""
+    def acknowledged(self, partition: P, offsets: Iterable[int]) -> None:
+        """Done with them. An offset that is not outstanding (from before a reset) is ignored."""
         if partition in self._outstanding:
-            self._outstanding[partition].discard(offset)
+            self._outstanding[partition].difference_update(offsets)
+
+    def outstanding(self) -> int:
+        """How many are delivered and not acknowledged."""
+        return sum(map(len, self._outstanding.values()))
 
     def committable(self, partition: P) -> int | None:
         """The lowest offset delivered and not acknowledged; one past the last when none is outstanding; None where nothing was delivered."""

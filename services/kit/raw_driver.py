@@ -92,22 +92,21 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             await self._learn_starts()
             got = await self._consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=BATCH)
             async with self._in_hand:
-                await self._take([message for messages in got.values() for message in messages])
+                await self._take(got)
             if got:
                 await self._pace.wait()
             if time.monotonic() - self._committed_at > self._group.commit_seconds:
                 await self._commit()
 
-    async def _take(self, messages: Sequence[Any]) -> None:
+    async def _take(self, got: Mapping[TopicPartition, Sequence[Any]]) -> None:
         mine = self._consumer.assignment()
-        kept = [(TopicPartition(message.topic, message.partition), message) for message in messages]
-        kept = [(tp, message) for tp, message in kept if tp in mine]
-        for tp, message in kept:
-            self._tracker.delivered(tp, message.offset)
+        kept = {tp: [message.offset for message in messages] for tp, messages in got.items() if tp in mine}
+        for tp, offsets in kept.items():
+            self._tracker.delivered(tp, offsets)
         if kept:
-            await self._loop.take([message for _, message in kept])
-        for tp, message in kept:
-            self._tracker.acknowledged(tp, message.offset)
+            await self._loop.take([message for tp in kept for message in got[tp]])
+        for tp, offsets in kept.items():
+            self._tracker.acknowledged(tp, offsets)
 
     async def _learn_starts(self) -> None:
         for tp in self._consumer.assignment() - self._starts.keys():

@@ -1,14 +1,13 @@
 """Faust's aiokafka consumer, hardened: registered under the broker scheme `kept://`.
 
-Stock Faust makes two tasks per message, sleeps a whole second when a buffer is full, crashes on a commit that may simply be repeated, and commits
-past messages that are not done. This one waits for data as configured, calls back directly while flow is active, naps 5 ms, and commits the lowest
-offset that was delivered and is not acknowledged: also before partitions are taken away. It leans on private parts, so it insists on the exact
-versions, and contract tests pin what it does.
+Stock Faust makes two tasks and three objects per message, sleeps a whole second when a buffer is full, crashes on a commit that may simply be
+repeated, and commits past messages that are not done. This one waits for data as configured, hands over what came of a partition as one bundle,
+naps 5 ms, and commits the lowest offset that was delivered and is not acknowledged: also before partitions are taken away. It leans on private
+parts, so it insists on the exact versions, and contract tests pin what it does.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -30,10 +29,11 @@ SCHEME = "kept"
 VERSIONS = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 FETCH_WAIT_MILLISECONDS = 500
 
+MOST_OUTSTANDING = 16_384
+"""Messages that may be delivered and not settled; beyond it nothing is fetched."""
+
 _NAP_SECONDS = 0.005
-_FULL_POLL_SECONDS = 0.01
 _POLL_SECONDS = 1.0
-_YIELD_EVERY = 200
 
 
 class WrongVersion(RuntimeError):
@@ -45,6 +45,22 @@ def insist_on_versions(wanted: Mapping[str, str] = VERSIONS) -> None:
     differing = [f"{name} is {version(name)}, not {number}" for name, number in wanted.items() if version(name) != number]
     if differing:
         raise WrongVersion("; ".join(differing) + ": read the change, run tests/contract/kit, then move the numbers in services/kit/transport.py")
+
+
+class Bundle:
+    """Consecutive records of one partition, as aiokafka read them. Faust waits for those in hand before it gives partitions away."""
+
+    refcount = 0
+
+    def __init__(self, tp: TP, records: Sequence[Any], generation: int) -> None:
+        self.tp, self.records, self.generation, self.acked = tp, records, generation, False
+
+    def split(self, at: int) -> tuple["Bundle", "Bundle"]:
+        """The first `at` records, and the others."""
+        return Bundle(self.tp, self.records[:at], self.generation), Bundle(self.tp, self.records[at:], self.generation)
+
+    def offsets(self) -> list[int]:
+        return [record.offset for record in self.records]
 
 
 class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # no types
@@ -77,16 +93,18 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon, thread_loop=uvloop.new_event_loop())
 
-    def ack(self, message: Any) -> bool:
-        """Done with it; called once per message, after the commit of its effects."""
-        if message.acked and message not in self._unacked_messages:
-            return False
-        message.acked = True
-        self._unacked_messages.discard(message)
-        self.tracker.acknowledged(message.tp, message.offset)
-        self._n_acked += 1
-        stock_notify(self._waiting_for_ack)
-        return True
+    def take_in_hand(self, bundles: Iterable[Bundle]) -> None:
+        """From here on partitions are not given away before these are settled."""
+        self._unacked_messages.update(bundles)
+
+    def settle(self, bundles: Iterable[Bundle]) -> None:
+        """Done with them: called after the commit of their effects."""
+        for bundle in bundles:
+            bundle.acked = True
+            self._unacked_messages.discard(bundle)
+            self.tracker.acknowledged(bundle.tp, bundle.offsets())
+        if self._waiting_for_ack is not None and not self._waiting_for_ack.done():
+            self._waiting_for_ack.set_result(None)
 
     def abandon(self) -> None:
         """Nothing more will be acknowledged: do not wait for it. It is delivered again to whoever comes next."""
@@ -122,20 +140,6 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
         self.tracker.reset(partitions)
         await super().seek_wait(partitions)
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        """As stock, without its bookkeeping for a monitor at every message. Ends early where flow stops or a rebalance outdates the rest."""
-        records, _ = await self._wait_next_records(timeout)
-        if records is None or self.should_stop:
-            return
-        if not self.flow_active:
-            await self._seek_back()
-            return
-        app, generation = self.app, self.app.consumer_generation_id
-        for tp, record in self.scheduler.iterate(records):
-            if not self.flow_active or app.consumer_generation_id != generation:
-                return
-            yield tp, self._to_message(tp, record)
-
     async def _seek_back(self) -> None:
         try:
             await self.perform_seek()
@@ -145,59 +149,61 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
+        if self.tracker.outstanding() >= MOST_OUTSTANDING:
+            await self.sleep(_NAP_SECONDS)
+            return {}, None
         active = self._get_active_partitions()
         if active:
             return await self._getmany(active_partitions=active, timeout=timeout), active
-        await self.sleep(_NAP_SECONDS if self._buffered_partitions else _POLL_SECONDS / 5)
+        await self.sleep(_POLL_SECONDS / 5)
         return {}, active
 
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-                messages = self.getmany(timeout=_FULL_POLL_SECONDS if self._buffered_partitions else _POLL_SECONDS)
+                generation = self.app.consumer_generation_id
+                records, _ = await self._wait_next_records(_POLL_SECONDS)
                 await asyncio.sleep(0)
                 if self.should_stop:
                     break
-                await self._deliver_all(messages)
+                if self.flow_active:
+                    await self._deliver_all(records or {}, generation)
+                else:
+                    await self._seek_back()
         except (*self.consumer_stopped_errors, asyncio.CancelledError):
             if not self.transport.app.should_stop:
                 raise
 
-    async def _deliver_all(self, messages: Any) -> None:
-        read, since_yield = self._read_offset, 0
-        async for tp, message in messages:
-            since_yield += 1
-            if since_yield > _YIELD_EVERY:
-                since_yield = 0
-                await asyncio.sleep(0)
-            reached = read[tp]
-            if reached is None or message.offset >= reached:
-                self.tracker.delivered(tp, message.offset)
-                if self.app.flow_control.is_active():
-                    await self.callback(message)
-                else:
-                    await self.wait_first(self.callback(message), self.suspend_flow.wait())
-                read[tp] = message.offset
+    async def _deliver_all(self, records: Mapping[TP, Sequence[Any]], generation: int) -> None:
+        """What came, a bundle per partition. Ends early where flow stops or a rebalance outdates the rest."""
+        for tp, came in records.items():
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            reached = self._read_offset[tp]
+            fresh = came if reached is None else [record for record in came if record.offset >= reached]
+            if not fresh:
+                continue
+            bundle = Bundle(ensure_TP(tp), fresh, generation)
+            self.tracker.delivered(bundle.tp, bundle.offsets())
+            if self.app.flow_control.is_active():
+                await self.callback(bundle)
+            else:
+                await self.wait_first(self.callback(bundle), self.suspend_flow.wait())
+            self._read_offset[tp] = fresh[-1].offset
 
 
 class Conductor(stock_conductor.Conductor):  # type: ignore[misc]  # no types
-    """Hands each message to its agent as it is: topics are raw bytes and no agent sends, so nothing is decoded and no producer waited for."""
+    """Hands each bundle to its agent as it is: topics are raw bytes and no agent sends, so nothing is decoded and no producer waited for."""
 
     def _build_handler(self, tp: TP, channels: Any) -> Callable[[Any], Awaitable[None]]:
         app = self.app
-        pressure = {"on_pressure_high": partial(app.consumer.on_buffer_full, tp), "on_pressure_drop": partial(app.consumer.on_buffer_drop, tp)}
 
-        async def on_message(message: Any) -> None:
+        async def on_bundle(bundle: Bundle) -> None:
             await app.flow_control.acquire()
-            event = Event(app, message.key, message.value, None, message)
-            message.incref(len(channels))
             for channel in tuple(channels):
-                if channel.queue.full():
-                    await channel.queue.put(event)
-                else:
-                    channel.queue.put_nowait_enhanced(event, **pressure)
+                await channel.queue.put(Event(app, None, bundle, None, bundle))
 
-        return on_message
+        return on_bundle
 
 
 class Transport(stock.Transport):  # type: ignore[misc]  # no types
@@ -209,12 +215,6 @@ class Transport(stock.Transport):  # type: ignore[misc]  # no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         insist_on_versions()
         super().__init__(*args, **kwargs)
-
-
-def stock_notify(waiting: Any) -> None:
-    """Wake who waits for an acknowledgement."""
-    if waiting is not None and not waiting.done():
-        waiting.set_result(None)
 
 
 drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

@@ -43,8 +43,7 @@ async def test_a_seek_forgets_what_was_delivered_and_delivers_again(place: Place
 
 async def test_a_full_buffer_costs_a_nap_not_a_second(place: Place) -> None:
     consumer = await _joined(place, Recording())
-    for tp in tuple(consumer.assignment()):
-        consumer.on_buffer_full(tp)
+    consumer.tracker.delivered(TP(place.topic, 0), range(transport.MOST_OUTSTANDING))
     began = time.monotonic()
     records, _ = await consumer._wait_next_records(1.0)
     assert records == {}
@@ -60,7 +59,7 @@ async def test_ten_thousand_messages_come_through_a_buffer_that_was_full(place: 
     loop.trouble = wait
     await place.produce(20_000)
     consumer = await _joined(place, loop)
-    await poll_until(lambda: consumer._buffered_partitions)
+    await poll_until(lambda: consumer.tracker.outstanding() >= transport.MOST_OUTSTANDING)
     go.set()
     await poll_until(lambda: len(loop.taken) == 20_000)
     assert sorted(loop.numbers()) == list(range(20_000))
