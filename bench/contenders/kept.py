@@ -37,16 +37,19 @@ async def main(kind: str) -> None:
     database = await Database.connect(DSN, "bench", SystemClock())
     journal = SqlJournal(database, handle)
     loop = ConsumeLoop(Reader({"bench.Placed.v1": Placed}), journal, service="bench")
-    take = loop.take
+    read, take = loop.read, loop.take
 
-    async def metered(messages):  # type: ignore[no-untyped-def]  # the loop's own signature
+    def started(messages):  # type: ignore[no-untyped-def]  # the loop's own signature
         meter.start()
-        outcome = await take(messages)
-        if meter.add(len(messages)):
+        return read(messages)
+
+    async def metered(items):  # type: ignore[no-untyped-def]  # the loop's own signature
+        outcome = await take(items)
+        if meter.add(len(items)):
             done.set()
         return outcome
 
-    loop.take = metered  # type: ignore[method-assign]  # counted from outside, like the others
+    loop.read, loop.take = started, metered  # type: ignore[method-assign]  # counted from outside, like the others
     driver = DRIVERS[kind](loop, Group(BOOTSTRAP, GROUP, "0", (TOPIC,)))
     collect_seldom()
     await driver.start()

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,6 +21,7 @@ from services.kit.journal import Batch, Before, Hold, Item, Journal, Key, Outcom
 from services.kit.logs import describe
 from services.kit.ports import Message
 from services.kit.transient import is_transient, pause_seconds
+from services.kit.values import Heard
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ class TooManyFailures(Exception):
 
 
 class ConsumeLoop:
-    """One per worker. `take` is called with one batch after the other, never twice at once."""
+    """One per worker. `read` may run ahead of `take`, which is called with one batch after the other, never twice at once."""
 
     def __init__(
         self,
@@ -61,27 +62,33 @@ class ConsumeLoop:
         self.busy_since: float | None = None
         """Monotonic instant at which the batch in hand was begun."""
 
-    async def take(self, messages: Sequence[Message]) -> Counter[Outcome]:
-        """Settle these messages, in order. Raises TooManyFailures, and nothing else but bugs of the kit itself."""
+    def read(self, messages: Sequence[Message]) -> list[Item]:
+        """Each message with the event in it, or why it cannot be read. Touches nothing else."""
+        prefix, read_one, items = self._prefix, self._read_one, []
+        for message in messages:
+            headers = dict(message.headers or ())
+            items.append(Item(message, message.topic.removeprefix(prefix), headers, read_one(headers, message.value)))
+        return items
+
+    def _read_one(self, headers: dict[str, bytes | None], value: bytes | None) -> Heard[Any] | BadData | None:
+        try:
+            return self._reader.read(headers, value)
+        except BadData as error:
+            return error
+
+    async def take(self, items: Sequence[Item]) -> Counter[Outcome]:
+        """Settle these, in order. Raises TooManyFailures, and nothing else but bugs of the kit itself."""
         self.busy_since = time.monotonic()
         try:
-            items = self._heard(messages)
-            done = Counter({Outcome.NOT_HEARD: len(messages) - len(items)})
-            if items:
-                done += await self._take(items)
+            told = [item for item in items if item.heard is not None]
+            done = Counter({Outcome.NOT_HEARD: len(items) - len(told)})
+            if told:
+                done += await self._take(told)
                 self._changed()
             self._count(done, self.busy_since)
             return done
         finally:
             self.busy_since = None
-
-    def _heard(self, messages: Sequence[Message]) -> list[Item]:
-        prefix, passes_over, items = self._prefix, self._reader.passes_over, []
-        for message in messages:
-            headers = dict(message.headers or ())
-            if not passes_over(headers):
-                items.append(Item(message, message.topic.removeprefix(prefix), headers))
-        return items
 
     async def _take(self, items: list[Item]) -> Counter[Outcome]:
         spans = spans_of(items)
@@ -134,7 +141,7 @@ class ConsumeLoop:
         return await self._patiently(partial(self._commit, batch))
 
     async def _apply(self, items: list[Item]) -> Counter[Outcome]:
-        batch = self._read(items)
+        batch = self._sort_out(items)
         done = await self._commit(batch)
         if done[Outcome.APPLIED]:
             self._failures = 0
@@ -149,18 +156,14 @@ class ConsumeLoop:
     def _new_batch(self, items: list[Item]) -> Batch:
         return Batch({key: hold.copy() for key, hold in self._holds.items()}, spans=spans_of(items))
 
-    def _read(self, items: list[Item]) -> Batch:
-        """Decode; drop what the batch holds twice; queue what stands behind a failed event of its key."""
-        batch, seen, read = self._new_batch(items), set[UUID](), self._reader.read
+    def _sort_out(self, items: list[Item]) -> Batch:
+        """Set aside what cannot be read; drop what the batch holds twice; queue what stands behind a failed event of its key."""
+        batch, seen = self._new_batch(items), set[UUID]()
         for item in items:
-            try:
-                heard = read(item.headers, item.message.value)
-            except BadData as error:
-                batch.aside.append((item, Outcome.UNREADABLE, "unreadable", str(error), None))
-                continue
-            if heard is None:
-                batch.passed_over[Outcome.NOT_HEARD] += 1
-            elif heard.id in seen:
+            heard = item.heard
+            if isinstance(heard, BadData):
+                batch.aside.append((item, Outcome.UNREADABLE, "unreadable", str(heard), None))
+            elif heard is None or heard.id in seen:
                 batch.passed_over[Outcome.DUPLICATE] += 1
             elif not batch.holds or may_pass(batch, item, heard.id):
                 seen.add(heard.id)

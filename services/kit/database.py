@@ -112,11 +112,10 @@ class Transaction:
 
     async def flush(self) -> None:
         """Write what was queued and said, in order. Called once, right before the commit."""
-        few = 0 < len(self._said) <= _FEW
-        if few:
-            self.write(_SAY_FEW, *(list(column) for column in zip(*self._said, strict=True)))
-        await execute_together(self.connection, self._writes)
-        if self._said and not few:
+        few = len(self._said) <= _FEW
+        along = [(_SAY_FEW, [list(column) for column in zip(*self._said, strict=True)])] if self._said and few else []
+        await execute_together(self.connection, [*self._writes, *along])
+        if not few:
             await self.connection.copy_records_to_table("outbox", records=self._said, columns=_OUTBOX)
 
 

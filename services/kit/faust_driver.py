@@ -6,7 +6,7 @@ with its batch unacknowledged until the process ends.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -14,12 +14,17 @@ import faust
 from services.kit import transport
 from services.kit.consume import ConsumeLoop
 from services.kit.group import BATCH, Group, Pace
+from services.kit.journal import Item
+from services.kit.ports import Message
 from services.kit.transport import Bundle
 
 _LEAVE_SECONDS = 5.0
 
 
 class _App(faust.App):  # type: ignore[misc]  # no types
+    read: Callable[[Sequence[Message]], list[Item]]
+    """What the transport reads records with, as soon as they come."""
+
     def _create_directories(self) -> None:
         """PostgreSQL is the only state: nothing is kept on disk."""
 
@@ -38,6 +43,7 @@ class FaustDriver:
     async def start(self) -> None:
         self._broken = asyncio.get_running_loop().create_future()
         self.app = _new_app(self._group)
+        self.app.read = self._loop.read
         topic = self.app.topic(*self._group.topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         self.app.agent(topic, name=f"{self._group.name}.consume", concurrency=1)(self._consume)
         await self.app.start()
@@ -98,18 +104,18 @@ class FaustDriver:
             bundle = waiting.popleft()
             if bundle.generation != self.app.consumer_generation_id:
                 continue
-            if len(bundle.records) > room:
+            if len(bundle.items) > room:
                 bundle, rest = bundle.split(room)
                 waiting.appendleft(rest)
             taken.append(bundle)
-            room -= len(bundle.records)
+            room -= len(bundle.items)
         return taken
 
     async def _settled(self, bundles: Sequence[Bundle]) -> bool:
         """Acknowledge them once the loop has settled them; False when it could not."""
         consumer = self.app.consumer
         consumer.take_in_hand(bundles)
-        self._in_hand = asyncio.ensure_future(self._loop.take([record for bundle in bundles for record in bundle.records]))
+        self._in_hand = asyncio.ensure_future(self._loop.take([item for bundle in bundles for item in bundle.items]))
         await asyncio.wait({self._in_hand})
         if self._in_hand.cancelled():
             return False

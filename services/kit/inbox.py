@@ -25,8 +25,9 @@ select topic, null, null, null, null, key, event_id, kind = 'failed', settled_at
 
 _ENTER = """
 with done as (delete from attempts a using unnest($3::text[], $4::int[], $5::bigint[]) as d (topic, partition, reached)
-               where a.topic = d.topic and a.partition = d.partition and a.last_offset <= d.reached)
-insert into inbox (day, event_id) select * from unnest($1::date[], $2::uuid[]) order by 2 on conflict do nothing returning event_id"""
+               where a.topic = d.topic and a.partition = d.partition and a.last_offset <= d.reached),
+     entered as (insert into inbox (day, event_id) select * from unnest($1::date[], $2::uuid[]) order by 2 on conflict do nothing returning event_id)
+select case when (select count(*) from entered) < cardinality($2) then array(select event_id from entered) end"""
 
 _LEAVE = "delete from inbox i using unnest($1::date[], $2::uuid[]) as d (day, event_id) where i.day = d.day and i.event_id = d.event_id"
 
@@ -50,8 +51,7 @@ class SqlJournal:
     async def commit(self, batch: Batch) -> Counter[Outcome]:
         done: Counter[Outcome] = Counter()
         async with self._database.transaction() as work:
-            fresh = await self._enter(work.connection, batch)
-            events = [(item, heard) for item, heard in batch.events if heard.id in fresh]
+            events = await self._enter(work.connection, batch)
             if events:
                 work.letters = lambda id: _letter(next(item for item, heard in events if heard.id == id), Outcome.REFUSED, "", "", id)
                 await self._handle(work, [heard for _, heard in events])
@@ -66,10 +66,15 @@ class SqlJournal:
         done.update(outcome for _, outcome, *_ in aside)
         return done
 
-    async def _enter(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch) -> set[Any]:
+    async def _enter(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch) -> list[tuple[Item, Heard[Any]]]:
+        """The events that were never applied before: nearly always all of them."""
         ids = [heard.id for _, heard in batch.events]
         spans = [s.topic for s in batch.spans], [s.partition for s in batch.spans], [s.last for s in batch.spans]
-        return {row[0] for row in await connection.fetch(_ENTER, [day_of(id) for id in ids], ids, *spans)}
+        some = await connection.fetchval(_ENTER, [day_of(id) for id in ids], ids, *spans)
+        if some is None:
+            return batch.events
+        fresh = set(some)
+        return [(item, heard) for item, heard in batch.events if heard.id in fresh]
 
     async def _not_applied(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch) -> list[Aside]:
         """What is to be set aside, without what queues behind a failure only because it is delivered again: it was applied before that."""

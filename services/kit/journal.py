@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from services.kit.envelope import BadData
 from services.kit.ports import Message
 from services.kit.values import Heard
 
@@ -26,13 +27,13 @@ class Outcome(Enum):
     BEHIND = "behind"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A message with its headers by name, and its topic without the stack's prefix."""
+class Item(NamedTuple):
+    """A message that was read: its topic without the stack's prefix, its headers by name, and the event in it. None: of a type that is not heard."""
 
     message: Message
     topic: str
     headers: dict[str, bytes | None]
+    heard: Heard[Any] | BadData | None
 
 
 @dataclass(frozen=True, slots=True)

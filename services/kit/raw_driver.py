@@ -104,7 +104,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         for tp, offsets in kept.items():
             self._tracker.delivered(tp, offsets)
         if kept:
-            await self._loop.take([message for tp in kept for message in got[tp]])
+            await self._loop.take(self._loop.read([message for tp in kept for message in got[tp]]))
         for tp, offsets in kept.items():
             self._tracker.acknowledged(tp, offsets)
 

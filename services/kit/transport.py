@@ -21,6 +21,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
+from services.kit.journal import Item
 from services.kit.offsets import OffsetTracker
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ SCHEME = "kept"
 VERSIONS = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 FETCH_WAIT_MILLISECONDS = 500
 
-MOST_OUTSTANDING = 16_384
+MOST_OUTSTANDING = 4096
 """Messages that may be delivered and not settled; beyond it nothing is fetched."""
 
 _NAP_SECONDS = 0.005
@@ -48,19 +49,19 @@ def insist_on_versions(wanted: Mapping[str, str] = VERSIONS) -> None:
 
 
 class Bundle:
-    """Consecutive records of one partition, as aiokafka read them. Faust waits for those in hand before it gives partitions away."""
+    """Consecutive records of one partition, as the loop reads them. Faust waits for those in hand before it gives partitions away."""
 
     refcount = 0
 
-    def __init__(self, tp: TP, records: Sequence[Any], generation: int) -> None:
-        self.tp, self.records, self.generation, self.acked = tp, records, generation, False
+    def __init__(self, tp: TP, items: Sequence[Item], generation: int) -> None:
+        self.tp, self.items, self.generation, self.acked = tp, items, generation, False
 
     def split(self, at: int) -> tuple["Bundle", "Bundle"]:
-        """The first `at` records, and the others."""
-        return Bundle(self.tp, self.records[:at], self.generation), Bundle(self.tp, self.records[at:], self.generation)
+        """The first `at` items, and the others."""
+        return Bundle(self.tp, self.items[:at], self.generation), Bundle(self.tp, self.items[at:], self.generation)
 
     def offsets(self) -> list[int]:
-        return [record.offset for record in self.records]
+        return [item.message.offset for item in self.items]
 
 
 class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # no types
@@ -183,7 +184,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
             fresh = came if reached is None else [record for record in came if record.offset >= reached]
             if not fresh:
                 continue
-            bundle = Bundle(ensure_TP(tp), fresh, generation)
+            bundle = Bundle(ensure_TP(tp), self.app.read(fresh), generation)  # while the batch before waits for PostgreSQL
             self.tracker.delivered(bundle.tp, bundle.offsets())
             if self.app.flow_control.is_active():
                 await self.callback(bundle)

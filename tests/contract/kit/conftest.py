@@ -11,6 +11,7 @@ from services.kit import topics
 from services.kit.consume import ConsumeLoop
 from services.kit.faust_driver import FaustDriver
 from services.kit.group import Group
+from services.kit.journal import Item
 from services.kit.kafka_log import KafkaLog
 from services.kit.ports import Driver, Message, Outgoing
 from services.kit.raw_driver import RawDriver
@@ -28,7 +29,11 @@ class Recording(ConsumeLoop):
         self.batches: list[int] = []
         self.trouble: Callable[[Sequence[Message]], Any] | None = None
 
-    async def take(self, messages: Sequence[Message]) -> Counter[Any]:
+    def read(self, messages: Sequence[Message]) -> list[Item]:
+        return [Item(message, message.topic, {}, None) for message in messages]
+
+    async def take(self, items: Sequence[Item]) -> Counter[Any]:
+        messages = [item.message for item in items]
         if self.trouble is not None:
             await self.trouble(messages)
         self.batches.append(len(messages))

@@ -37,13 +37,14 @@ class Stand:
     database: Database | None = None
     naps: list[float] = field(default_factory=list)
 
-    def loop(self) -> ConsumeLoop:
-        """A loop as a process has it that just started."""
+    async def take(self, messages: Sequence[Message]) -> Counter[Outcome]:
+        """As a process does it that just started."""
 
         async def nap(seconds: float) -> None:
             self.naps.append(seconds)
 
-        return ConsumeLoop(Reader({COUNTED: Counted}), self.journal, service=SERVICE, sleep=nap)
+        loop = ConsumeLoop(Reader({COUNTED: Counted}), self.journal, service=SERVICE, sleep=nap)
+        return await loop.take(loop.read(messages))
 
     async def applied(self) -> list[int]:
         if isinstance(self.journal, MemoryJournal):
@@ -95,44 +96,44 @@ async def test_what_was_begun_and_not_finished_is_told_to_the_next(stand: Stand)
 
 async def test_a_finished_batch_leaves_no_count(stand: Stand, new_id: NewId) -> None:
     events: list[Message] = [_event(new_id(), n) for n in range(3)]
-    await stand.loop().take(events)
+    await stand.take(events)
     assert (await stand.journal.begin((Span("t.v1", 0, 0, 2),))).unfinished == ()
 
 
 async def test_events_are_applied_once_whoever_delivers_them_again(stand: Stand, new_id: NewId) -> None:
     events: list[Message] = [_event(new_id(), n) for n in range(5)]
-    assert await stand.loop().take([*events, events[2]]) == Counter({Outcome.APPLIED: 5, Outcome.DUPLICATE: 1})
-    assert await stand.loop().take(events) == Counter({Outcome.DUPLICATE: 5})
+    assert await stand.take([*events, events[2]]) == Counter({Outcome.APPLIED: 5, Outcome.DUPLICATE: 1})
+    assert await stand.take(events) == Counter({Outcome.DUPLICATE: 5})
     assert await stand.applied() == list(range(5))
 
 
 async def test_unreadable_messages_are_kept_once_beside_what_applies(stand: Stand, new_id: NewId) -> None:
     batch: list[Message] = [_event(new_id(), 0), message(new_id(), COUNTED, b"{", offset=1), _event(new_id(), 2)]
-    await stand.loop().take(batch)
+    await stand.take(batch)
     assert (await stand.applied(), await stand.letters()) == ([0, 2], [("unreadable", 1)])
 
 
 async def test_a_culprit_leaves_and_its_key_queues_for_every_later_process(stand: Stand, new_id: NewId) -> None:
     stand.broken.add(2)
     events: list[Message] = [*(_event(new_id(), n) for n in range(4)), _event(new_id(), 4, key="free")]
-    await stand.loop().take(events)
+    await stand.take(events)
     assert (await stand.applied(), await stand.letters()) == ([0, 1, 4], [("behind", 3), ("failed", 2)])
     stand.broken.clear()
-    assert await stand.loop().take([_event(new_id(), 5)]) == Counter({Outcome.BEHIND: 1})
-    assert await stand.loop().take(events) == Counter({Outcome.DUPLICATE: 5})
+    assert await stand.take([_event(new_id(), 5)]) == Counter({Outcome.BEHIND: 1})
+    assert await stand.take(events) == Counter({Outcome.DUPLICATE: 5})
 
 
 async def test_an_event_without_a_key_holds_nothing_back(stand: Stand, new_id: NewId) -> None:
     stand.broken.add(0)
-    await stand.loop().take([_event(new_id(), 0, key=None)])
-    assert await stand.loop().take([_event(new_id(), 1, key=None)]) == Counter({Outcome.APPLIED: 1})
+    await stand.take([_event(new_id(), 0, key=None)])
+    assert await stand.take([_event(new_id(), 1, key=None)]) == Counter({Outcome.APPLIED: 1})
 
 
 async def test_a_process_that_died_makes_the_next_go_event_by_event(stand: Stand, new_id: NewId) -> None:
     await stand.journal.begin((Span("t.v1", 0, 0, 2),))
     for _ in range(3):
         await stand.journal.begin((Span("t.v1", 0, 1, 1),))
-    done = await stand.loop().take([_event(new_id(), n, key=f"k{n}") for n in range(3)])
+    done = await stand.take([_event(new_id(), n, key=f"k{n}") for n in range(3)])
     assert done == Counter({Outcome.APPLIED: 2, Outcome.FAILED: 1})
     assert (await stand.applied(), await stand.letters()) == ([0, 2], [("failed", 1)])
     assert (await stand.journal.begin((Span("t.v1", 0, 0, 2),))).unfinished == ()
