@@ -1,4 +1,4 @@
-"""Orders over HTTP: take one, read it, wait for it, ask to cancel it, hold it, and make a customer's link to it.
+"""Orders over HTTP: take one, read it, wait for it, ask to cancel it, hold it, and make customers' links to them.
 
 Every answer of an order says what was promised and never what carries it. Someone else's order is answered like one that does not exist.
 """
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 from fastapi import FastAPI, Query, Request
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import Response
 
@@ -125,6 +125,18 @@ class HoldBody(Strict):
     note: Annotated[str, Field(max_length=1000)] = ""
 
 
+def _each_once(ids: list[UUID]) -> list[UUID]:
+    if len(set(ids)) < len(ids):
+        raise ValueError("each id stands here once")
+    return ids
+
+
+class LinksBody(Strict):
+    """The orders whose customers get a link."""
+
+    order_ids: Annotated[list[UUID], Field(min_length=1, max_length=200), AfterValidator(_each_once)]
+
+
 router = Routes()
 
 
@@ -199,13 +211,15 @@ async def delete_hold(request: Request, order_id: UUID, hold_id: UUID) -> Respon
     return answer({"order_id": order_id, "hold_id": hold_id, "state": order.state, "version": order.version})
 
 
-@router.post("/v1/orders/{order_id}/links", **operation(access={"service": "all"}, answers={201: "A new link; earlier ones stay."}))
-async def post_link(request: Request, order_id: UUID) -> Response:
-    secret = new_secret()
+_NEW_LINKS = {201: "A new link to each order that there is, in the order asked; earlier ones stay."}
+
+
+@router.post("/v1/order-links", **operation(access={"service": "all"}, body=LinksBody, answers=_NEW_LINKS))
+async def post_links(request: Request, body: Annotated[LinksBody, Parsed(LinksBody)]) -> Response:
+    secrets = {order_id: new_secret() for order_id in body.order_ids}
     async with _database(request).transaction() as work:
-        if not await PostgresStore(work).add_link(order_id, hash_secret(secret)):
-            raise NotFound
-    return answer({"url": f"/o/{secret}"}, 201)
+        known = await PostgresStore(work).add_links({order_id: hash_secret(secret) for order_id, secret in secrets.items()})
+    return answer({"links": [{"order_id": order_id, "url": f"/o/{secret}"} for order_id, secret in secrets.items() if order_id in known]}, 201)
 
 
 def connect(app: FastAPI, database: Database, reads: AsyncEngine) -> None:

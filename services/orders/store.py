@@ -6,7 +6,7 @@ parameter, which the table's own row type takes apart: fields are columns.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -78,7 +78,9 @@ on conflict (promise_id) do update set verdict = excluded.verdict, verdict_at = 
 _PUT_REFUSALS = "insert into refusals select * from json_populate_recordset(null::refusals, $1)"
 _PUT_WAITING = "insert into waiting_orders select * from json_populate_recordset(null::waiting_orders, $1)"
 _PUT_EARLY = "insert into early_events values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing"
-_PUT_LINK = "insert into links select $1, order_id, $3 from orders where order_id = $2 returning order_id"
+_PUT_LINKS = """
+insert into links select l.secret_hash, order_id, $3 from unnest($1::bytea[], $2::uuid[]) l (secret_hash, order_id) join orders o using (order_id)
+order by order_id for key share of o returning order_id"""
 _DROP_WAITING = "delete from waiting_orders where order_id = any($1)"
 _DROP_EARLY = "delete from early_events where event_id = any($1)"
 
@@ -226,9 +228,9 @@ class PostgresStore:
         if told:
             await self._sql.execute(statement, msgspec.json.encode(told).decode())
 
-    async def add_link(self, order_id: UUID, secret_hash: bytes) -> bool:
-        """A further link to the order's page; False when there is no such order."""
-        return await self._sql.fetchval(_PUT_LINK, secret_hash, order_id, self.now) is not None
+    async def add_links(self, hashes: Mapping[UUID, bytes]) -> set[UUID]:
+        """A further link to the page of each order, by the hash of its secret. Returns those orders that there are."""
+        return {row[0] for row in await self._sql.fetch(_PUT_LINKS, list(hashes.values()), list(hashes), self.now)}
 
     def set_aside(self, heard: Heard[Any], reason: str, sentence: str) -> None:
         self._work.set_aside(heard, reason, sentence)

@@ -154,6 +154,16 @@ class Api:
             "POST", "/v1/orders", role="storefront", channel="web", data=sent, content=content, idempotency_key=key or str(new_id())
         )
 
+    async def links(self, *order_ids: str) -> list[tuple[str, str]]:
+        """New links, as (order, path), made as the one that writes to customers makes them."""
+        made = await self.call("POST", "/v1/order-links", role="service", data={"order_ids": order_ids})
+        assert made.status_code == 201, made.text
+        return [(link["order_id"], link["url"]) for link in made.json()["links"]]
+
+    async def link(self) -> str:
+        ((_, url),) = await self.links(ORDER)
+        return url
+
     async def page(self, url: str, method: str = "GET") -> httpx.Response:
         return await self.client.request(method, url, headers={"accept": "text/html"})
 

@@ -66,7 +66,7 @@ WHO: list[tuple[str, str, Any, set[str]]] = [
     ("POST", f"{PATH}/cancel", {"reason": "late"}, {"customer", "storefront", "care"}),
     ("POST", f"{PATH}/holds", {"reason": "fraud"}, {"care", "planner", "admin"}),
     ("DELETE", f"{PATH}/holds/{new_id()}", None, {"care", "planner", "admin"}),
-    ("POST", f"{PATH}/links", None, {"service"}),
+    ("POST", "/v1/order-links", {"order_ids": [ORDER]}, {"service"}),
 ]
 
 
@@ -179,7 +179,7 @@ async def test_an_upgraded_order_reads_like_any_other(orders: Orders, api: Api) 
     for carrier_service, slot in (("ground-standard", False), ("airline-overnight", True)):
         await walked(orders, carrier_service, slot)
         customer = await customer_of(orders)
-        link = (await api.call("POST", f"{PATH}/links", role="service")).json()["url"]
+        link = await api.link()
         page = (await api.page(link)).text.replace(link, "")
         answers.append(((await api.call("GET", PATH, role="customer", subject=customer)).content, page))
         assert b"airline" not in answers[-1][0]
@@ -188,12 +188,19 @@ async def test_an_upgraded_order_reads_like_any_other(orders: Orders, api: Api) 
     assert answers[0] == answers[1]
 
 
-async def test_a_link_is_made_for_an_order_and_stored_hashed(orders: Orders, api: Api) -> None:
-    await orders.hear(SUBMITTED)
-    urls = {(await api.call("POST", f"{PATH}/links", role="service")).json()["url"] for _ in range(3)}
-    assert len(urls) == 3
+async def test_links_are_made_in_the_order_asked_and_stored_hashed(orders: Orders, api: Api) -> None:
+    other = str(new_id())
+    await orders.hear(SUBMITTED, orders.event(SUBMITTED, body(order_id=other, external_ref="other")))
+    unknown = [str(new_id()) for _ in range(198)]
+    made = [await api.links(*ids) for ids in ((ORDER, other, *unknown), (*unknown, other, ORDER), (other,))]
+    assert [[order_id for order_id, _ in links] for links in made] == [[ORDER, other], [other, ORDER], [other]]
+    assert await api.links(*unknown) == []
+    told = [link for links in made for link in links]
+    urls = {url for _, url in told}
+    assert len(urls) == 5
     assert all(len(url.removeprefix("/o/")) >= 22 for url in urls), "128 random bits take 22 characters"
-    assert [(await api.page(url)).status_code for url in urls] == [200] * 3
+    for order_id, url in told:
+        page, order_ref = await api.page(url), (await api.call("GET", f"/v1/orders/{order_id}")).json()["order_ref"]
+        assert (page.status_code, order_ref in page.text) == (200, True)
     stored = repr(await orders.rows("select secret_hash from links"))
     assert not any(url.removeprefix("/o/") in stored for url in urls)
-    assert (await api.call("POST", f"/v1/orders/{new_id()}/links", role="service")).status_code == 404

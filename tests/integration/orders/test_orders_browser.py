@@ -17,7 +17,7 @@ from services.orders.api import connect
 from services.orders.main import assemble
 from services.orders.settings import Settings
 from tests.integration.orders.conftest import Api, Orders
-from tests.integration.orders.test_orders_page import READY, STEPS, SUBMITTED, link_of, second
+from tests.integration.orders.test_orders_page import READY, STEPS, SUBMITTED, second
 from tests.support.polling import poll_until
 from tests.unit.orders.samples import body
 
@@ -81,7 +81,7 @@ async def test_everybody_can_read_it_on_every_screen(
     orders: Orders, api: Api, site: str, browser: Browser, state: Callable[[Orders], Awaitable[None]]
 ) -> None:
     await state(orders)
-    link, failed = await link_of(api), list[str]()
+    link, failed = await api.link(), list[str]()
     for width, scheme in SCREENS:
         page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]  # light or dark
         page.on("requestfailed", lambda request: failed.append(request.url))
@@ -97,7 +97,7 @@ async def test_an_order_is_cancelled_by_hand_without_javascript(orders: Orders, 
     await orders.hear(*READY)
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
-    await page.goto(site + await link_of(api))
+    await page.goto(site + await api.link())
     assert not await page.get_by_role("button", name="Yes, cancel this order").is_visible()
     await page.get_by_text("Cancel the order").click()
     await page.get_by_role("button", name="Yes, cancel this order").click()

@@ -22,13 +22,8 @@ SECOND = "Your order will be at your door by Saturday 28 November."
 READY = [SUBMITTED, "promises.PromiseMade.v1", "fulfilment.StockReserved.v1"]
 
 
-async def link_of(api: Api) -> str:
-    url: str = (await api.call("POST", f"/v1/orders/{ORDER}/links", role="service")).json()["url"]
-    return url
-
-
 async def page_of(api: Api) -> str:
-    answer = await api.page(await link_of(api))
+    answer = await api.page(await api.link())
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["cache-control"] == "no-store"
@@ -147,7 +142,7 @@ async def test_an_order_delivered_late_does_not_say_kept(orders: Orders, api: Ap
 
 async def test_a_cancel_is_asked_for_on_the_page_and_decided(orders: Orders, api: Api) -> None:
     await orders.hear(*READY)
-    link = await link_of(api)
+    link = await api.link()
     asked = await api.page(f"{link}/cancel", "POST")
     assert (asked.status_code, asked.headers["location"]) == (303, link)
     asked = await api.page(link)
@@ -165,7 +160,7 @@ async def test_a_cancel_is_asked_for_on_the_page_and_decided(orders: Orders, api
 async def test_a_cancel_that_comes_too_late_says_what_can_be_done(orders: Orders, api: Api) -> None:
     await orders.hear(*READY, "fulfilment.PickClaimed.v1")
     before = await orders.snapshot()
-    link = await link_of(api)
+    link = await api.link()
     late = await api.page(f"{link}/cancel", "POST")
     assert late.status_code == 409
     assert "It is too late to cancel" in late.text
@@ -178,7 +173,7 @@ async def test_a_cancel_that_comes_too_late_says_what_can_be_done(orders: Orders
 
 async def test_a_cancel_that_fulfilment_refused_is_shown(orders: Orders, api: Api) -> None:
     await orders.hear(*READY)
-    await api.page(f"{await link_of(api)}/cancel", "POST")
+    await api.page(f"{await api.link()}/cancel", "POST")
     await orders.hear("fulfilment.PickClaimed.v1", "fulfilment.CancelRejected.v1")
     assert "It is too late to cancel" in await page_of(api)
 
@@ -244,7 +239,7 @@ GUESSES = ["", "a", "x" * 27, "x" * 2000, "..", "%00", new_secret(), "null", "<s
 
 async def test_every_guess_meets_the_same_page(orders: Orders, api: Api) -> None:
     await orders.hear(SUBMITTED)
-    link = await link_of(api)
+    link = await api.link()
     seen = set()
     for guess in (*GUESSES, link[3:-1], link[3:] + "A", link[3:].swapcase(), "/cancel"):
         answer = await api.page(f"/o/{guess}")
@@ -266,7 +261,7 @@ async def test_a_cancel_with_a_guess_cancels_nothing(orders: Orders, api: Api) -
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("POST", "/cancel"), ("GET", "/cancel")])
 async def test_who_guesses_on_is_told_to_wait_and_who_has_a_link_never(orders: Orders, api: Api, method: str, rest: str) -> None:
     await orders.hear(SUBMITTED)
-    link = await link_of(api)
+    link = await api.link()
 
     async def guess(number: int) -> httpx.Response:
         """From what claims to be another address each time."""

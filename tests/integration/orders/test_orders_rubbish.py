@@ -186,6 +186,26 @@ async def test_cancels_and_holds_that_are_none_are_refused(orders: Orders, api: 
     assert await orders.snapshot() == before
 
 
+ONE = f'"{ORDER}"'.encode()
+LINKS: list[tuple[bytes, int]] = [
+    (b"", 400), (b"[]", 422), (b"{}", 422), (b'{"order_ids": null}', 422), (b'{"order_ids": []}', 422), (b'{"order_ids": %b}' % ONE, 422),
+    (b'{"order_ids": {"0": %b}}' % ONE, 422), (b'{"order_ids": [%b, %b]}' % (ONE, ONE), 422), (b'{"order_ids": [%b, %b]}' % (ONE, ONE.upper()), 422),
+    (b'{"order_ids": [%b, null]}' % ONE, 422), (b'{"order_ids": [%b, 536365]}' % ONE, 422), (b'{"order_ids": [%b, "536365"]}' % ONE, 422),
+    (b'{"order_ids": [[%b]]}' % ONE, 422), (b'{"order_ids": [%b], "url": "/o/x"}' % ONE, 422), (b'{"order_ids": [%b], "order_ids": []}' % ONE, 400),
+    (b'{"order_ids": [%b, "a\\u0000"]}' % ONE, 400), (json.dumps({"order_ids": [ORDER, *(str(new_id()) for _ in range(200))]}).encode(), 422),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "status"), LINKS)
+async def test_links_that_are_asked_for_wrongly_are_not_made(orders: Orders, api: Api, content: bytes, status: int) -> None:
+    await orders.hear("storefront.OrderSubmitted.v1")
+    before = await orders.snapshot()
+    for role, told in (("service", status), ("care", 403), (None, 401)):
+        answer = await api.call("POST", "/v1/order-links", role=role, content=content)
+        assert (answer.status_code, answer.headers["content-type"]) == (told, "application/problem+json"), answer.text
+    assert await orders.snapshot() == before
+
+
 ADDRESSES: list[tuple[str, str, int]] = [
     ("GET", "/v1/orders/536365", 404),
     ("GET", "/v1/orders/", 404),
@@ -204,6 +224,8 @@ ADDRESSES: list[tuple[str, str, int]] = [
     ("DELETE", f"{PATH}/holds/{new_id()}", 404),
     ("DELETE", f"/v1/orders/{new_id()}/holds/{new_id()}", 404),
     ("PATCH", PATH, 405),
+    ("GET", "/v1/order-links", 405),
+    ("POST", f"{PATH}/links", 404),
 ]
 
 
@@ -219,7 +241,7 @@ async def test_texts_of_every_kind_are_stored_as_they_came_and_shown_as_text(ord
     line = {**EXAMPLE["lines"][0], "description": text}
     assert (await api.submit(body(lines=[line], customer__name=text))).status_code == 201
     assert (await api.call("GET", PATH)).json()["lines"][0]["description"] == text
-    link = (await api.call("POST", f"{PATH}/links", role="service")).json()["url"]
+    link = await api.link()
     page = (await api.page(link)).text
     assert "<script" not in page
     assert "{{7*7}}" in page
