@@ -26,8 +26,8 @@ async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
     """One batch in one transaction: first what can be done now, then what is promised by it."""
     await on_capacity(batch, QuotingStore(work))
     ledger = PromiseLedger(work)
-    await on_events(batch, ledger, promising())
     await ledger.look_again(sorted({each.data.carrier_service for each in batch if isinstance(each.data, Schedule)}))
+    await on_events(batch, ledger, promising())
 
 
 async def break_due(work: Transaction) -> int:

@@ -30,7 +30,7 @@ from services.promises.ledger.domain import (
     stock_came,
 )
 from services.promises.ledger.ports import LedgerStore, Promising
-from services.promises.quoting.domain import Ask, AwaitingStock, CannotPromise, Grounds, Quote, make_quote, still_holds
+from services.promises.quoting.domain import AwaitingStock, CannotPromise, Grounds, Quote, make_quote, still_holds
 
 DUE_AT_ONCE = 250
 
@@ -41,17 +41,17 @@ async def on_events(batch: Sequence[Heard[Any]], store: LedgerStore, promising: 
     if not heard:
         return
     stories = await store.stories(sorted({each.data.order_id for each in heard}))
-    folded = _Fold(store, promising, stories, await _grounds(heard, stories, store), await _quotes(heard, store))
+    folded = _Fold(store, promising, stories, await _grounds(heard, stories, store))
     for each in heard:
         folded.take(each)
-    await store.record(list(folded.changed.values()), folded.entries, folded.declined)
+    store.record(list(folded.changed.values()), folded.entries, folded.declined)
 
 
 async def on_due(store: LedgerStore) -> int:
     """Break what was due and has no evidence. Returns how many, at most 250."""
     entries = [entry for promise in await store.due(DUE_AT_ONCE) if (entry := lapse(promise, store.now))]
     if entries:
-        await store.record([], entries, [])
+        store.record([], entries, [])
     return len(entries)
 
 
@@ -60,24 +60,21 @@ async def on_look(store: LedgerStore, promising: Promising) -> int:
     stories = await store.waiting(DUE_AT_ONCE)
     if stories:
         grounds = await store.grounds([story.order.ask.destination for story in stories])
-        folded = _Fold(store, promising, {story.order.order_id: story for story in stories}, grounds, {})
+        folded = _Fold(store, promising, {story.order.order_id: story for story in stories}, grounds)
         for story in stories:
             folded.again(story)
-        await store.record(list(folded.changed.values()), folded.entries, folded.declined)
+        store.record(list(folded.changed.values()), folded.entries, folded.declined)
     return len(stories)
 
 
 async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], store: LedgerStore) -> Grounds:
     """What a date can be computed from, for the orders of this batch that may need one."""
-    new = {each.data.order_id: each.data for each in heard if isinstance(each.data, Order)}
-    orders = [*new.values(), *(story.order for story in stories.values())]
+    orders = [*(each.data for each in heard if isinstance(each.data, Order)), *(story.order for story in stories.values())]
     late = {each.data.order_id for each in heard if isinstance(each.data, Delay | Lifted)}
-    return await store.grounds([order.ask.destination for order in orders if order.order_id in late or order.order_id not in stories])
-
-
-async def _quotes(heard: Sequence[Heard[Any]], store: LedgerStore) -> dict[UUID, tuple[Ask, Quote]]:
-    wanted = {each.data.quote_id for each in heard if isinstance(each.data, Order) and each.data.quote_id}
-    return dict(await store.quotes(sorted(wanted))) if wanted else {}
+    dated = [order for order in orders if order.order_id in late or order.order_id not in stories]
+    if not dated:
+        return Grounds({}, {})
+    return await store.grounds([order.ask.destination for order in dated], sorted({order.quote_id for order in dated if order.quote_id}))
 
 
 @dataclass(slots=True)
@@ -88,7 +85,6 @@ class _Fold:
     promising: Promising
     stories: dict[UUID, Story]
     grounds: Grounds
-    quotes: dict[UUID, tuple[Ask, Quote]]
     changed: dict[UUID, Story] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     declined: list[tuple[Declined, Cause]] = field(default_factory=list)
@@ -115,7 +111,7 @@ class _Fold:
                 self._stock_came(story, heard.cause)
 
     def _place(self, order: Order, cause: Cause) -> None:
-        asked, quote = self.quotes.get(order.quote_id, (None, None)) if order.quote_id else (None, None)
+        asked, quote = self.grounds.quotes.get(order.quote_id, (None, None)) if order.quote_id else (None, None)
         bound = order.quote_id if asked and quote and still_holds(asked, quote, order.ask, order.placed_at) else None
         basis = self.grounds.basis(order.ask.destination, self.promising.policy, self.store.now)
         try:

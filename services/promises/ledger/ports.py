@@ -1,6 +1,6 @@
 """What the ledger needs: its store, the words, and the policy it promises by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from uuid import UUID
 from services.kit.values import Cause, Heard, NewId
 from services.promises.domain import Destination
 from services.promises.ledger.domain import Declined, Entry, Promise, Story, Wording
-from services.promises.quoting.domain import Ask, CannotPromise, Grounds, Policy, Quote
+from services.promises.quoting.domain import CannotPromise, Grounds, Policy, Quote
 
 
 class Words(Protocol):
@@ -45,14 +45,11 @@ class LedgerStore(Protocol):
     async def waiting(self, limit: int) -> list[Story]:
         """Orders that wait, and may be looked at now, the longest waiting first."""
 
-    async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
-        """What a date can be computed from."""
+    async def grounds(self, destinations: Sequence[Destination], quote_ids: Sequence[UUID] = ()) -> Grounds:
+        """What a date can be computed from, and what was quoted; unknown quotes are left out."""
 
-    async def quotes(self, quote_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Ask, Quote]]:
-        """What was quoted."""
-
-    async def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
-        """Append the entries in this order, keep the changed orders, and announce all of it."""
+    def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
+        """Append the entries in this order, keep the changed orders, and announce all of it, when the transaction ends. Once in a transaction."""
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
         """Put an event that no state here can take among the dead letters."""

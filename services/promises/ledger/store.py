@@ -12,14 +12,14 @@ from services.kit.values import Cause, Heard
 from services.promises.domain import Destination
 from services.promises.ledger.domain import Declined, Entry, Kind, Order, Promise, Story, Waits
 from services.promises.messages import DECLINED, SAID_OF, TOPIC, declined_of, line_of, said_of
-from services.promises.quoting.domain import Ask, Grounds, Quote
+from services.promises.quoting.domain import Grounds
 from services.promises.quoting.store import QuotingStore
 
 LEDGER = "main"
 _TICK = timedelta(microseconds=1)
 
-_LOCK = "select recorded_at from ledgers where ledger = $1 for update"
-_ADVANCE = "update ledgers set head = head + $2, recorded_at = $3 where ledger = $1 returning head"
+_LOCK = "select head, recorded_at from ledgers where ledger = $1 for update"
+_ADVANCE = "update ledgers set head = $2, recorded_at = $3 where ledger = $1"
 
 _APPEND = """
 insert into promise_entries (ledger, position, promise_id, seq, kind, body, occurred_at, recorded_at, key)
@@ -33,14 +33,18 @@ _KEEP_ORDERS = """
 insert into orders_view select * from jsonb_populate_recordset(null::orders_view, $1)
 on conflict (order_id) do update set declined = excluded.declined, answer_by = excluded.answer_by, follow_ups = excluded.follow_ups,
     look_at = excluded.look_at, cause_id = excluded.cause_id, correlation_id = excluded.correlation_id, traceparent = excluded.traceparent"""
-_LOOK = "select * from orders_view where look_at <= $1 order by look_at, order_id limit $2"
+_STORY = """
+select to_json(story)::text as kept, array(
+    select to_json(promise)::text from promises promise where promise.order_id = story.order_id order by made_at_position) as promises
+from orders_view story where """
+_STORIES = _STORY + "order_id = any ($1)"
+_LOOK = _STORY + "look_at <= $1 order by look_at, order_id limit $2"
 _REACHED = """
 update orders_view set look_at = $1 where answer_by is not null and exists (
     select from lanes_view lane where lane.carrier_service = any ($2) and lane.country = ask -> 'destination' ->> 'country'
       and starts_with(ask -> 'destination' ->> 'postcode', lane.postcode_prefix))"""
 
-_PROMISES = "select * from promises where order_id = any ($1) order by made_at_position"
-_DUE = "select * from promises where state = 'open' and due_at < $1 order by due_at, promise_id limit $2"
+_DUE = "select to_json(promise)::text from promises promise where state = 'open' and due_at < $1 order by due_at, promise_id limit $2"
 
 
 class PromiseLedger:
@@ -48,48 +52,40 @@ class PromiseLedger:
 
     def __init__(self, work: Transaction) -> None:
         self.now, self._work, self._sql, self._quoting = work.now, work, work.connection, QuotingStore(work)
-        self._recorded_at: datetime | None = None
+        self._head: tuple[int, datetime] | None = None
 
     async def stories(self, order_ids: Sequence[UUID]) -> dict[UUID, Story]:
         await self._lock()
-        rows = await self._sql.fetch("select * from orders_view where order_id = any ($1)", list(order_ids))
-        return {story.order.order_id: story for story in await self._with_promises(rows)}
+        stories = [_story(row) for row in await self._sql.fetch(_STORIES, order_ids)]
+        return {story.order.order_id: story for story in stories}
 
     async def due(self, limit: int) -> list[Promise]:
         if not await self._sql.fetchrow(_DUE, self.now, 1):
             return []
         await self._lock()
-        return [_promise(row) for row in await self._sql.fetch(_DUE, self.now, limit)]
+        return [_promise(text) for (text,) in await self._sql.fetch(_DUE, self.now, limit)]
 
     async def waiting(self, limit: int) -> list[Story]:
         if not await self._sql.fetchrow(_LOOK, self.now, 1):
             return []
         await self._lock()
-        return await self._with_promises(await self._sql.fetch(_LOOK, self.now, limit))
-
-    async def _with_promises(self, rows: Sequence[Mapping[str, Any]]) -> list[Story]:
-        promises: dict[UUID, list[Promise]] = {}
-        for row in await self._sql.fetch(_PROMISES, [row["order_id"] for row in rows]):
-            promises.setdefault(row["order_id"], []).append(_promise(row))
-        return [_story(row, tuple(promises.get(row["order_id"], ()))) for row in rows]
+        return [_story(row) for row in await self._sql.fetch(_LOOK, self.now, limit)]
 
     async def look_again(self, carrier_services: Sequence[str]) -> None:
-        """Let the timer look at once at what waits where these services now go; under the ledger's lock, as the timer does."""
+        """Let the timer look at once at what waits where these services now go; under the ledger's lock, as the timer does. Before stories are
+        loaded and recorded: what is declined after it was judged with these services already."""
         if carrier_services:
             await self._lock()
             await self._sql.execute(_REACHED, self.now, carrier_services)
 
-    async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
-        return await self._quoting.grounds(destinations)
+    async def grounds(self, destinations: Sequence[Destination], quote_ids: Sequence[UUID] = ()) -> Grounds:
+        return await self._quoting.grounds(destinations, quote_ids)
 
-    async def quotes(self, quote_ids: Sequence[UUID]) -> Mapping[UUID, tuple[Ask, Quote]]:
-        return await self._quoting.quotes(quote_ids)
-
-    async def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
+    def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
         if stories:
-            await self._sql.execute(_KEEP_ORDERS, [_order_row(story) for story in stories])
+            self._work.write(_KEEP_ORDERS, [_order_row(story) for story in stories])
         if entries:
-            await self._append(entries)
+            self._append(entries)
         for entry in entries:
             self._announce(entry)
         for refused, cause in declined:
@@ -100,23 +96,21 @@ class PromiseLedger:
         self._work.set_aside(heard, reason, detail)
 
     async def _lock(self) -> None:
-        if self._recorded_at is None:
-            self._recorded_at = await self._sql.fetchval(_LOCK, LEDGER)
+        if self._head is None:
+            self._head = await self._sql.fetchrow(_LOCK, LEDGER)
 
-    async def _append(self, entries: Sequence[Entry]) -> None:
-        await self._lock()
-        assert self._recorded_at is not None, "the migration makes the ledger"
-        first_at = max(self.now, self._recorded_at + _TICK)
-        self._recorded_at = first_at + _TICK * (len(entries) - 1)
-        head = await self._sql.fetchval(_ADVANCE, LEDGER, len(entries), self._recorded_at)
-        first = head - len(entries) + 1
-        await self._sql.execute(_APPEND, LEDGER, *_columns([_line(entry, first + n, first_at + _TICK * n) for n, entry in enumerate(entries)]))
+    def _append(self, entries: Sequence[Entry]) -> None:
+        assert self._head is not None, "whoever records has loaded first"
+        head, recorded_at = self._head
+        first, first_at = head + 1, max(self.now, recorded_at + _TICK)
+        self._work.write(_ADVANCE, LEDGER, head + len(entries), first_at + _TICK * (len(entries) - 1))
+        self._work.write(_APPEND, LEDGER, *_columns([_line(entry, first + n, first_at + _TICK * n) for n, entry in enumerate(entries)]))
         last = {entry.promise.promise_id: entry.promise for entry in entries}
         made = {entry.promise.promise_id: first + n for n, entry in enumerate(entries) if entry.kind is Kind.MADE}
         if made:
-            await self._sql.execute(_KEEP_PROMISES, [{**_row(last[id]), "made_at_position": position} for id, position in made.items()])
+            self._work.write(_KEEP_PROMISES, [{**_row(last[id]), "made_at_position": position} for id, position in made.items()])
         if len(made) < len(last):
-            await self._sql.execute(_MOVE_PROMISES, [_row(promise) for id, promise in last.items() if id not in made])
+            self._work.write(_MOVE_PROMISES, [_row(promise) for id, promise in last.items() if id not in made])
 
     def _announce(self, entry: Entry) -> None:
         if entry.kind in SAID_OF:
@@ -136,8 +130,9 @@ def _row(promise: Promise) -> dict[str, Any]:
     return {**row, "cause_id": cause["id"], "correlation_id": cause["correlation_id"], "traceparent": cause["traceparent"]}
 
 
-def _promise(row: Mapping[str, Any]) -> Promise:
-    return msgspec.convert({**row, "cause": Cause(row["cause_id"], row["correlation_id"], row["traceparent"])}, Promise)
+def _promise(text: str) -> Promise:
+    row = msgspec.json.decode(text)
+    return msgspec.convert({**row, "cause": _cause(row)}, Promise)
 
 
 def _order_row(story: Story) -> dict[str, Any]:
@@ -149,14 +144,14 @@ def _order_row(story: Story) -> dict[str, Any]:
     return {**row, **waits, "cause_id": cause["id"], "correlation_id": cause["correlation_id"], "traceparent": cause["traceparent"]}
 
 
-def _story(row: Mapping[str, Any], promises: tuple[Promise, ...]) -> Story:
-    cause = Cause(row["cause_id"], row["correlation_id"], row["traceparent"])
-    waits = Waits(row["answer_by"], row["follow_ups"], row["look_at"], cause) if row["answer_by"] else None
-    return Story(_order(row), promises, row["declined"], waits)
+def _story(row: Mapping[str, Any]) -> Story:
+    kept = msgspec.json.decode(row["kept"])
+    waits = msgspec.convert({**kept, "cause": _cause(kept)}, Waits) if kept["answer_by"] else None
+    return Story(msgspec.convert(kept, Order), tuple(_promise(text) for text in row["promises"]), kept["declined"], waits)
 
 
-def _order(row: Mapping[str, Any]) -> Order:
-    return msgspec.convert(dict(row), Order)
+def _cause(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"id": row["cause_id"], "correlation_id": row["correlation_id"], "traceparent": row["traceparent"]}
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:

@@ -6,8 +6,9 @@ terms forbids, nor call an answer valid longer than it is.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from services.kit.values import Refusal
 from services.promises.domain import Destination, Run, Service, arrival, departures, local_day
@@ -64,20 +65,6 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
-    """What is known of several destinations at once."""
-
-    runs: Mapping[Destination, tuple[Run, ...]]
-    queues: Mapping[str, Queue]
-
-    def basis(self, there: Destination, policy: Policy, now: datetime, not_before: datetime | None = None) -> Basis:
-        """What an answer for this destination rests on: its own runs, and the queues of their sites."""
-        runs = self.runs[there]
-        sites = {run.site for run in runs}
-        return Basis(runs, {site: queue for site, queue in self.queues.items() if site in sites}, policy, now, not_before)
-
-
-@dataclass(frozen=True, slots=True)
 class Term:
     """One step of the sum: `until` is the previous term's `until` plus `seconds`."""
 
@@ -99,6 +86,21 @@ class Quote:
     zone: str
     hand_over_by: datetime
     valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What is known of several destinations at once, and what was quoted before, by its id."""
+
+    runs: Mapping[Destination, tuple[Run, ...]]
+    queues: Mapping[str, Queue]
+    quotes: Mapping[UUID, tuple[Ask, Quote]] = field(default_factory=dict)
+
+    def basis(self, there: Destination, policy: Policy, now: datetime, not_before: datetime | None = None) -> Basis:
+        """What an answer for this destination rests on: its own runs, and the queues of their sites."""
+        runs = self.runs[there]
+        sites = {run.site for run in runs}
+        return Basis(runs, {site: queue for site, queue in self.queues.items() if site in sites}, policy, now, not_before)
 
 
 class CannotPromise(Refusal):

@@ -1,6 +1,6 @@
 """Schedules, queues and quotes in SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,28 +26,31 @@ on conflict (site) do update set version = excluded.version, work_seconds = excl
 where queues_view.version < excluded.version"""
 
 # The longest prefix wins, per carrier service.
-_LANES = """
-select destination.n, fitting.carrier_service, fitting.lane
+_RUNS = """
+select destination.n, (to_jsonb(schedule) || jsonb_build_object('lane', fitting.lane))::text as run
 from unnest($1::text[], $2::text[]) with ordinality as destination (country, postcode, n)
 cross join lateral (
     select distinct on (lane.carrier_service) lane.carrier_service, lane.lane from lanes_view lane
     where lane.country = destination.country
       and lane.postcode_prefix = any (array(select left(destination.postcode, size) from generate_series(0, length(destination.postcode)) size))
     order by lane.carrier_service, length(lane.postcode_prefix) desc) fitting
-order by destination.n, fitting.carrier_service"""
+join carrier_services_view schedule using (carrier_service)
+where not schedule.withdrawn
+order by destination.n, carrier_service"""
 
-_SCHEDULES = "select * from carrier_services_view where carrier_service = any ($1) and not withdrawn"
+_QUEUES = "select site, work_seconds, pickers, measured_at from queues_view"
+_QUOTES = "select quote_id, ask::text, quote::text from quotes where quote_id = any ($1)"
 
 _KEEP = """
 insert into quotes (quote_id, fingerprint, inputs_hash, ask, quote, answer, asked_at, valid_until)
-values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (quote_id) do nothing"""
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (quote_id) do nothing returning quote_id"""
 
 
 class QuotingStore:
     """Within one transaction."""
 
     def __init__(self, work: Transaction) -> None:
-        self._sql = work.connection
+        self._work, self._sql = work, work.connection
 
     async def replace_schedules(self, schedules: Sequence[tuple[int, Schedule]]) -> None:
         if not schedules:
@@ -68,38 +71,31 @@ class QuotingStore:
         if rows:
             await self._sql.execute(_REPLACE_QUEUES, *_columns(rows))
 
-    async def grounds(self, destinations: Sequence[Destination]) -> Grounds:
+    async def grounds(self, destinations: Sequence[Destination], quote_ids: Sequence[UUID] = ()) -> Grounds:
         wanted = sorted(set(destinations), key=lambda there: (there.country, there.postcode))
-        lanes = await self._sql.fetch(_LANES, [there.country for there in wanted], [there.postcode for there in wanted])
-        schedules = await self._sql.fetch(_SCHEDULES, sorted({row["carrier_service"] for row in lanes}))
-        runs = {row["carrier_service"]: row for row in schedules}
-        towards: dict[Destination, list[Run]] = {there: [] for there in wanted}
-        for row in lanes:
-            if row["carrier_service"] in runs:
-                towards[wanted[row["n"] - 1]].append(_run(runs[row["carrier_service"]], row["lane"]))
-        queues = await self._sql.fetch("select site, work_seconds, pickers, measured_at from queues_view")
-        return Grounds({there: tuple(found) for there, found in towards.items()}, {row["site"]: Queue(*row) for row in queues})
+        there = [each.country for each in wanted], [each.postcode for each in wanted]
+        runs, queues, quotes = await self._work.read((_RUNS, there), (_QUEUES, ()), (_QUOTES, (list(quote_ids),)))
+        towards: dict[Destination, list[Run]] = {each: [] for each in wanted}
+        for row in runs:
+            towards[wanted[row["n"] - 1]].append(msgspec.json.decode(row["run"], type=Run))
+        return Grounds(
+            {each: tuple(found) for each, found in towards.items()},
+            {row["site"]: Queue(**row) for row in queues},
+            {row["quote_id"]: (msgspec.json.decode(row["ask"], type=Ask), msgspec.json.decode(row["quote"], type=Quote)) for row in quotes},
+        )
 
     async def kept(self, quote_id: UUID) -> Kept | None:
         row = await self._sql.fetchrow("select fingerprint, answer from quotes where quote_id = $1", quote_id)
         return Kept(row["fingerprint"], row["answer"]) if row else None
 
     async def keep(self, question: Question, quote: Quote, answer: Answer) -> Kept:
-        await self._sql.execute(
+        mine = Kept(question.fingerprint, msgspec.json.encode(answer))
+        kept = await self._sql.fetchval(
             _KEEP, question.quote_id, question.fingerprint, bytes.fromhex(answer.inputs_hash), _plain(question.ask), _plain(quote),
-            msgspec.json.encode(answer), answer.asked_at, answer.valid_until,
+            mine.answer, answer.asked_at, answer.valid_until,
         )  # fmt: skip
-        row = await self._sql.fetchrow("select fingerprint, answer from quotes where quote_id = $1", question.quote_id)
-        return Kept(row["fingerprint"], row["answer"])
-
-    async def quotes(self, quote_ids: Sequence[UUID]) -> dict[UUID, tuple[Ask, Quote]]:
-        """What was asked and answered, by id; unknown ids are left out."""
-        rows = await self._sql.fetch("select quote_id, ask, quote from quotes where quote_id = any ($1)", list(quote_ids))
-        return {row["quote_id"]: (msgspec.convert(row["ask"], Ask), msgspec.convert(row["quote"], Quote)) for row in rows}
-
-
-def _run(row: Mapping[str, Any], lane: object) -> Run:
-    return msgspec.convert({**row, "lane": lane}, Run)
+        earlier = None if kept else await self.kept(question.quote_id)
+        return earlier or mine
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
