@@ -17,7 +17,7 @@ from services.kit.group import Group
 from services.kit.inbox import SqlJournal
 from services.kit.raw_driver import RawDriver
 from services.kit.values import Heard
-from services.kit.worker import collect_seldom
+from services.kit.worker import tune_python
 
 INSERT = "insert into states select a, b, c, d::jsonb from unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) as t (a, b, c, d)"
 DRIVERS: dict[str, type[FaustDriver] | type[RawDriver]] = {"faust": FaustDriver, "raw": RawDriver}
@@ -51,7 +51,7 @@ async def main(kind: str) -> None:
 
     loop.read, loop.take = started, metered  # type: ignore[method-assign]  # counted from outside, like the others
     driver = DRIVERS[kind](loop, Group(BOOTSTRAP, GROUP, "0", (TOPIC,)))
-    collect_seldom()
+    tune_python()
     await driver.start()
     await done.wait()
     meter.report()

@@ -61,18 +61,23 @@ def run(worker: Worker) -> NoReturn:
     """Work until SIGTERM or SIGINT, then exit with 0. Exits with 78 when twenty events in a row failed, with 1 after a crash."""
     configure(worker.settings.log_level)
     structlog.contextvars.bind_contextvars(service=worker.stage.service, process="worker")
-    collect_seldom()
+    tune_python()
     code = uvloop.run(_main(worker))
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)  # a library's thread that does not end must not keep the process: all that matters has been committed or will be repeated
 
 
-def collect_seldom() -> None:
-    """Python looks for cycles after 700 new objects: many times in each batch, through all that waits to be handled, for nothing. Now once or twice
-    a batch, and what stands since the start is not looked at again."""
+def tune_python() -> None:
+    """For batches beside a thread that reads from Kafka.
+
+    Python looks for cycles after 700 new objects: many times in each batch, through all that waits to be handled, for nothing. Now once or twice
+    a batch, and what stands since the start is not looked at again. And a thread keeps the interpreter for 5 ms where another waits for it: every
+    answer of PostgreSQL could be held up so long.
+    """
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+    sys.setswitchinterval(0.0005)
 
 
 async def _main(worker: Worker) -> int:
