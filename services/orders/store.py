@@ -1,4 +1,4 @@
-"""One transaction's state in PostgreSQL: loaded and locked in one order for all, written back by one statement per table.
+"""One transaction's state in PostgreSQL: locked in one order for all, then read in one round trip, written back in another.
 
 Locks, always in this order: the advisory ones (references, new order ids, customers), orders by id, promises by id, then what only timers take.
 An advisory lock stands for a row that may not be there yet, so that fifty who submit the same order at once make one. Rows travel as one JSON
@@ -6,7 +6,7 @@ parameter, which the table's own row type takes apart: fields are columns.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -19,7 +19,7 @@ from services.kit.database import DeadLetter, Transaction, decode_headers
 from services.kit.envelope import Reader
 from services.kit.inbox import bury_late
 from services.kit.values import Cause, Heard
-from services.orders.book import Book, Early, Promise, Standing, Waiting, Wanted
+from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting, Wanted
 from services.orders.capture import Customer, reference_candidates
 from services.orders.domain import Check, Hold, HoldReason, Order, State
 from services.orders.events import Address, CustomerSeen
@@ -27,7 +27,7 @@ from services.orders.messages import CUSTOMER_TOPIC, HEARS, ORDER_TOPIC, from_bo
 from services.orders.settings import site
 from services.orders.validation import Item
 
-Row: TypeAlias = asyncpg.Record
+Row: TypeAlias = dict[str, Any]
 _COLUMNS = tuple(field.name for field in fields(Order) if field.name != "holds")
 _CHANGING = _COLUMNS[_COLUMNS.index("payment_state") :]
 _LOCK = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
@@ -50,7 +50,7 @@ select e.* from early_events e join unnest($1::text[], $2::text[]) r (channel, e
 order by event_id for update of e"""
 _LATE = "select channel, external_ref from early_events where until_at <= $1 order by until_at limit $2"
 _DUE = """
-select w.order_id, o.channel, o.external_ref from waiting_orders w join orders o using (order_id)
+select o.channel, o.external_ref, o.body from waiting_orders w join orders o using (order_id)
 where w.until_at <= $1 or not exists (select from unnest(w.skus) s (sku) where not exists (select from items i where i.sku = s.sku))
 order by w.until_at limit $2"""
 _WAITING = "select * from waiting_orders where order_id = any($1)"
@@ -77,7 +77,9 @@ insert into promises_view select * from json_populate_recordset(null::promises_v
 on conflict (promise_id) do update set verdict = excluded.verdict, verdict_at = excluded.verdict_at"""
 _PUT_REFUSALS = "insert into refusals select * from json_populate_recordset(null::refusals, $1)"
 _PUT_WAITING = "insert into waiting_orders select * from json_populate_recordset(null::waiting_orders, $1)"
-_PUT_EARLY = "insert into early_events values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing"
+_PUT_EARLY = """
+insert into early_events select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[],
+    $5::text[], $6::int[], $7::bigint[], $8::bytea[], $9::text[], $10::bytea[], $11::bytea[]) on conflict do nothing"""
 _PUT_LINKS = """
 insert into links select l.secret_hash, order_id, $3 from unnest($1::bytea[], $2::uuid[]) l (secret_hash, order_id) join orders o using (order_id)
 order by order_id for key share of o returning order_id"""
@@ -101,132 +103,127 @@ class PostgresStore:
 
     async def load(self, wanted: Wanted) -> Book:
         book = Book(site())
-        await self._lock(wanted)
-        await self._load_orders(book, wanted)
-        if wanted.promise_ids:
-            rows = await self._sql.fetch(_PROMISES, sorted(wanted.promise_ids))
-            book.promises = {row["promise_id"]: Promise(**row) for row in rows}
-        if wanted.references:
-            await self._load_early(book, wanted)
-        if wanted.skus:
-            book.items = {row["sku"]: Item(**row) for row in await self._sql.fetch(_ITEMS, list(wanted.skus))}
-        if wanted.entering:
+        await self._load_known(book, await self._lock(wanted), wanted.promise_ids)
+        if wanted.references or wanted.skus:
             await self._load_entrance(book, wanted)
         return book
 
     async def load_waiting(self, limit: int) -> Book:
-        wanted, due = Wanted(), await self._sql.fetch(_DUE, self.now, limit)
-        late = await self._sql.fetch(_LATE, self.now, limit)
+        due, late = await self._work.read((_DUE, (self.now, limit)), (_LATE, (self.now, limit)))
         if not due and not late:
             return Book(site())
-        wanted.references = {(row["channel"], row["external_ref"]) for row in (*due, *late)}
-        bodies = await self._sql.fetch(_STANDINGS, [row["order_id"] for row in due])
-        for submission in (from_body(row["body"].encode()) for row in bodies):
-            wanted.enter(submission)
+        wanted = Wanted({_reference(row) for row in (*due, *late)})
+        for row in due:
+            wanted.enter(from_body(row["body"].encode()))
         book = await self.load(wanted)
-        waiting = await self._sql.fetch(_WAITING, sorted(book.orders))
+        (waiting,) = await self._work.read((_WAITING, (list(book.orders),)))
         book.waiting = {row["order_id"]: _waiting(row) for row in waiting}
         return book
 
-    async def _lock(self, wanted: Wanted) -> None:
+    async def _lock(self, wanted: Wanted) -> list[asyncpg.Record]:
+        """The orders. What stands for those that may not be there is locked by a statement before, so that they are seen."""
         names = [f"reference {channel} {external_ref}" for channel, external_ref in wanted.references]
         names += [f"order {order_id}" for order_id in wanted.entering] + [f"customer {customer_id}" for customer_id in wanted.customer_ids]
         if names:
             await self._sql.execute(_LOCK, sorted(_lock_key(name) for name in names))
-
-    async def _load_orders(self, book: Book, wanted: Wanted) -> None:
         if not wanted.order_ids and not wanted.references:
-            return
-        rows = await self._sql.fetch(_ORDERS, list(wanted.order_ids), *_columns(wanted.references, 2))
-        ids = [row["order_id"] for row in rows]
-        holds: dict[UUID, list[Hold]] = {}
-        for row in await self._sql.fetch(_HOLDS, ids) if ids else ():
-            holds.setdefault(row["order_id"], []).append(_hold(row))
-        book.orders = {row["order_id"]: _order(row, holds.get(row["order_id"], ())) for row in rows}
-        book.before = dict(book.orders)
-        if ids and wanted.references:
-            for row in await self._sql.fetch(_STANDINGS, ids):
-                standing = Standing(row["order_id"], row["fingerprint"], row["body"].encode())
-                book.standings[row["channel"], row["external_ref"]] = standing
+            return []
+        return list(await self._sql.fetch(_ORDERS, list(wanted.order_ids), *_columns(wanted.references, 2)))
 
-    async def _load_early(self, book: Book, wanted: Wanted) -> None:
-        for row in await self._sql.fetch(_EARLY, *_columns(wanted.references, 2)):
-            self._letters[row["event_id"]] = _letter(row)
-            heard = _read({name: value or b"" for name, value in decode_headers(row["headers"])}, row["value"])
-            assert heard is not None, "only events that were read once wait here"
-            reference = row["channel"], row["external_ref"]
-            book.early.setdefault(reference, []).append(Early(heard, reference, row["until_at"]))
+    async def _load_known(self, book: Book, orders: Sequence[asyncpg.Record], promise_ids: set[UUID]) -> None:
+        if not orders and not promise_ids:
+            return
+        ids = [row["order_id"] for row in orders]
+        held, promises = await self._work.read((_HOLDS, (ids,)), (_PROMISES, (list(promise_ids),)))
+        holds: dict[UUID, list[Hold]] = {}
+        for row in held:
+            holds.setdefault(row["order_id"], []).append(_hold(row))
+        book.orders = {row["order_id"]: _order(dict(row), holds.get(row["order_id"], ())) for row in orders}
+        book.before = dict(book.orders)
+        book.promises = {row["promise_id"]: Promise(**row) for row in promises}
 
     async def _load_entrance(self, book: Book, wanted: Wanted) -> None:
-        """What matters only to an order that may be taken."""
-        addresses: dict[UUID, list[Address]] = {}
-        for row in await self._sql.fetch(_ADDRESSES, list(wanted.customer_ids)):
-            addresses.setdefault(row["customer_id"], []).append(_address(row))
-        for row in await self._sql.fetch(_CUSTOMERS, list(wanted.customer_ids)):
-            book.customers[row["customer_id"]] = Customer(**row, addresses=tuple(addresses.get(row["customer_id"], ())))
-        book.refused_versions = dict(await self._sql.fetch(_REFUSED, list(wanted.entering)))
-        book.refused_bodies = {row[0] for row in await self._sql.fetch(_REFUSED_BODIES, list(wanted.fingerprints))}
-        candidates = [reference for order_id in wanted.entering for reference in reference_candidates(order_id)]
-        book.order_refs = {row[0] for row in await self._sql.fetch(_TAKEN, candidates)}
+        """What stands under the references or waits for them, and what matters only to an order that may be taken."""
+        customer_ids, entering = list(wanted.customer_ids), list(wanted.entering)
+        candidates = [reference for order_id in entering for reference in reference_candidates(order_id)]
+        standings, early, items, addresses, customers, refused, bodies, taken = await self._work.read(
+            (_STANDINGS, (list(book.orders),)),
+            (_EARLY, _columns(wanted.references, 2)),
+            (_ITEMS, (list(wanted.skus),)),
+            (_ADDRESSES, (customer_ids,)),
+            (_CUSTOMERS, (customer_ids,)),
+            (_REFUSED, (entering,)),
+            (_REFUSED_BODIES, (list(wanted.fingerprints),)),
+            (_TAKEN, (candidates,)),
+        )
+        book.standings = {_reference(row): Standing(row["order_id"], row["fingerprint"], row["body"].encode()) for row in standings}
+        for row in early:
+            self._letters[row["event_id"]] = _letter(row)
+            book.early.setdefault(_reference(row), []).append(_early(row))
+        book.items = {row["sku"]: Item(**row) for row in items}
+        known: dict[UUID, list[Address]] = {}
+        for row in addresses:
+            known.setdefault(row["customer_id"], []).append(_address(row))
+        book.customers = {row["customer_id"]: Customer(**row, addresses=tuple(known.get(row["customer_id"], ()))) for row in customers}
+        book.refused_versions = {row["order_id"]: row["max"] for row in refused}
+        book.refused_bodies = {row["fingerprint"] for row in bodies}
+        book.order_refs = {row["order_ref"] for row in taken}
 
     async def record(self, book: Book) -> None:
-        await self._record_customers(book)
-        await self._record_orders(book)
-        await self._put(_PUT_ITEMS, [_with(item, version=book.item_versions[item.sku]) for item in book.changed(book.items, book.item_versions)])
-        await self._put(_PUT_PROMISES, book.changed(book.promises, book.changed_promises))
-        await self._put(_PUT_REFUSALS, [_refusal_row(refused, self.now) for refused in book.refused])
-        await self._record_waiting(book)
+        self._record_customers(book)
+        self._record_orders(book)
+        self._put(_PUT_ITEMS, [_with(item, version=book.item_versions[item.sku]) for item in book.changed(book.items, book.item_versions)])
+        self._put(_PUT_PROMISES, book.changed(book.promises, book.changed_promises))
+        self._put(_PUT_REFUSALS, [_refusal_row(refused, self.now) for refused in book.refused])
+        self._put(_PUT_WAITING, [_waiting_row(waiting) for waiting in book.waiting.values() if waiting.order_id not in book.before])
+        self._write_ids(_DROP_WAITING, book.done_waiting)
         await self._record_early(book)
         for said in book.said:
             topic = CUSTOMER_TOPIC if isinstance(said.event, CustomerSeen) else ORDER_TOPIC
             type = f"orders.{said.event.__class__.__name__}.v1"
             self._work.say(topic, type, said.event, key=str(said.key), cause=said.cause, version=said.version)
 
-    async def _record_orders(self, book: Book) -> None:
+    def _record_orders(self, book: Book) -> None:
         bodies = {standing.order_id: standing for standing in book.standings.values()}
         new = [order for id, order in book.orders.items() if id not in book.before]
-        await self._put(_PUT_ORDERS, [_new_row(order, bodies[order.order_id]) for order in new])
+        self._put(_PUT_ORDERS, [_new_row(order, bodies[order.order_id]) for order in new])
         changed = [order for id, order in book.orders.items() if id in book.before and order != book.before[id]]
-        await self._put(_CHANGE_ORDERS, [_changed_row(order) for order in changed if order.order_id not in book.dropped_orders])
+        self._put(_CHANGE_ORDERS, [_changed_row(order) for order in changed if order.order_id not in book.dropped_orders])
         placed, lifted = [], []
         for order in (*new, *changed):
             before = book.before[order.order_id].holds if order.order_id in book.before else ()
             placed += [_with(hold, order_id=order.order_id) for hold in order.holds if hold not in before]
             lifted += [hold.hold_id for hold in before if hold not in order.holds]
-        await self._put(_PUT_HOLDS, placed)
-        if lifted:
-            await self._sql.execute(_LIFT_HOLDS, lifted, self.now)
-        if book.dropped_orders:
-            await self._sql.execute(_DROP_ORDERS, list(book.dropped_orders))
+        self._put(_PUT_HOLDS, placed)
+        self._write_ids(_LIFT_HOLDS, lifted, self.now)
+        self._write_ids(_DROP_ORDERS, book.dropped_orders)
 
-    async def _record_customers(self, book: Book) -> None:
+    def _record_customers(self, book: Book) -> None:
         customers = book.changed(book.customers, book.changed_customers)
-        await self._put(_PUT_CUSTOMERS, customers)
+        self._put(_PUT_CUSTOMERS, customers)
         rows = [_with(each, customer_id=c.customer_id, position=place) for c in customers for place, each in enumerate(c.addresses)]
-        await self._put(_PUT_ADDRESSES, rows)
-
-    async def _record_waiting(self, book: Book) -> None:
-        new = [waiting for waiting in book.waiting.values() if waiting.order_id not in book.before]
-        await self._put(_PUT_WAITING, [_waiting_row(waiting) for waiting in new])
-        if book.done_waiting:
-            await self._sql.execute(_DROP_WAITING, list(book.done_waiting))
+        self._put(_PUT_ADDRESSES, rows)
 
     async def _record_early(self, book: Book) -> None:
         gone = {early.heard.id for early in book.settled_early} | {early.heard.id for early, _, _ in book.buried_early}
         for early in book.arrived_early:
-            letter = self._letters[early.heard.id] = self._work.letter_of(early.heard)
-            if early.heard.id not in gone:
-                await self._sql.execute(_PUT_EARLY, early.heard.id, *early.reference, early.until_at, *_message(letter))
-        if gone:
-            await self._sql.execute(_DROP_EARLY, list(gone))
+            self._letters[early.heard.id] = self._work.letter_of(early.heard)
+        kept = [_early_row(early, self._letters[early.heard.id]) for early in book.arrived_early if early.heard.id not in gone]
+        if kept:
+            self._work.write(_PUT_EARLY, *_columns(kept, 11))
+        self._write_ids(_DROP_EARLY, gone)
         if book.buried_early:
             buried = [replace(self._letters[early.heard.id], reason=reason, detail=detail) for early, reason, detail in book.buried_early]
             await bury_late(self._sql, buried)
 
-    async def _put(self, statement: str, rows: Iterable[object]) -> None:
+    def _put(self, statement: str, rows: Iterable[object]) -> None:
         told = list(rows)
         if told:
-            await self._sql.execute(statement, msgspec.json.encode(told).decode())
+            self._work.write(statement, msgspec.json.encode(told).decode())
+
+    def _write_ids(self, statement: str, ids: Collection[UUID], *more: object) -> None:
+        if ids:
+            self._work.write(statement, list(ids), *more)
 
     async def add_links(self, hashes: Mapping[UUID, bytes]) -> set[UUID]:
         """A further link to the page of each order, by the hash of its secret. Returns those orders that there are."""
@@ -280,8 +277,12 @@ def _waiting(row: Row) -> Waiting:
     return Waiting(row["order_id"], tuple(row["skus"]), row["until_at"], cause)
 
 
+def _reference(row: Row) -> Reference:
+    return row["channel"], row["external_ref"]
+
+
 def _order(row: Row, holds: Iterable[Hold]) -> Order:
-    known = dict(row) | {"state": State(row["state"]), "checks": frozenset(map(Check, row["checks"])), "holds": tuple(holds)}
+    known = row | {"state": State(row["state"]), "checks": frozenset(map(Check, row["checks"])), "holds": tuple(holds)}
     return Order(**known)
 
 
@@ -298,8 +299,15 @@ def _letter(row: Row) -> DeadLetter:
     return DeadLetter(*place, row["type"], row["event_id"], "refused", "", "", row["value"], row["headers"])
 
 
-def _message(letter: DeadLetter) -> tuple[Any, ...]:
-    return letter.topic, letter.partition, letter.offset, letter.key, letter.type, letter.value, letter.headers
+def _early(row: Row) -> Early:
+    heard = _read({name: value or b"" for name, value in decode_headers(row["headers"])}, row["value"])
+    assert heard is not None, "only events that were read once wait here"
+    return Early(heard, _reference(row), row["until_at"])
+
+
+def _early_row(early: Early, letter: DeadLetter) -> tuple[Any, ...]:
+    message = letter.topic, letter.partition, letter.offset, letter.key, letter.type, letter.value, letter.headers
+    return early.heard.id, *early.reference, early.until_at, *message
 
 
 def _hex(value: bytes) -> str:
