@@ -1,34 +1,36 @@
 """Loyalty's state in PostgreSQL: one batch's rows, locked in the order orders, customers, upgrades, budgets, and written back whole."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Any, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import asyncpg
+import msgspec
 
 from services.kit.database import Transaction
 from services.kit.values import Cause, Heard, Money
-from services.loyalty.domain import Budget, Outcome, Rules, Upgrade, UpgradeState, holds_money
+from services.loyalty.domain import Budget, Outcome, Rules, Upgrade, holds_money
 from services.loyalty.flights.domain import CarrierService, Departure, Lane
-from services.loyalty.history.domain import Customer, Order, OrderState
+from services.loyalty.history.domain import Customer, Order
 from services.loyalty.messages import TOPIC, TYPES
 from services.loyalty.ports import Needs, State
-from services.loyalty.tables import current_rules
+from services.loyalty.tables import RULES, rules_of
 
-Row: TypeAlias = asyncpg.Record
+Row: TypeAlias = Mapping[str, Any]
 
-_ORDERS = "select * from orders_view where order_id = any($1::uuid[]) order by order_id for update"
+_ORDERS = "select to_json(o)::text as kept from orders_view o where order_id = any($1::uuid[]) order by order_id for update"
+_KNOWN = "select customer_id from customers where customer_id = any($1::uuid[])"
 _NEW_CUSTOMERS = "insert into customers (customer_id) select unnest($1::uuid[]) on conflict do nothing"
 _CUSTOMERS = "select * from customers where customer_id = any($1::uuid[]) order by customer_id for update"
 _UPGRADES = "select * from upgrades where order_id = any($1::uuid[]) order by order_id for update"
 _ITEMS = "select sku, may_fly from items_view where sku = any($1::text[])"
-_SERVICES = "select * from carrier_services_view where site = any($1::text[])"
-_LANES = """
-select l.* from lanes_view l join unnest($1::text[], $2::text[]) d (country, postcode_prefix) using (country, postcode_prefix)
-where l.carrier_service = any($3::text[])"""
+_SERVICES = """
+select to_json(s)::text as kept, array(
+    select to_json(l)::text from unnest($2::text[], $3::text[]) d (country, postcode_prefix) join lanes_view l using (country, postcode_prefix)
+    where l.carrier_service = s.carrier_service) as lanes
+from carrier_services_view s where s.site = any($1::text[])"""
 _NEW_DAYS = "insert into budget_days (on_date, currency, limit_minor) select *, $3 from unnest($1::date[], $2::text[]) on conflict do nothing"
 _DAYS = """
 select b.* from budget_days b join unnest($1::date[], $2::text[]) d (on_date, currency) using (on_date, currency)
@@ -53,12 +55,12 @@ where budget_days.on_date = b.on_date and budget_days.currency = b.currency"""
 _PUT_ITEMS = """
 insert into items_view select * from unnest($1::text[], $2::bool[], $3::bigint[])
 on conflict (sku) do update set may_fly = excluded.may_fly, version = excluded.version where excluded.version >= items_view.version"""
-_PUT_SERVICE = """
-insert into carrier_services_view values ($1, $2, $3, $4, $5, $6, $7)
+_PUT_SERVICES = """
+insert into carrier_services_view select * from jsonb_populate_recordset(null::carrier_services_view, $1)
 on conflict (carrier_service) do update set site = excluded.site, service = excluded.service, zone = excluded.zone,
     departures = excluded.departures, closed_on = excluded.closed_on, version = excluded.version
-where excluded.version >= carrier_services_view.version returning 1"""
-_PUT_LANE = "insert into lanes_view values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+where excluded.version >= carrier_services_view.version returning carrier_service"""
+_PUT_LANES = "insert into lanes_view select * from jsonb_populate_recordset(null::lanes_view, $1)"
 
 
 class PostgresStore:
@@ -72,26 +74,23 @@ class PostgresStore:
         return self._work.now
 
     async def load(self, needs: Needs) -> State:
-        state = State(await current_rules(self._sql))
-        state.orders = {row["order_id"]: _order(row) for row in await self._sql.fetch(_ORDERS, sorted(needs.order_ids))}
-        customers = sorted(needs.customer_ids | {order.customer_id for order in state.orders.values()})
-        await self._sql.execute(_NEW_CUSTOMERS, customers)
-        state.customers = {row["customer_id"]: Customer(*row.values()) for row in await self._sql.fetch(_CUSTOMERS, customers)}
-        state.upgrades = {row["order_id"]: _upgrade(row) for row in await self._sql.fetch(_UPGRADES, sorted(needs.order_ids))}
-        if needs.released:
-            await self._load_views(needs, state)
+        order_ids, customer_ids = sorted(needs.order_ids), sorted(needs.customer_ids)
+        rules, orders, known = await self._work.read((RULES, ()), (_ORDERS, (order_ids,)), (_KNOWN, (customer_ids,)))
+        state = State(rules_of(rules), {order.order_id: order for order in map(_order, orders)})
+        new = needs.customer_ids.difference(row["customer_id"] for row in known)
+        if new:
+            await self._sql.execute(_NEW_CUSTOMERS, sorted(new))
+        customer_ids = sorted(needs.customer_ids.union(order.customer_id for order in state.orders.values()))
+        # One trip locks customers and upgrades: who locks an upgrade holds its order already, so that nobody else waits for it.
+        customers, upgrades, items, services = await self._work.read(
+            (_CUSTOMERS, (customer_ids,)), (_UPGRADES, (order_ids,)), (_ITEMS, (_skus(needs, state),)), (_SERVICES, _journeys(needs))
+        )
+        state.customers = {row["customer_id"]: Customer(**row) for row in customers}
+        state.upgrades = {row["order_id"]: _upgrade(row) for row in upgrades}
+        state.may_fly = {row["sku"]: row["may_fly"] for row in items}
+        state.services = {service.carrier_service: service for service in map(_service, services)}
         await self._load_budgets(needs, state)
         return state
-
-    async def _load_views(self, needs: Needs, state: State) -> None:
-        stored = (state.orders[released.order_id] for released in needs.released if released.order_id in state.orders)
-        skus = needs.skus.union(*(order.skus for order in stored))
-        state.may_fly = dict(await self._sql.fetch(_ITEMS, sorted(skus)))
-        services = await self._sql.fetch(_SERVICES, sorted({released.journey.site for released in needs.released}))
-        destinations = {released.journey.destination for released in needs.released}
-        prefixes = {(to.country, to.postcode_prefix[:length]) for to in destinations for length in range(len(to.postcode_prefix) + 1)}
-        lanes = await self._sql.fetch(_LANES, *_columns(prefixes, 2), [row["carrier_service"] for row in services])
-        state.services = {row["carrier_service"]: _service(row, lanes) for row in services}
 
     async def _load_budgets(self, needs: Needs, state: State) -> None:
         """The days that hold money of the batch's upgrades, and today in each zone where a released order could be surprised."""
@@ -99,30 +98,32 @@ class PostgresStore:
         zones = {service.zone for service in state.services.values()} | needs.zones if needs.released else set()
         limit = state.rules.daily_limit
         today = {(self.now.astimezone(ZoneInfo(zone)).date(), limit.currency) for zone in zones}
-        await self._sql.execute(_NEW_DAYS, *_columns(today, 2), limit.amount_minor)
-        for row in await self._sql.fetch(_DAYS, *_columns(keys | today, 2)):
-            state.budgets[row["on_date"], row["currency"]] = _budget(row)
+        if not keys | today:
+            return
+        rows = await self._sql.fetch(_DAYS, *_columns(keys | today, 2))
+        if len(rows) < len(keys | today):
+            await self._sql.execute(_NEW_DAYS, *_columns(sorted(today), 2), limit.amount_minor)
+            rows = await self._sql.fetch(_DAYS, *_columns(keys | today, 2))
+        state.budgets = {(row["on_date"], row["currency"]): _budget(row) for row in rows}
 
     async def record(self, state: State) -> None:
-        if state.customers:
-            await self._sql.execute(_PUT_CUSTOMERS, *_columns((astuple(customer)[:4] for customer in state.customers.values()), 4))
         for statement, rows, width in (
+            (_PUT_CUSTOMERS, [astuple(customer)[:4] for customer in state.customers.values()], 4),
             (_PUT_ORDERS, [_order_row(order) for order in state.orders.values()], 11),
             (_PUT_UPGRADES, [_upgrade_row(upgrade) for upgrade in state.upgrades.values()], 14),
             (_PUT_DAYS, [_budget_row(budget) for budget in state.budgets.values()], 5),
             (_PUT_ITEMS, [(item.sku, item.may_fly, version) for item, version in state.listed.values()], 3),
         ):
             if rows:
-                await self._sql.execute(statement, *_columns(rows, width))
-        for service, version in state.scheduled.values():
-            await self._record_service(service, version)
+                self._work.write(statement, *_columns(rows, width))
+        if state.scheduled:
+            await self._record_services(state.scheduled)
 
-    async def _record_service(self, service: CarrierService, version: int) -> None:
-        departures = [[departure.weekday, departure.at.isoformat("minutes")] for departure in service.departures]
-        row = (service.carrier_service, service.site, service.service, service.zone, departures, service.closed_on, version)
-        if await self._sql.fetchval(_PUT_SERVICE, *row):
-            await self._sql.execute("delete from lanes_view where carrier_service = $1", service.carrier_service)
-            await self._sql.executemany(_PUT_LANE, [_lane_row(service.carrier_service, lane) for lane in service.lanes])
+    async def _record_services(self, scheduled: Mapping[str, tuple[CarrierService, int]]) -> None:
+        rows = [_service_row(*scheduled[name]) for name in sorted(scheduled)]
+        taken = [name for (name,) in await self._sql.fetch(_PUT_SERVICES, rows)]
+        await self._sql.execute("delete from lanes_view where carrier_service = any($1)", taken)
+        self._work.write(_PUT_LANES, [_lane_row(name, lane) for name in taken for lane in scheduled[name][0].lanes])
 
     def say(self, outcome: Outcome, cause: Cause, version: int) -> None:
         self._work.say(TOPIC, TYPES[type(outcome)], outcome, key=str(outcome.order_id), cause=cause, version=version)
@@ -155,19 +156,22 @@ async def put_rules(work: Transaction, rules: Rules, changed_by: str) -> None:
     )
 
 
+def _skus(needs: Needs, state: State) -> list[str]:
+    """Of the orders that are looked at: those stored, and those the batch brings."""
+    stored = (state.orders[released.order_id] for released in needs.released if released.order_id in state.orders)
+    return sorted(needs.skus.union(*(order.skus for order in stored))) if needs.released else []
+
+
+def _journeys(needs: Needs) -> list[list[Any]]:
+    """The sites that are left, and country and every prefix of the postcode of where it goes."""
+    destinations = {released.journey.destination for released in needs.released}
+    prefixes = {(to.country, to.postcode_prefix[:length]) for to in destinations for length in range(len(to.postcode_prefix) + 1)}
+    return [sorted({released.journey.site for released in needs.released}), *_columns(prefixes, 2)]
+
+
 def _order(row: Row) -> Order:
-    return Order(
-        row["order_id"],
-        row["customer_id"],
-        row["guest"],
-        row["chosen_on"],
-        row["signature_required"],
-        row["po_box"],
-        tuple(row["skus"]),
-        Money(row["total_minor"], row["currency"]),
-        OrderState(row["state"]),
-        row["version"],
-    )
+    kept = msgspec.json.decode(row["kept"])
+    return msgspec.convert({**kept, "total": Money(kept["total_minor"], kept["currency"])}, Order)
 
 
 def _order_row(order: Order) -> tuple[object, ...]:
@@ -177,21 +181,7 @@ def _order_row(order: Order) -> tuple[object, ...]:
 
 def _upgrade(row: Row) -> Upgrade:
     cost = None if row["cost_minor"] is None else Money(row["cost_minor"], row["currency"])
-    return Upgrade(
-        row["order_id"],
-        row["customer_id"],
-        row["upgrade_id"],
-        row["site"],
-        UpgradeState(row["state"]),
-        row["reason"],
-        row["tier"],
-        row["rules_version"],
-        row["decided_at"],
-        row["decided_on"],
-        row["carrier_service"],
-        cost,
-        row["version"],
-    )
+    return msgspec.convert({**row, "cost": cost}, Upgrade)
 
 
 def _upgrade_row(up: Upgrade) -> tuple[object, ...]:
@@ -208,21 +198,27 @@ def _budget_row(budget: Budget) -> tuple[object, ...]:
     return (budget.on, budget.limit.currency, budget.limit.amount_minor, budget.reserved_minor, budget.spent_minor)
 
 
-def _service(row: Row, lanes: Sequence[Row]) -> CarrierService:
-    departures = tuple(Departure(weekday, time.fromisoformat(at)) for weekday, at in row["departures"])
-    mine = tuple(_lane(lane) for lane in lanes if lane["carrier_service"] == row["carrier_service"])
-    return CarrierService(row["carrier_service"], row["site"], row["service"], row["zone"], departures, tuple(row["closed_on"]), mine)
+def _service(row: Row) -> CarrierService:
+    kept = msgspec.json.decode(row["kept"])
+    departures = tuple(Departure(weekday, time.fromisoformat(at)) for weekday, at in kept["departures"])
+    closed_on, lanes = tuple(map(date.fromisoformat, kept["closed_on"])), tuple(map(_lane, row["lanes"]))
+    return CarrierService(kept["carrier_service"], kept["site"], kept["service"], kept["zone"], departures, closed_on, lanes)
 
 
-def _lane(row: Row) -> Lane:
-    _, country, prefix, transit_days, deliver_by, delivers_on, zone, label_minor, currency = row
-    return Lane(country, prefix, transit_days, deliver_by, tuple(delivers_on), zone, Money(label_minor, currency))
+def _service_row(service: CarrierService, version: int) -> dict[str, Any]:
+    """By the names of its columns; its lanes have a table of their own."""
+    departures = [[departure.weekday, departure.at.isoformat("minutes")] for departure in service.departures]
+    return {**msgspec.to_builtins(service), "departures": departures, "lanes": None, "version": version}
 
 
-def _lane_row(carrier_service: str, lane: Lane) -> tuple[object, ...]:
+def _lane(text: str) -> Lane:
+    kept = msgspec.json.decode(text)
+    return msgspec.convert({**kept, "label": Money(kept["label_minor"], kept["currency"])}, Lane)
+
+
+def _lane_row(carrier_service: str, lane: Lane) -> dict[str, Any]:
     label = lane.label
-    when = (lane.transit_days, lane.deliver_by, lane.delivers_on, lane.destination_zone)
-    return (carrier_service, lane.country, lane.postcode_prefix, *when, label.amount_minor, label.currency)
+    return {**msgspec.to_builtins(lane), "carrier_service": carrier_service, "label_minor": label.amount_minor, "currency": label.currency}
 
 
 def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
