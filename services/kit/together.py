@@ -20,10 +20,14 @@ _columns: dict[str, tuple[str, ...]] = {}
 
 
 async def fetch_together(connection: "asyncpg.Connection[asyncpg.Record]", *queries: Query) -> list[list[dict[str, Any]]]:
-    """The rows of each query, in its order, by column. A query may lock the rows it returns; jsonb columns are to be read as text."""
+    """The rows of each query, in its order, by column. A query may lock the rows it returns. jsonb columns, and arrays of anything but text, are to
+    be read as text or JSON: inside a record a connection knows neither, or only once another statement taught it."""
     for statement, _ in queries:
         if statement not in _columns:
-            _columns[statement] = tuple(each.name for each in (await connection.prepare(statement)).get_attributes())
+            attributes = (await connection.prepare(statement)).get_attributes()
+            unread = [each.name for each in attributes if each.type.name == "jsonb" or (each.type.kind == "array" and each.type.name != "text[]")]
+            assert not unread, f"to be read as text or JSON: {', '.join(unread)} of {statement}"
+            _columns[statement] = tuple(each.name for each in attributes)
     found = await connection.fetchrow(_reading(_shapes(queries)), *_arguments(queries))
     assert found is not None, "a select without from has one row"
     return [[dict(zip(_columns[query[0]], row, strict=True)) for row in rows] for query, rows in zip(queries, found, strict=True)]

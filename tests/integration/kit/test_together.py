@@ -45,6 +45,13 @@ async def test_rows_come_back_by_query_and_column(database: Database) -> None:
     assert one == [{"n": 2}]
 
 
+@pytest.mark.parametrize("column", ["'{1}'::int[]", "'{2026-11-24}'::date[]", "'{}'::jsonb"])
+async def test_a_column_that_some_connections_could_not_read_is_refused_by_all(database: Database, column: str) -> None:
+    async with database.transaction() as work:
+        with pytest.raises(AssertionError, match="names"):
+            await work.read((f"select '{{a}}'::text[] as words, {column} as names", ()))
+
+
 async def test_rows_are_locked_by_the_query_that_says_so(database: Database) -> None:
     await database.pool.execute(PUT, [1], ["a"])
     async with database.transaction() as work:
@@ -63,6 +70,15 @@ async def test_what_is_queued_and_said_commits_together(database: Database, says
     assert await database.pool.fetchval("select count(*) from things t join names n using (number) where n.tag = 'x'") == 1
     said = await database.pool.fetch("select convert_from(payload, 'UTF8') as payload from outbox order by id")
     assert [row["payload"] for row in said] == [f'{{"n":{number}}}' for number in range(says)]
+
+
+async def test_a_statement_may_build_on_what_was_queued_before_it(database: Database) -> None:
+    async with database.transaction() as work:
+        work.write(PUT, [1], ["a"])
+        await work.write_now()
+        assert await work.connection.fetchval("select name from things") == "a"
+        work.write(PUT, [1], ["b"])
+    assert await database.pool.fetchval("select name from things") == "b"
 
 
 async def test_where_one_write_fails_none_of_them_stands(database: Database) -> None:
