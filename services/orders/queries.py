@@ -4,14 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import and_, bindparam, literal
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from services.kit.database import session_settings
 from services.kit.ids import hash_secret
 from services.orders.tables import HoldRow, LinkRow, OrderRow, PromiseRow, RefusalRow
+
+_OPEN_HOLDS = and_(col(HoldRow.order_id) == OrderRow.order_id, col(HoldRow.lifted_at).is_(None))
+_SHOWN = (
+    select(PromiseRow, HoldRow)
+    .select_from(OrderRow)
+    .outerjoin(PromiseRow, col(PromiseRow.order_id) == OrderRow.order_id)
+    .outerjoin(HoldRow, _OPEN_HOLDS)
+    .where(OrderRow.order_id == bindparam("order_id"))
+    .order_by(col(PromiseRow.made_at), col(PromiseRow.promise_id), col(HoldRow.held_at))
+)
+"""Each promise of an order beside each open hold of it: there are few of both, so one question costs less than two."""
 
 REFUSED = "refused"
 """The state that readers see of an order that was not taken."""
@@ -36,21 +49,17 @@ def engine_of(url: str) -> AsyncEngine:
 
 
 async def order_by_id(engine: AsyncEngine, order_id: UUID) -> Found | None:
-    async with AsyncSession(engine) as session:
-        return await _found(session, await session.get(OrderRow, order_id))
+    return await _found(engine, select(OrderRow).where(OrderRow.order_id == order_id))
 
 
 async def order_by_reference(engine: AsyncEngine, channel: str, external_ref: str) -> Found | None:
-    async with AsyncSession(engine) as session:
-        statement = select(OrderRow).where(OrderRow.channel == channel, OrderRow.external_ref == external_ref)
-        return await _found(session, (await session.exec(statement)).one_or_none())
+    return await _found(engine, select(OrderRow).where(OrderRow.channel == channel, OrderRow.external_ref == external_ref))
 
 
 async def order_by_link(engine: AsyncEngine, secret: str) -> Found | None:
     """The order that a customer's link opens; None for any other text."""
-    async with AsyncSession(engine) as session:
-        link = await session.get(LinkRow, hash_secret(secret))
-        return await _found(session, await session.get(OrderRow, link.order_id) if link else None)
+    linked = select(OrderRow).join(LinkRow, col(LinkRow.order_id) == OrderRow.order_id)
+    return await _found(engine, linked.where(LinkRow.secret_hash == hash_secret(secret)))
 
 
 async def refusal_by_id(engine: AsyncEngine, order_id: UUID) -> RefusalRow | None:
@@ -70,15 +79,19 @@ async def refusal_by_reference(engine: AsyncEngine, channel: str, external_ref: 
 
 async def states(engine: AsyncEngine, order_ids: Sequence[UUID]) -> Mapping[UUID, str]:
     """The present state of each of these orders, `refused` for one that was not taken; those never heard of are left out."""
+    refused = select(RefusalRow.order_id, literal(REFUSED)).where(col(RefusalRow.order_id).in_(order_ids))
+    known = select(OrderRow.order_id, OrderRow.state).where(col(OrderRow.order_id).in_(order_ids))
+    async with engine.connect() as connection:
+        rows = (await connection.execute(refused.union_all(known))).all()
+    return {id: state for id, state in sorted(rows, key=lambda row: row[1] != REFUSED)}  # a state comes after a refusal of the same order
+
+
+async def _found(engine: AsyncEngine, one: SelectOfScalar[OrderRow]) -> Found | None:
     async with AsyncSession(engine) as session:
-        refused = await session.exec(select(RefusalRow.order_id).where(col(RefusalRow.order_id).in_(order_ids)))
-        known = await session.exec(select(OrderRow.order_id, OrderRow.state).where(col(OrderRow.order_id).in_(order_ids)))
-        return dict.fromkeys(refused.all(), REFUSED) | dict(known.all())
-
-
-async def _found(session: AsyncSession, order: OrderRow | None) -> Found | None:
-    if order is None:
-        return None
-    promises = select(PromiseRow).where(PromiseRow.order_id == order.order_id).order_by(col(PromiseRow.made_at), col(PromiseRow.promise_id))
-    open_holds = select(HoldRow).where(HoldRow.order_id == order.order_id, col(HoldRow.lifted_at).is_(None)).order_by(col(HoldRow.held_at))
-    return Found(order, (await session.exec(promises)).all(), (await session.exec(open_holds)).all())
+        order = (await session.exec(one)).one_or_none()
+        if order is None:
+            return None
+        rows = (await session.exec(_SHOWN, params={"order_id": order.order_id})).all()
+    promises = {promise.promise_id: promise for promise, _ in rows if promise is not None}
+    holds = {hold.hold_id: hold for _, hold in rows if hold is not None}
+    return Found(order, list(promises.values()), list(holds.values()))

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pytest
 
+from services.kit.clock import FixedClock
 from services.kit.tokens import ROLES
 from services.orders.api import OrderBody
 from services.orders.messages import OrderSubmittedWire
@@ -163,6 +165,22 @@ async def test_waiting_for_what_will_never_come_ends_at_once(orders: Orders, api
 async def test_waiting_for_a_state_that_is_none_is_refused(orders: Orders, api: Api, state: str) -> None:
     await orders.hear(SUBMITTED)
     assert (await api.call("GET", f"{PATH}?wait_for={state}")).status_code == 422
+
+
+async def test_promises_and_holds_are_each_shown_once_in_the_order_they_were_made(orders: Orders, api: Api, clock: FixedClock) -> None:
+    first = example("promises.PromiseMade.v1")
+    later = first | {"promise_id": str(new_id()), "replaces": first["promise_id"], "made_at": "2026-11-22T06:00:00Z"}
+    other = str(new_id())
+    await orders.hear(SUBMITTED, orders.event("promises.PromiseMade.v1", later), orders.event("promises.PromiseMade.v1", first))
+    await orders.hear(orders.event(SUBMITTED, body(order_id=other, external_ref="other")))
+    for reason in ("fraud", "address", "payment", "manual"):
+        clock.advance(timedelta(seconds=1))
+        held = await api.call("POST", f"{PATH}/holds", role="care", data={"reason": reason})
+    await api.call("POST", f"/v1/orders/{other}/holds", role="care", data={"reason": "fraud"})
+    await api.call("DELETE", held.headers["location"], role="care")
+    shown = (await api.call("GET", PATH, role="care")).json()
+    assert [promise["promise_id"] for promise in shown["promises"]] == [first["promise_id"], later["promise_id"]]
+    assert [hold["reason"] for hold in shown["holds"]] == ["fraud", "address", "payment"]
 
 
 async def walked(orders: Orders, carrier_service: str, slot: bool) -> None:
