@@ -216,6 +216,22 @@ async def test_many_that_fall_due_at_once_are_broken_in_portions(promises: Promi
     assert [await promises.watch() for _ in range(3)] == [250, 50, 0]
 
 
+async def test_the_database_itself_refuses_a_second_promise_for_the_same(promises: Promises) -> None:
+    await promises.hear(heard("OrderPlaced"), heard("DelayForeseen"))
+    again = """insert into promises select (jsonb_populate_record(p, jsonb_build_object('promise_id', gen_random_uuid(), 'made_at_position', 9))).*
+        from promises p where made_at_position = $1"""
+    for position in (1, 2):
+        with pytest.raises(asyncpg.UniqueViolationError, match="promises_of_order"):
+            await promises.rows(again, position)
+
+
+async def test_the_promises_of_an_order_are_found_without_reading_all(promises: Promises) -> None:
+    async with promises.database.pool.acquire() as connection, connection.transaction():
+        await connection.execute("set local enable_seqscan = off")
+        plan = await connection.fetch("explain select from promises where order_id = $1", ORDER)
+    assert any("promises_of_order" in line for (line,) in plan)
+
+
 async def test_the_ledger_refuses_every_change(promises: Promises, database_url: str) -> None:
     await promises.hear(heard("OrderPlaced"))
     columns = [name for (name,) in await promises.rows(
