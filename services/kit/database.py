@@ -110,6 +110,11 @@ class Transaction:
         """The rows of each query, all in one round trip (`services.kit.together`). Sees nothing of what is queued by `write`."""
         return await fetch_together(self.connection, *queries)
 
+    async def write_now(self) -> None:
+        """Run what is queued so far, for a statement that builds on it."""
+        queued, self._writes = self._writes, []
+        await execute_together(self.connection, queued)
+
     async def flush(self) -> None:
         """Write what was queued and said, in order. Called once, right before the commit."""
         few = len(self._said) <= _FEW
