@@ -83,7 +83,7 @@ async def states(engine: AsyncEngine, order_ids: Sequence[UUID]) -> Mapping[UUID
     known = select(OrderRow.order_id, OrderRow.state).where(col(OrderRow.order_id).in_(order_ids))
     async with engine.connect() as connection:
         rows = (await connection.execute(refused.union_all(known))).all()
-    return {id: state for id, state in sorted(rows, key=lambda row: row[1] != REFUSED)}  # a state comes after a refusal of the same order
+    return dict(sorted(rows, key=lambda row: row[1] != REFUSED))  # a state comes after a refusal of the same order
 
 
 async def _found(engine: AsyncEngine, one: SelectOfScalar[OrderRow]) -> Found | None:

@@ -8,11 +8,13 @@ import asyncpg
 import msgspec
 import pytest
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlmodel import SQLModel
 
 from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.orders import tables
+from services.orders.queries import states
 from tests.integration.orders.conftest import ORDER, Api, Orders, example, new_id
 from tests.unit.orders.samples import body, priced
 
@@ -111,15 +113,17 @@ async def test_an_identical_body_by_event_changes_nothing_and_another_is_set_asi
     assert await orders.snapshot() == before
 
 
-async def test_a_refused_order_is_told_and_may_be_sent_again_when_mended(orders: Orders, api: Api) -> None:
+async def test_a_refused_order_is_told_and_may_be_sent_again_when_mended(orders: Orders, api: Api, reads: AsyncEngine) -> None:
     await orders.hear(orders.event(SUBMITTED, priced(1, 0)), orders.event(SUBMITTED, priced(1, 0)))
     assert await orders.names() == ["OrderRefused"]
     assert await orders.rows("select count(*) from orders") == [(0,)]
     told = (await api.call("GET", f"/v1/orders/{ORDER}", role="storefront", channel="web")).json()
     assert (told["state"], [reason["code"] for reason in told["reasons"]]) == ("refused", ["zero-price"])
+    assert await states(reads, [UUID(ORDER), new_id()]) == {UUID(ORDER): "refused"}
     assert (await api.submit()).status_code == 201
     assert await orders.names() == ["OrderRefused", "OrderPlaced"]
     assert (await api.call("GET", f"/v1/orders/{ORDER}")).json()["state"] == "validating"
+    assert await states(reads, [UUID(ORDER), new_id()]) == {UUID(ORDER): "validating"}
 
 
 async def test_an_order_ahead_of_its_items_goes_on_or_is_refused(orders: Orders, clock: FixedClock) -> None:
