@@ -2,6 +2,8 @@
 
 One transaction per batch. Locks are always taken in this order, by the worker and by every route, so that nobody waits in a circle:
 pick tasks (by order id) -> stock (by site, sku) -> wants -> shipping's rows (departures and slots, then parcels) -> the heads of `WorkLog`, last.
+What is written to rows that are locked, or new, is queued and goes with the commit; where a statement builds on it (wants to be tried again, tasks
+to be moved), it is written right before that.
 
 Stock and floor decide and record first, shipping after them on the same batch, then the log is flushed. What the parts use of each other:
 

@@ -11,8 +11,10 @@ from services.fulfilment.shipping.messages import HoldLifted, OrderHeld
 from services.kit.database import Transaction
 from services.kit.values import Heard, Refusal
 
-_HOLD = "insert into order_holds (order_id, hold_id, reason, owner) values ($1, $2, $3, $4) on conflict do nothing"
-_LIFT = "delete from order_holds where order_id = $1 and hold_id = $2"
+_HOLD = """
+insert into order_holds (order_id, hold_id, reason, owner) select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+on conflict do nothing"""
+_LIFT = "delete from order_holds where (order_id, hold_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 _STANDING = "select reason, owner from order_holds where order_id = $1 order by hold_id limit 1"
 _HELD_IN = """
 select distinct on (parcel_id) parcel_id, reason, owner from parcels join order_holds using (order_id) where load_list_id = $1
@@ -24,12 +26,15 @@ class OrderStopped(Refusal):
 
 
 async def note(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
-    """Keep the holds of this batch, in order. The tasks of these orders are locked."""
-    for said in (heard.data for heard in batch):
-        if isinstance(said, OrderHeld) and said.reason != "stock":
-            await work.connection.execute(_HOLD, said.order_id, said.hold_id, said.reason, said.owner)
-        elif isinstance(said, HoldLifted):
-            await work.connection.execute(_LIFT, said.order_id, said.hold_id)
+    """Keep the holds of this batch, the last word on each. The tasks of these orders are locked."""
+    said = [heard.data for heard in batch if isinstance(heard.data, OrderHeld | HoldLifted) and heard.data.reason != "stock"]
+    last = {(each.order_id, each.hold_id): each for each in said}
+    held = [(*key, each.reason, each.owner) for key, each in last.items() if isinstance(each, OrderHeld)]
+    lifted = [key for key, each in last.items() if isinstance(each, HoldLifted)]
+    if held:
+        work.write(_HOLD, *(list(column) for column in zip(*held, strict=True)))
+    if lifted:
+        work.write(_LIFT, *(list(column) for column in zip(*lifted, strict=True)))
 
 
 async def refuse_held(work: Transaction, order_id: UUID) -> None:

@@ -30,7 +30,7 @@ class _Said:
 
 @dataclass(slots=True)
 class WorkLog:
-    """What one transaction says about orders, in the order it became true. `flush` it once, as the last statement before the commit."""
+    """What one transaction says about orders, in the order it became true. `flush` it once, last: only what is queued is written after it."""
 
     transaction: Transaction
     _said: list[_Said] = field(default_factory=list)

@@ -29,10 +29,12 @@ order by rank_at, placed_at, task_id limit 1 for update skip locked"""
 _LINES = "select task_id, position, line, sku, bin, quantity, picked from pick_lines where task_id = any($1::uuid[]) order by task_id, position"
 
 _SAVE = """
-insert into pick_tasks (task_id, order_id, site, state, placed_at, released_at, hand_over_by, work_seconds, rank_at, fence, claimed_by, claimed_at,
-    lease_until, first_claimed_at, picked_at, parcel_id, carton, weight_grams, packed_by, packed_at, correlation_id, traceparent)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text, $12, case when $11::text is not null then clock_timestamp() + $13::interval end,
-    $14, $15, $16, $17, $18, $19, $20, $21, $22)
+insert into pick_tasks (claimed_by, task_id, order_id, site, state, placed_at, released_at, hand_over_by, work_seconds, rank_at, fence, claimed_at,
+    first_claimed_at, picked_at, parcel_id, carton, weight_grams, packed_by, packed_at, correlation_id, traceparent, lease_until)
+select *, case when claimed_by is not null then clock_timestamp() + $22::interval end
+from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[], $9::int[],
+    $10::timestamptz[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::uuid[], $16::text[], $17::int[], $18::text[],
+    $19::timestamptz[], $20::uuid[], $21::text[]) as task (claimed_by)
 on conflict (task_id) do update set state = excluded.state, hand_over_by = excluded.hand_over_by, work_seconds = excluded.work_seconds,
     rank_at = excluded.rank_at, fence = excluded.fence, claimed_by = excluded.claimed_by, claimed_at = excluded.claimed_at,
     lease_until = excluded.lease_until, first_claimed_at = excluded.first_claimed_at, picked_at = excluded.picked_at,
@@ -46,13 +48,12 @@ on conflict (task_id, position) do update set quantity = excluded.quantity, pick
 
 _DROP_LINES = "delete from pick_lines where (task_id, position) in (select * from unnest($1::uuid[], $2::int[]))"
 
-_KNOW_SITES = "insert into queue_measures (site, version) select distinct site, 0 from unnest($1::text[]) as seen (site) on conflict do nothing"
+_KNOW_SITES = "insert into queue_measures (site, version) select site, 0 from unnest($1::text[]) as seen (site) on conflict do nothing"
 
 _MOVE = """
-with locked as (select order_id from pick_tasks where order_id = any($1::uuid[]) order by order_id for update)
 update pick_tasks set hand_over_by = moved.by, rank_at = moved.by - work_seconds * interval '1 second'
-from locked join unnest($1::uuid[], $2::timestamptz[]) as moved (order_id, by) using (order_id)
-where pick_tasks.order_id = moved.order_id and pick_tasks.state not in ('packed', 'cancelled') returning pick_tasks.order_id"""
+from unnest($1::uuid[], $2::timestamptz[]) as moved (order_id, by)
+where pick_tasks.order_id = moved.order_id and pick_tasks.state not in ('packed', 'cancelled')"""
 
 _ITEMS = """
 select sku, description, barcode, weight_grams,
@@ -63,8 +64,10 @@ _SCANS = """
 select scan_id, task_id, code, quantity, bin, position, status, verdict, answer, undone_at is not null as undone from scans """
 
 _RECORD_SCANS = """
-insert into scans (scan_id, task_id, fence, code, quantity, bin, position, status, verdict, answer, scanned_by, device, occurred_at, recorded_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
+insert into scans (scan_id, fence, code, quantity, bin, position, status, verdict, answer, device, occurred_at, task_id, scanned_by, recorded_at)
+select *, $12::uuid, $13::text, $14::timestamptz
+from unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::int[], $7::int[], $8::text[], $9::jsonb[], $10::text[],
+    $11::timestamptz[])"""
 
 _RECORD_SHORT = """
 insert into short_reports (report_id, task_id, line, sku, bin, found, missing, reason, reported_by, reported_at)
@@ -134,31 +137,23 @@ class FloorSql:
         """Write what changed. A task that is held gets its whole lease again."""
         if not tasks:
             return
-        await self._connection.executemany(_SAVE, [self._row(task) for task in tasks])
+        self._work.write(_SAVE, *_columns([_row(task) for task in tasks]), self._lease)
         old = {task.task_id: set(self._loaded[task.task_id].lines) if task.task_id in self._loaded else set() for task in tasks}
         changed = [(task.task_id, line) for task in tasks for line in task.lines if line not in old[task.task_id]]
         if changed:
             rows = [(id, line.position, line.line, line.sku, line.bin, line.quantity, line.picked) for id, line in changed]
-            await self._connection.execute(_SAVE_LINES, *_columns(rows))
+            self._work.write(_SAVE_LINES, *_columns(rows))
         gone = [
             (task.task_id, position)
             for task in tasks
             for position in {line.position for line in old[task.task_id]} - {line.position for line in task.lines}
         ]
         if gone:
-            await self._connection.execute(_DROP_LINES, *_columns(gone))
+            self._work.write(_DROP_LINES, *_columns(gone))
         new = sorted({task.site for task in tasks if task.task_id not in self._loaded})
         if new:
-            await self._connection.execute(_KNOW_SITES, new)
+            self._work.write(_KNOW_SITES, new)
         self._loaded.update((task.task_id, task) for task in tasks)
-
-    def _row(self, task: Task) -> tuple[object, ...]:
-        held = (task.hold.by, task.hold.at) if task.hold else (None, None)
-        return (
-            task.task_id, task.order_id, task.site, task.state.value, task.placed_at, task.released_at, task.hand_over_by, task.work_seconds,
-            task.rank_at, task.fence, *held, self._lease, task.first_claimed_at, task.picked_at, task.parcel_id, task.carton and task.carton.value,
-            task.weight_grams, task.packed_by, task.packed_at, task.correlation_id, task.traceparent,
-        )  # fmt: skip
 
     async def alone(self, picker: str) -> None:
         """Nobody else claims for this picker until the commit."""
@@ -172,7 +167,7 @@ class FloorSql:
     async def record_claim(self, claim_id: UUID, task: Task) -> None:
         if task.hold is None:
             raise AssertionError(f"task {task.task_id} was claimed by nobody")
-        await self._connection.execute("insert into claims values ($1, $2, $3, $4, $5)", claim_id, task.task_id, task.hold.by, task.fence, self.now)
+        self._work.write("insert into claims values ($1, $2, $3, $4, $5)", claim_id, task.task_id, task.hold.by, task.fence, self.now)
 
     async def catalogue(self, task: Task, codes: Iterable[str]) -> Catalogue:
         """The items of the task, and those that answer to the codes."""
@@ -187,12 +182,12 @@ class FloorSql:
 
     async def record_scans(self, task: Task, by: str, verdicts: Sequence[Verdict]) -> None:
         rows = [
-            (v.scan.scan_id, task.task_id, v.scan.fence, v.scan.code, v.scan.quantity, v.scan.bin, v.position, v.status, v.verdict, v.answer, by,
-             v.scan.device, v.scan.occurred_at or self.now, self.now)
+            (v.scan.scan_id, v.scan.fence, v.scan.code, v.scan.quantity, v.scan.bin, v.position, v.status, v.verdict, v.answer, v.scan.device,
+             v.scan.occurred_at or self.now)
             for v in verdicts
         ]  # fmt: skip
         if rows:
-            await self._connection.executemany(_RECORD_SCANS, rows)
+            self._work.write(_RECORD_SCANS, *_columns(rows), task.task_id, by, self.now)
 
     async def last_picked(self, task_id: UUID) -> Recorded | None:
         """The task's last scan that counted and was not undone."""
@@ -202,7 +197,7 @@ class FloorSql:
         return Recorded(**row) if row else None
 
     async def mark_undone(self, scan_id: UUID) -> None:
-        await self._connection.execute("update scans set undone_at = $2 where scan_id = $1", scan_id, self.now)
+        self._work.write("update scans set undone_at = $2 where scan_id = $1", scan_id, self.now)
 
     async def reported(self, report_id: UUID, task_id: UUID) -> bool:
         """Whether this shortage was reported before."""
@@ -211,7 +206,7 @@ class FloorSql:
 
     async def record_short(self, task: Task, by: str, report: ShortReport) -> None:
         told = report.report_id, task.task_id, report.line, report.sku, report.bin, report.found, report.missing, report.reason.value
-        await self._connection.execute(_RECORD_SHORT, *told, by, self.now)
+        self._work.write(_RECORD_SHORT, *told, by, self.now)
 
     async def decided(self, request_ids: Iterable[UUID]) -> dict[tuple[UUID, UUID], CancelDecision]:
         """What these requests to cancel were answered, by order and request."""
@@ -223,17 +218,25 @@ class FloorSql:
     async def record_decisions(self, decisions: Sequence[CancelDecision]) -> None:
         if decisions:
             rows = [(decision.order_id, decision.request_id, decision.refused_in) for decision in decisions]
-            await self._connection.execute(_RECORD_DECISIONS, *_columns(rows), self.now)
+            self._work.write(_RECORD_DECISIONS, *_columns(rows), self.now)
 
     async def parcel_known(self, parcel_id: UUID) -> bool:
         return await self._connection.fetchval("select true from pick_tasks where parcel_id = $1", parcel_id) is True
 
 
-async def move_tasks(work: Transaction, hand_over_by: dict[UUID, datetime]) -> set[UUID]:
-    """Give these orders' tasks another hand-over, and so another place in the queue. Returns the orders whose task moved: no packed ones."""
-    moved = sorted(hand_over_by.items())
-    rows = await work.connection.fetch(_MOVE, [order for order, _ in moved], [at for _, at in moved]) if moved else []
-    return {row["order_id"] for row in rows}
+async def move_tasks(work: Transaction, hand_over_by: dict[UUID, datetime]) -> None:
+    """Give these orders' tasks, which are locked, another hand-over, and so another place in the queue; packed ones stay."""
+    await work.write_now()  # this very batch may have made or changed the tasks
+    work.write(_MOVE, *_columns(sorted(hand_over_by.items())))
+
+
+def _row(task: Task) -> tuple[object, ...]:
+    by, at = (task.hold.by, task.hold.at) if task.hold else (None, None)
+    return (
+        by, task.task_id, task.order_id, task.site, task.state.value, task.placed_at, task.released_at, task.hand_over_by, task.work_seconds,
+        task.rank_at, task.fence, at, task.first_claimed_at, task.picked_at, task.parcel_id, task.carton and task.carton.value, task.weight_grams,
+        task.packed_by, task.packed_at, task.correlation_id, task.traceparent,
+    )  # fmt: skip
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:

@@ -24,12 +24,15 @@ __all__ = ["NewParcel", "ShippingStore", "add_parcel", "drop_parcel", "free_slot
 _LOCK_TASKS = "select 1 from pick_tasks where order_id = any($1::uuid[]) order by order_id for update"
 _LOCK_SHIPMENTS = "select * from shipments where order_id = any($1::uuid[]) order by order_id for update"
 _LOCK_SLOTS = """
-select * from upgrade_slots where order_id = any($1::uuid[]) or upgrade_id = any($2::uuid[]) order by upgrade_id for update"""
+select upgrade_id, order_id, carrier_service, country, postcode_prefix, wanted_at, cause_id, correlation_id, traceparent, state, departs_at, reason
+from upgrade_slots where order_id = any($1::uuid[]) or upgrade_id = any($2::uuid[]) order by upgrade_id for update"""
 _PROGRESS = """
 select p.order_id, bool_and(p.state in ('loaded', 'handed_over', 'delivered')) as loaded, bool_or(l.reference is not null) as labelled
 from parcels p left join labels l on l.parcel_id = p.parcel_id and l.state in ('wanted', 'bought', 'voiding')
 where p.order_id = any($1::uuid[]) group by p.order_id"""
-_MAY_FLY = "select sku from items where sku = any($1::text[]) and may_fly"
+_MAY_FLY = """
+select sku from items where sku = any($1::text[]) and may_fly
+and (cardinality($3::uuid[]) > 0 or exists (select from upgrade_slots where order_id = any($2::uuid[])))"""
 _OPEN_DEPARTURES = """
 insert into departures as d (carrier_service, departs_at, places) select * from unnest($1::text[], $2::timestamptz[], $3::int[])
 on conflict (carrier_service, departs_at) do nothing"""
@@ -106,19 +109,23 @@ class ShippingStore:
         if upgrade_ids:  # an upgrade may move a pick task, and tasks are locked before all else
             await self.work.connection.fetch(_LOCK_TASKS, orders)
         rows = await self.work.connection.fetch(_LOCK_SHIPMENTS, orders)
-        slots = await self.work.connection.fetch(_LOCK_SLOTS, orders, sorted(upgrade_ids))
-        progress = {row["order_id"]: row for row in await self.work.connection.fetch(_PROGRESS, orders)} if rows else {}
+        upgrades, asked = sorted(upgrade_ids), sorted({sku for row in rows for sku in row["skus"]}.union(skus))
+        slots, parcels, current, flying = await self.work.read(
+            (_LOCK_SLOTS, (orders, upgrades)), (_PROGRESS, [orders]), (schedules.CURRENT, [None]), (_MAY_FLY, (asked, orders, upgrades))
+        )
+        progress = {row["order_id"]: row for row in parcels}
         shipments = {row["order_id"]: _shipment(row, progress.get(row["order_id"])) for row in rows}
-        services = await schedules.load(self.work)
-        asked = {sku for order in shipments.values() for sku in order.skus}.union(skus) if slots or upgrade_ids else set[str]()
-        may_fly = frozenset(row["sku"] for row in await self.work.connection.fetch(_MAY_FLY, sorted(asked))) if asked else frozenset[str]()
-        return Book(services, shipments, {row["upgrade_id"]: _slot(row) for row in slots}, may_fly)
+        may_fly = frozenset(row["sku"] for row in flying)
+        return Book(await schedules.known(self.work, current), shipments, {row["upgrade_id"]: _slot(row) for row in slots}, may_fly)
 
     async def lock_places(self, book: Book, wanted: Mapping[DepartureKey, int | None]) -> None:
         keys = sorted(wanted)
         services, instants = [key[0] for key in keys], [key[1] for key in keys]
-        await self.work.connection.execute(_OPEN_DEPARTURES, services, instants, [wanted[key] for key in keys])
-        for row in await self.work.connection.fetch(_LOCK_DEPARTURES, services, instants):
+        locked = await self.work.connection.fetch(_LOCK_DEPARTURES, services, instants)
+        if len(locked) < len(keys):
+            await self.work.connection.execute(_OPEN_DEPARTURES, services, instants, [wanted[key] for key in keys])
+            locked = await self.work.connection.fetch(_LOCK_DEPARTURES, services, instants)
+        for row in locked:
             key = row["carrier_service"], row["departs_at"]
             book.places[key] = Places(wanted[key], row["taken"])
 
@@ -128,13 +135,13 @@ class ShippingStore:
             from services.fulfilment.floor.store import move_tasks  # here, since the floor's store calls this one as well
 
             await move_tasks(self.work, moved)
-        await self._save(_SAVE_SHIPMENTS, [_shipment_row(shipment) for shipment in book.changed_shipments()])
-        await self._save(_SAVE_SLOTS, [_slot_row(slot) for slot in book.changed_slots()])
-        await self._save(_SAVE_PLACES, [(*key, places.limit, places.taken) for key, places in sorted(book.places.items())])
+        self._save(_SAVE_SHIPMENTS, [_shipment_row(shipment) for shipment in book.changed_shipments()])
+        self._save(_SAVE_SLOTS, [_slot_row(slot) for slot in book.changed_slots()])
+        self._save(_SAVE_PLACES, [(*key, places.limit, places.taken) for key, places in sorted(book.places.items())])
 
-    async def _save(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _save(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
-            await self.work.connection.execute(statement, *(list(column) for column in zip(*rows, strict=True)))
+            self.work.write(statement, *(list(column) for column in zip(*rows, strict=True)))
 
     async def see_customers(self, seen: Iterable[tuple[UUID, int, list[Mapping[str, Any]]]]) -> None:
         newest: dict[UUID, tuple[int, list[Mapping[str, Any]]]] = {}
@@ -142,7 +149,7 @@ class ShippingStore:
             if customer_id not in newest or newest[customer_id][0] < version:
                 newest[customer_id] = version, addresses
         rows = [(id, version, msgspec.json.encode(addresses).decode()) for id, (version, addresses) in sorted(newest.items())]
-        await self._save(_SEE_CUSTOMERS, rows)
+        self._save(_SEE_CUSTOMERS, rows)
 
     def say(self, event: WorkEvent, cause: Cause) -> None:
         self.log.say(event, cause)

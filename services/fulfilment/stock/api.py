@@ -64,6 +64,7 @@ async def post_count(request: Request, body: Annotated[Count, Parsed(Count)], ca
     async with database_of(request).transaction() as work:
         store = StockSql(work, WorkLog(work))
         await count(store, body.count_id, body.site, body.sku, body.bin, body.counted, caller.subject, cause_of(request))
+        await work.write_now()
         return answer(await queries.stock(work, body.sku, body.site, 10), 201)
 
 

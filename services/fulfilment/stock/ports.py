@@ -23,8 +23,11 @@ class Books:
     causes: dict[Place, Cause] = field(default_factory=dict)
     changed: dict[UUID, None] = field(default_factory=dict)
     """Orders whose want is to be written."""
-    unparted: set[UUID] = field(default_factory=set)
-    """Orders whose parts were replaced: the old rows go."""
+    loaded: Mapping[UUID, Want] = field(init=False)
+    """The wants as they stood."""
+
+    def __post_init__(self) -> None:
+        self.loaded = dict(self.wants)
 
     def shelf(self, place: Place) -> Shelf:
         return self.shelves.setdefault(place, Shelf(*place))
@@ -39,9 +42,6 @@ class Books:
 
     def keep(self, want: Want) -> None:
         """This is what the order needs and has now."""
-        old = self.wants.get(want.order_id)
-        if (old.parts if old else ()) != want.parts:
-            self.unparted.add(want.order_id)
         self.wants[want.order_id] = want
         self.changed[want.order_id] = None
 

@@ -1,10 +1,12 @@
 """The books in SQL: shelves locked in one order by everybody, each table written once per unit of work."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from services.fulfilment.domain import ItemListed, WorkEvent
 from services.fulfilment.stock.domain import Bin, IdReused, Line, Movement, Part, Place, Shelf, Want, WantState, changed
@@ -15,19 +17,20 @@ from services.kit.values import Cause
 
 STOCK_TOPIC = "fulfilment.stock.v1"
 
-_NEEDED = "select distinct site, unnest(skus) as sku from wants where order_id = any($1::uuid[])"
-
 _MAKE_SHELVES = """
 insert into shelves (site, sku, version) select site, sku, 0 from unnest($1::text[], $2::text[]) as place (site, sku) order by site, sku
 on conflict do nothing"""
 
 _LOCK_SHELVES = """
-select site, sku, version from shelves where (site, sku) in (select * from unnest($1::text[], $2::text[])) order by site, sku for update"""
+select site, sku, version from shelves where (site, sku) in (
+    select * from unnest($1::text[], $2::text[]) union select site, unnest(skus) from wants where order_id = any($3::uuid[]))
+order by site, sku for update"""
 
 _BINS = "select site, sku, bin, on_hand, reserved, quarantined from bins where (site, sku) in (select * from unnest($1::text[], $2::text[]))"
 
 _WANTS = """
-select order_id, site, placed_at, lines, skus, quantities, state, ripe, heard_version, cause_id, correlation_id, traceparent
+select order_id, site, placed_at, to_json(lines)::text as lines, to_json(skus)::text as skus, to_json(quantities)::text as quantities,
+    state, ripe, heard_version, cause_id, correlation_id, traceparent
 from wants where order_id = any($1::uuid[]) order by order_id for update"""
 
 _PARTS = "select order_id, line, sku, bin, quantity from reservations where order_id = any($1::uuid[]) order by order_id, line, bin"
@@ -52,14 +55,18 @@ insert into stock_movements (kind, site, sku, bin, on_hand, reserved, order_id, 
 select *, $10::timestamptz
 from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::uuid[], $8::uuid[], $9::text[])"""
 
-_WRITE_WANT = """
+_WRITE_WANTS = """
 insert into wants (order_id, site, placed_at, lines, skus, quantities, state, ripe, heard_version, cause_id, correlation_id, traceparent)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+select order_id, site, placed_at, lines, skus, quantities, state, ripe, heard_version, cause_id, correlation_id, traceparent
+from json_populate_recordset(null::wants, $1::json)
 on conflict (order_id) do update set state = excluded.state, ripe = excluded.ripe, heard_version = excluded.heard_version"""
 
-_DROP_PARTS = "delete from reservations where order_id = any($1::uuid[])"
+_DROP_PARTS = """
+delete from reservations where (order_id, line, bin) in (select * from unnest($1::uuid[], $2::int[], $3::text[]))"""
 
-_WRITE_PARTS = "insert into reservations select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[])"
+_WRITE_PARTS = """
+insert into reservations (order_id, line, bin, sku, quantity) select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[])
+on conflict (order_id, line, bin) do update set sku = excluded.sku, quantity = excluded.quantity"""
 
 _RIPEN = """
 update wants set ripe = true where order_id in (
@@ -94,75 +101,75 @@ class StockSql:
 
         The shelves are locked first, so that what is read after them is true until the commit.
         """
-        ids = sorted(set(orders))
-        wanted = set(places)
-        if ids:
-            wanted |= {(row["site"], row["sku"]) for row in await self._connection.fetch(_NEEDED, ids)}
-        shelves, earmarked = await self._shelves(sorted(wanted))
-        return Books(shelves, await self._wants(sorted({*ids, *read})), earmarked)
-
-    async def _shelves(self, places: Sequence[Place]) -> tuple[dict[Place, Shelf], Counter[Place]]:
-        if not places:
-            return {}, Counter()
-        named = [site for site, _ in places], [sku for _, sku in places]
-        locked = await self._connection.fetch(_LOCK_SHELVES, *named)
-        if len(locked) < len(places):
-            await self._connection.execute(_MAKE_SHELVES, *named)
-            locked = await self._connection.fetch(_LOCK_SHELVES, *named)
-        bins: dict[Place, list[Bin]] = {place: [] for place in places}
-        for row in await self._connection.fetch(_BINS, *named):
+        ids, wanted = sorted(set(orders)), set(places)
+        asked = sorted({*ids, *read})
+        if not asked and not wanted:
+            return Books({}, {})
+        versions = await self._lock_shelves(ids, wanted) if ids or wanted else {}
+        named = [site for site, _ in versions], [sku for _, sku in versions]
+        wants, stored, earmarks = await self._work.read((_WANTS, [asked]), (_BINS, named), (_EARMARKED, named))
+        bins: dict[Place, list[Bin]] = {place: [] for place in versions}
+        for row in stored:
             bins[row["site"], row["sku"]].append(Bin(row["bin"], row["on_hand"], row["reserved"], row["quarantined"]))
-        earmarks = await self._connection.fetch(_EARMARKED, *named)
-        shelves = {(row["site"], row["sku"]): Shelf(row["site"], row["sku"], row["version"], tuple(bins[row["site"], row["sku"]])) for row in locked}
-        return shelves, Counter({(row["site"], row["sku"]): row["quantity"] for row in earmarks})
+        shelves = {place: Shelf(*place, version, tuple(bins[place])) for place, version in versions.items()}
+        return Books(shelves, await self._with_parts(wants), Counter({(row["site"], row["sku"]): row["quantity"] for row in earmarks}))
 
-    async def _wants(self, ids: Sequence[UUID]) -> dict[UUID, Want]:
-        rows = await self._connection.fetch(_WANTS, ids) if ids else []
-        if not rows:
-            return {}
+    async def _lock_shelves(self, orders: Sequence[UUID], places: Set[Place]) -> dict[Place, int]:
+        """The version of each shelf, by its place."""
+        named = [site for site, _ in places], [sku for _, sku in places]
+        locked = await self._connection.fetch(_LOCK_SHELVES, *named, orders)
+        if not places <= {(row["site"], row["sku"]) for row in locked}:
+            await self._connection.execute(_MAKE_SHELVES, *named)
+            locked = await self._connection.fetch(_LOCK_SHELVES, *named, orders)
+        return {(row["site"], row["sku"]): row["version"] for row in locked}
+
+    async def _with_parts(self, rows: Sequence[Any]) -> dict[UUID, Want]:
         parts: dict[UUID, list[Part]] = {row["order_id"]: [] for row in rows}
-        for row in await self._connection.fetch(_PARTS, list(parts)):
+        for row in await self._connection.fetch(_PARTS, list(parts)) if rows else ():
             parts[row["order_id"]].append(Part(row["line"], row["sku"], row["bin"], row["quantity"]))
         return {row["order_id"]: _want(row, parts[row["order_id"]]) for row in rows}
 
     async def record(self, books: Books) -> None:
         """Write what the books changed, and say each shelf's new state once."""
         if books.changed:
-            await self._write_wants([books.wants[order] for order in books.changed], books.unparted)
+            self._write_wants(books)
         if books.movements:
-            await self._write_movements(books.movements)
-            await self._write_shelves(books)
+            rows = [(m.kind.value, m.site, m.sku, m.bin, m.on_hand, m.reserved, m.order_id, m.reference, m.by) for m in books.movements]
+            self._work.write(_WRITE_MOVEMENTS, *_columns(rows), self._work.now)
+            self._write_shelves(books)
             await self._ripen(books.movements)
 
-    async def _write_wants(self, wants: Sequence[Want], unparted: set[UUID]) -> None:
-        await self._connection.executemany(_WRITE_WANT, [_row(want) for want in wants])
-        if unparted:
-            await self._connection.execute(_DROP_PARTS, list(unparted))
-        rows = [(want.order_id, part.line, part.bin, part.sku, part.quantity) for want in wants for part in want.parts if want.order_id in unparted]
+    def _write_wants(self, books: Books) -> None:
+        wants = [books.wants[order] for order in books.changed]
+        self._work.write(_WRITE_WANTS, msgspec.json.encode([_row(want) for want in wants]).decode())
+        old = _parts(books.loaded[order] for order in books.changed if order in books.loaded)
+        new = _parts(wants)
+        if old.keys() - new.keys():
+            self._work.write(_DROP_PARTS, *_columns(sorted(old.keys() - new.keys())))
+        rows = [(*key, part.sku, part.quantity) for key, part in new.items() if part != old.get(key)]
         if rows:
-            await self._connection.execute(_WRITE_PARTS, *_columns(rows))
+            self._work.write(_WRITE_PARTS, *_columns(rows))
 
-    async def _write_movements(self, movements: Sequence[Movement]) -> None:
-        rows = [(m.kind.value, m.site, m.sku, m.bin, m.on_hand, m.reserved, m.order_id, m.reference, m.by) for m in movements]
-        await self._connection.execute(_WRITE_MOVEMENTS, *_columns(rows), self._work.now)
-
-    async def _write_shelves(self, books: Books) -> None:
+    def _write_shelves(self, books: Books) -> None:
         touched = {(m.site, m.sku, m.bin) for m in books.movements}
         bins = [(site, sku, bin, books.shelves[site, sku].bin(bin)) for site, sku, bin in sorted(touched)]
         rows = [(site, sku, name, bin.on_hand, bin.reserved, bin.quarantined) for site, sku, name, bin in bins]
-        await self._connection.execute(_WRITE_BINS, *_columns(rows))
+        self._work.write(_WRITE_BINS, *_columns(rows))
         shelves = [books.shelves[place] for place in sorted(books.causes)]
-        await self._connection.execute(_WRITE_SHELVES, *_columns([(shelf.site, shelf.sku, shelf.version + 1) for shelf in shelves]))
+        self._work.write(_WRITE_SHELVES, *_columns([(shelf.site, shelf.sku, shelf.version + 1) for shelf in shelves]))
         for shelf in shelves:
             cause, key = books.causes[shelf.site, shelf.sku], f"{shelf.site}:{shelf.sku}"
             self._work.say(STOCK_TOPIC, "fulfilment.StockChanged.v1", changed(shelf), key=key, cause=cause, version=shelf.version + 1)
 
     async def _ripen(self, movements: Sequence[Movement]) -> None:
-        """Where units became free, the wants that miss them are to be tried again. The shelves are locked: no want can slip past."""
+        """Where units became free, the wants that miss them are to be tried again, those just written too. The shelves are locked: no want can
+        slip past."""
         grown: dict[str, set[str]] = {}
         for movement in movements:
             if movement.kind.value in _INCREASING:
                 grown.setdefault(movement.site, set()).add(movement.sku)
+        if grown:
+            await self._work.write_now()
         for site, skus in sorted(grown.items()):
             await self._connection.execute(_RIPEN, site, sorted(skus))
 
@@ -171,7 +178,7 @@ class StockSql:
         return [row["order_id"] for row in await self._connection.fetch(_RIPE)]
 
     async def list_items(self, items: Sequence[tuple[ItemListed, int]]) -> None:
-        """Keep the newest version of each item."""
+        """Keep the newest version of each item. Not queued: shipping reads them for the same batch."""
         newest = {item.sku: (item, version) for item, version in sorted(items, key=lambda listed: listed[1])}
         rows = [
             (i.sku, i.description, i.barcode, i.weight_grams, i.length_mm, i.width_mm, i.height_mm, i.may_fly, i.withdrawn, version)
@@ -197,16 +204,25 @@ class StockSql:
 
 
 def _want(row: Any, parts: Sequence[Part]) -> Want:
-    lines = tuple(Line(*line) for line in zip(row["lines"], row["skus"], row["quantities"], strict=True))
+    columns = [msgspec.json.decode(row[name]) for name in ("lines", "skus", "quantities")]
+    lines = tuple(Line(*line) for line in zip(*columns, strict=True))
     cause = Cause(row["cause_id"], row["correlation_id"], row["traceparent"])
     state = WantState(row["state"])
     return Want(row["order_id"], row["site"], row["placed_at"], lines, state, cause, tuple(parts), row["ripe"], row["heard_version"])
 
 
-def _row(want: Want) -> tuple[object, ...]:
-    lines = [line.line for line in want.lines], [line.sku for line in want.lines], [line.quantity for line in want.lines]
-    cause = want.cause.id, want.cause.correlation_id, want.cause.traceparent
-    return (want.order_id, want.site, want.placed_at, *lines, want.state.value, want.ripe, want.heard_version, *cause)
+def _row(want: Want) -> dict[str, object]:
+    return {
+        "order_id": want.order_id, "site": want.site, "placed_at": want.placed_at, "lines": [line.line for line in want.lines],
+        "skus": [line.sku for line in want.lines], "quantities": [line.quantity for line in want.lines], "state": want.state, "ripe": want.ripe,
+        "heard_version": want.heard_version, "cause_id": want.cause.id, "correlation_id": want.cause.correlation_id,
+        "traceparent": want.cause.traceparent,
+    }  # fmt: skip
+
+
+def _parts(wants: Iterable[Want]) -> dict[tuple[UUID, int, str], Part]:
+    """What is set apart, by the key of its row."""
+    return {(want.order_id, part.line, part.bin): part for want in wants for part in want.parts}
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from services.fulfilment.domain import ItemListed, WorkEvent
 from services.fulfilment.floor.domain.task import Item, Task, TaskState
 from services.fulfilment.floor.ports import CancelDecision, Catalogue, Recorded, ShortReport, Verdict, Who
+from services.fulfilment.holds import OrderStopped
 from services.fulfilment.stock.domain import IdReused, Kind, Movement, Place, Shelf, Want, WantState
 from services.fulfilment.stock.ports import Books
 from services.kit.values import Cause, Heard, NotFound
@@ -80,6 +81,8 @@ class FakeFloor(Said):
     reports: dict[UUID, UUID] = field(default_factory=dict)
     decisions: dict[tuple[UUID, UUID], CancelDecision] = field(default_factory=dict)
     descriptions: dict[str, Item] = field(default_factory=dict)
+    stopped: set[UUID] = field(default_factory=set)
+    """Orders on which a hold stands."""
 
     @property
     def now(self) -> datetime:
@@ -109,11 +112,13 @@ class FakeFloor(Said):
 
     async def next_free(self, site: str) -> Task | None:
         open_states = (TaskState.READY, TaskState.CLAIMED, TaskState.PICKED)
-        free = [task for task in self.tasks.values() if task.state in open_states and not (task.hold and task.hold.live) and task.site == site]
+        tasks = [task for task in self.tasks.values() if task.site == site and task.order_id not in self.stopped]
+        free = [task for task in tasks if task.state in open_states and not (task.hold and task.hold.live)]
         return min(free, key=lambda task: (task.rank_at, task.placed_at, task.task_id), default=None)
 
     async def refuse_held(self, order_id: UUID) -> None:
-        return None
+        if order_id in self.stopped:
+            raise OrderStopped("stopped")
 
     async def claimed(self, claim_id: UUID) -> tuple[UUID, str, int] | None:
         return self.claims.get(claim_id)

@@ -17,7 +17,7 @@ from services.fulfilment.stock.domain import WantState
 from services.fulfilment.stock.handlers import count, receive
 from services.kit.values import Refusal
 from tests.support.ids import numbered_ids
-from tests.unit.fulfilment.build import SITE, cancel, cancelled, cause, item, placed, released
+from tests.unit.fulfilment.build import SITE, cancel, cancelled, cause, item, placed, released, uuid
 from tests.unit.fulfilment.fakes import Asides, FakeFloor, FakeParcels, FakeStock
 
 SKUS, BINS, PICKERS = ("CUP", "MUG", "PAN"), ("A-1", "B-1", "C-1"), ("ann", "bob")
@@ -92,9 +92,21 @@ class Warehouse(RuleBasedStateMachine):
     def try_again(self) -> None:
         run(try_wants(self.stock.ripe(), self.stock, self.floor, Pace()))
 
+    @rule(number=orders)
+    def hold_or_lift(self, number: int) -> None:
+        self.floor.stopped ^= {uuid(number)}
+
     @rule(picker=pickers)
     def claim(self, picker: str) -> None:
-        self.do(floor.claim_next(self.floor, Who(picker), SITE, self.new_id(), cause()))
+        had = self.in_hand(picker)
+        got: Task | None = self.do(floor.claim_next(self.floor, Who(picker), SITE, self.new_id(), cause()))
+        assert had or got is None or got.order_id not in self.floor.stopped
+
+    @rule(picker=pickers, number=orders)
+    def claim_this(self, picker: str, number: int) -> None:
+        task, had = run(self.floor.of_orders([uuid(number)])).get(uuid(number)), self.in_hand(picker)
+        got = self.do(floor.claim(self.floor, Who(picker), task.task_id, self.new_id(), cause())) if task else None
+        assert had or got is None or got.order_id not in self.floor.stopped
 
     @rule(picker=pickers, sku=skus, quantity=units)
     def scan(self, picker: str, sku: str, quantity: int) -> None:

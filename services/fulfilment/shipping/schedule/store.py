@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,9 @@ insert into carrier_services (code, site, service, withdrawn, version, schedule,
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (code) do update set site = excluded.site, service = excluded.service, withdrawn = excluded.withdrawn, version = excluded.version,
     revision = excluded.revision, schedule = excluded.schedule, changed_by = excluded.changed_by, changed_at = excluded.changed_at"""
+
+CURRENT = "select code, revision from carrier_services where $1::text[] is null or code = any($1)"
+"""Which revision each carrier service has: of these codes, or of all where none are given (null)."""
 
 _KEPT = 200
 _read: dict[UUID, CarrierService] = {}
@@ -57,7 +61,11 @@ async def save(work: Transaction, schedule: CarrierServiceScheduled, version: in
 async def load(work: Transaction, codes: Sequence[str] | None = None) -> dict[str, CarrierService]:
     """Carrier services to reckon with, by code; all of them where no codes are given."""
     wanted = list(codes) if codes is not None else None
-    current = await work.connection.fetch("select code, revision from carrier_services where $1::text[] is null or code = any($1)", wanted)
+    return await known(work, await work.connection.fetch(CURRENT, wanted))
+
+
+async def known(work: Transaction, current: Sequence[Any]) -> dict[str, CarrierService]:
+    """The carrier services of these rows of `CURRENT`, by code."""
     unread = [row["revision"] for row in current if row["revision"] not in _read]
     if unread:
         if len(_read) + len(unread) > _KEPT:
