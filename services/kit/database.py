@@ -7,7 +7,7 @@ announced goes through `say`; both commit together. Nothing here sends to Kafka:
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -127,14 +127,17 @@ class Transaction:
 class Database:
     """A service's own schema in PostgreSQL, through its own role."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", service: str, clock: Clock, wake_relay: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", service: str, clock: Clock, wake_relay: Callable[[], bool] = lambda: False) -> None:
         self.pool, self.service, self.clock, self._wake_relay = pool, service, clock, wake_relay
 
     @classmethod
     async def connect(
-        cls, url: str, service: str, clock: Clock, *, size: int = 3, wake_relay: Callable[[], None] = lambda: None, process: str = "api"
+        cls, url: str, service: str, clock: Clock, *, size: int = 3, wake_relay: Callable[[], bool] = lambda: False, process: str = "api"
     ) -> "Database":
-        """A pool of up to `size` connections. Raises OSError or asyncpg.PostgresError when the server cannot be reached."""
+        """A pool of up to `size` connections. Raises OSError or asyncpg.PostgresError when the server cannot be reached.
+
+        `wake_relay` is called after a commit that said something, and tells whether the relay runs in this process.
+        """
         settings = session_settings(service, process)
         pool = await asyncpg.create_pool(
             url, min_size=1, max_size=size, server_settings=settings, init=_teach_json, reset=_as_it_is, max_cacheable_statement_size=0
@@ -143,13 +146,15 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Commit when the block ends, roll back when it raises. The relay is woken when something was said."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            work = Transaction(connection, self.clock.now(), f"/kept/{self.service}")
-            yield work
-            await work.flush()
-        if work.says:
-            self._wake_relay()
+        """Commit when the block ends, roll back when it raises. The relay is woken when something was said, wherever it runs."""
+        async with self.pool.acquire() as connection:
+            async with connection.transaction():
+                work = Transaction(connection, self.clock.now(), f"/kept/{self.service}")
+                yield work
+                await work.flush()
+            if work.says and not self._wake_relay():
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # it is committed: the relay finds it a second later
+                    await connection.execute("select pg_notify($1, '')", said_channel(self.service))
 
     async def close(self) -> None:
         await self.pool.close()
@@ -171,6 +176,11 @@ class DeadLetter:
     detail: str
     value: bytes | None
     headers: bytes
+
+
+def said_channel(service: str) -> str:
+    """Where a process without the relay tells the one that has it of new rows in the outbox."""
+    return f"kept_{service}_said"
 
 
 async def bury(connection: "asyncpg.Connection[asyncpg.Record]", letters: Sequence[DeadLetter]) -> None:

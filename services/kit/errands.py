@@ -13,7 +13,8 @@ from services.kit.stage import Errand
 from services.kit.transient import MAY_PASS, is_transient, pause_seconds
 
 log = structlog.get_logger(__name__)
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 1.0
+"""A look without a commit that called for one: what is tried again becomes due by the clock."""
 _FILE_CLOCK_GATHER_SECONDS = 0.02
 """Whoever moves the clock waits for the errands at each step, however long they may gather elsewhere."""
 

@@ -6,14 +6,13 @@ row that commits late is still seen.
 
 import asyncio
 import time
-from collections.abc import Callable
 
 import asyncpg
 import structlog
 
 from services.kit import metrics
 from services.kit.changes import Changes
-from services.kit.database import decode_headers
+from services.kit.database import decode_headers, said_channel
 from services.kit.ports import Log, LogUnavailable, Outgoing
 from services.kit.transient import pause_seconds
 
@@ -22,23 +21,24 @@ log = structlog.get_logger(__name__)
 _TAKE = "select id, topic, key, payload, headers, created_at from outbox order by id limit $1"
 _DELETE = "delete from outbox where id = any($1::bigint[])"
 _AT_ONCE = 1000
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 1.0
+"""A look without a call, should one have been lost."""
 
 
 class Relay:
-    """`foreign` is called when another process left the rows: its commit may have left more to do than to send."""
+    """Sends what lies in the outbox, and counts what other processes commit among the changes of this one."""
 
-    def __init__(self, service: str, prefix: str, sink: Log, changes: Changes, foreign: Callable[[], None] = lambda: None) -> None:
-        self._service, self._prefix, self._log, self._changes, self._foreign = service, prefix, sink, changes, foreign
+    def __init__(self, service: str, prefix: str, sink: Log, changes: Changes) -> None:
+        self._service, self._prefix, self._log, self._changes = service, prefix, sink, changes
         self._rows, self._age = metrics.OUTBOX_ROWS.labels(service), metrics.OUTBOX_AGE_SECONDS.labels(service)
 
     async def run(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         """Relay until cancelled. Raises what the connection raises: the leader connects again."""
         take = await connection.prepare(_TAKE)
         delete = await connection.prepare(_DELETE)
-        last = -1
+        await connection.add_listener(said_channel(self._service), lambda *_: self._changes.happened())
         while True:
-            seen, before, last = self._changes.count, last, self._changes.count
+            seen = self._changes.count
             rows = await take.fetch(_AT_ONCE)
             self._rows.set(len(rows))
             self._age.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()) if rows else 0)
@@ -46,8 +46,6 @@ class Relay:
                 await self._send([_outgoing(row, self._prefix) for row in rows])
                 await delete.fetch([row["id"] for row in rows])
                 metrics.RELAYED.labels(self._service).inc(len(rows))
-                if seen == before:
-                    self._foreign()
             if len(rows) < _AT_ONCE:
                 await self._changes.after(seen, _POLL_SECONDS)
 

@@ -144,7 +144,7 @@ class Process:
         self._loop, driver = loop, _driver(self._settings.driver, loop, self._group)
         self._timers = TimerLoop(worker.timers, database, self._clock, changes)
         self._errands = ErrandLoop(worker.errands, database, changes)
-        relay = Relay(self._service, self._settings.topic_prefix, self._log, changes, foreign=changes.happened)
+        relay = Relay(self._service, self._settings.topic_prefix, self._log, changes)
         duties = (relay.run, _alone(self._timers.run), _alone(self._errands.run), _alone(lambda: _daily(database)))
         self._leader = Leader(self._service, self._connect_leader, duties)
         self._driver = driver
@@ -157,7 +157,11 @@ class Process:
 
     async def _connect(self) -> Database:
         url = self._settings.service_database(self._service)
-        return await Database.connect(url, self._service, self._clock, wake_relay=self._changes.happened, process="worker")
+        return await Database.connect(url, self._service, self._clock, wake_relay=self._wake_relay, process="worker")
+
+    def _wake_relay(self) -> bool:
+        self._changes.happened()
+        return self._leader is not None and self._leader.leading
 
     async def _connect_leader(self) -> "asyncpg.Connection[asyncpg.Record]":
         url = self._settings.service_database(self._service)

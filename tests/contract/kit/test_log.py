@@ -3,9 +3,11 @@
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -103,39 +105,61 @@ async def test_a_broker_that_is_not_there_is_told(unused_tcp_port: int) -> None:
 
 
 @pytest.fixture
-async def database(servers: tuple[str, str]) -> AsyncIterator[Database]:
-    with toy_database(servers[1]) as url:
-        made = await Database.connect(service_url(url, SERVICE), SERVICE, SystemClock())
-        yield made
-        await made.close()
+def url(servers: tuple[str, str]) -> Iterator[str]:
+    with toy_database(servers[1]) as made:
+        yield service_url(made, SERVICE)
 
 
-async def test_the_relay_sends_what_was_said_and_forgets_it(stand: Stand, database: Database) -> None:
-    relay = Relay(SERVICE, stand.prefix, stand.log, Changes())
-    async with database.pool.acquire() as connection:
-        running = asyncio.ensure_future(relay.run(connection))
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    made = await Database.connect(url, SERVICE, SystemClock())
+    yield made
+    await made.close()
+
+
+@asynccontextmanager
+async def _relaying(url: str, prefix: str, log: Log, changes: Changes) -> AsyncIterator[None]:
+    """A relay at work, on a connection of its own."""
+    connection = await asyncpg.connect(url, server_settings={"search_path": SERVICE})
+    running = asyncio.ensure_future(Relay(SERVICE, prefix, log, changes).run(connection))
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+        await connection.close()
+
+
+async def test_the_relay_sends_what_was_said_and_forgets_it(stand: Stand, database: Database, url: str) -> None:
+    async with _relaying(url, stand.prefix, stand.log, Changes()):
         for n in range(3):
             await _say(database, n)
         await poll_until(lambda: _nothing_waits(database))
-        running.cancel()
     assert [(message.key, message.value) for message in await stand.read()] == [(b"k", b'{"n":%d}' % n) for n in range(3)]
 
 
-async def test_the_relay_sends_the_whole_batch_again_after_a_doubt(database: Database) -> None:
+async def test_the_relay_sends_the_whole_batch_again_after_a_doubt(database: Database, url: str) -> None:
     log = MemoryLog(troubles=[LogUnavailable("gone"), LogUnavailable("gone")])
     for n in range(4):
         await _say(database, n)
-    async with database.pool.acquire() as connection:
-        running = asyncio.ensure_future(Relay(SERVICE, "", log, Changes()).run(connection))
+    async with _relaying(url, "", log, Changes()):
         await poll_until(lambda: _nothing_waits(database))
-        running.cancel()
     assert [message.value for message in log.held] == [b'{"n":%d}' % n for n in (0, 1, 0, 1, 0, 1, 2, 3)]
 
 
-async def test_a_row_that_commits_late_is_sent_too(database: Database) -> None:
+async def test_a_commit_of_another_process_wakes_the_relay(database: Database, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.kit.relay._POLL_SECONDS", 60.0)
+    log, changes = MemoryLog(), Changes()
+    async with _relaying(url, "", log, changes):
+        for n in range(3):
+            await _say(database, n)
+            await poll_until(lambda sent=n + 1: len(log.held) == sent)  # type: ignore[misc]
+    assert changes.count >= 2
+
+
+async def test_a_row_that_commits_late_is_sent_too(database: Database, url: str) -> None:
     log = MemoryLog()
-    async with database.pool.acquire() as connection:
-        running = asyncio.ensure_future(Relay(SERVICE, "", log, Changes()).run(connection))
+    async with _relaying(url, "", log, Changes()):
         async with database.transaction() as slow:
             _say_in(slow, 0)
             await slow.flush()
@@ -143,7 +167,6 @@ async def test_a_row_that_commits_late_is_sent_too(database: Database) -> None:
             await poll_until(lambda: len(log.held) == 1)
             slow._said.clear()
         await poll_until(lambda: len(log.held) == 2)
-        running.cancel()
     assert [message.value for message in log.held] == [b'{"n":1}', b'{"n":0}']
 
 
