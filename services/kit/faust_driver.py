@@ -13,7 +13,7 @@ import faust
 
 from services.kit import transport
 from services.kit.consume import ConsumeLoop
-from services.kit.group import BATCH, Group, Pace
+from services.kit.group import BATCH, Group
 from services.kit.journal import Item
 from services.kit.ports import Message
 from services.kit.transport import Bundle
@@ -24,6 +24,7 @@ _LEAVE_SECONDS = 5.0
 class _App(faust.App):  # type: ignore[misc]  # no types
     read: Callable[[Sequence[Message]], list[Item]]
     """What the transport reads records with, as soon as they come."""
+    group: Group
 
     def _create_directories(self) -> None:
         """PostgreSQL is the only state: nothing is kept on disk."""
@@ -33,7 +34,7 @@ class FaustDriver:
     """One app with one agent, one batch at a time, in order."""
 
     def __init__(self, loop: ConsumeLoop, group: Group) -> None:
-        self._loop, self._group, self._pace = loop, group, Pace(group.gather_seconds)
+        self._loop, self._group = loop, group
         self._waiting: deque[Bundle] = deque()
         self._in_hand: asyncio.Task[Any] | None = None
         self._broken: asyncio.Future[BaseException] | None = None
@@ -43,7 +44,7 @@ class FaustDriver:
     async def start(self) -> None:
         self._broken = asyncio.get_running_loop().create_future()
         self.app = _new_app(self._group)
-        self.app.read = self._loop.read
+        self.app.read, self.app.group = self._loop.read, self._group
         topic = self.app.topic(*self._group.topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         self.app.agent(topic, name=f"{self._group.name}.consume", concurrency=1)(self._consume)
         await self.app.start()
@@ -94,7 +95,6 @@ class FaustDriver:
         try:
             if not waiting:
                 waiting.append((await anext(channel)).message)
-            await self._pace.wait()
             while not channel.queue.empty():
                 waiting.append(channel.queue.get_nowait().message)
         except StopAsyncIteration:

@@ -1,9 +1,5 @@
 """How a worker stands in its consumer group: the measured settings that both drivers share."""
 
-import asyncio
-import math
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 BATCH = 500
@@ -20,23 +16,18 @@ class Group:
     topics: tuple[str, ...]
     session_seconds: float = 30.0
     heartbeat_seconds: float = 3.0
-    fetch_wait_milliseconds: int = 500
     commit_seconds: float = 1.0
     gather_seconds: float = 0.0
 
     @property
+    def fetch_wait_milliseconds(self) -> int:
+        """How long Kafka may hold a fetch that it has less than `fetch_least_bytes` for."""
+        return round(self.gather_seconds * 1000) or 500
+
+    @property
+    def fetch_least_bytes(self) -> int:
+        return 1 << 20 if self.gather_seconds else 1
+
+    @property
     def client_id(self) -> str:
         return f"{self.name}-{self.instance}"
-
-
-class Pace:
-    """Keeps batches so many seconds apart. Who comes later than that does not wait at all."""
-
-    def __init__(self, seconds: float, now: Callable[[], float] = time.monotonic, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        self._seconds, self._now, self._sleep, self._next = seconds, now, sleep, -math.inf
-
-    async def wait(self) -> None:
-        """Until the next batch may begin."""
-        if self._seconds:
-            await self._sleep(max(0.0, self._next - self._now()))
-            self._next = self._now() + self._seconds

@@ -11,7 +11,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.kit.consume import ConsumeLoop
-from services.kit.group import BATCH, Group, Pace
+from services.kit.group import BATCH, Group
 from services.kit.offsets import OffsetTracker
 
 log = structlog.get_logger(__name__)
@@ -22,7 +22,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     """One consumer, one batch at a time; offsets are committed once a second, before a revoke and at the end."""
 
     def __init__(self, loop: ConsumeLoop, group: Group) -> None:
-        self._loop, self._group, self._pace = loop, group, Pace(group.gather_seconds)
+        self._loop, self._group = loop, group
         self._tracker: OffsetTracker[TopicPartition] = OffsetTracker()
         self._starts: dict[TopicPartition, int] = {}
         self._in_hand = asyncio.Lock()
@@ -42,6 +42,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=group.fetch_wait_milliseconds,
+            fetch_min_bytes=group.fetch_least_bytes,
             session_timeout_ms=int(group.session_seconds * 1000),
             heartbeat_interval_ms=int(group.heartbeat_seconds * 1000),
             rebalance_timeout_ms=60_000,
@@ -93,8 +94,6 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             got = await self._consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=BATCH)
             async with self._in_hand:
                 await self._take(got)
-            if got:
-                await self._pace.wait()
             if time.monotonic() - self._committed_at > self._group.commit_seconds:
                 await self._commit()
 

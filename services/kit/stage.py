@@ -13,8 +13,8 @@ from services.kit.values import Heard
 class Stage:
     """One consumer group. `handle` decides a whole batch inside the given transaction, in order; it must not send, wait or swallow.
 
-    A batch of one costs nearly what a batch of fifty does: where nobody waits for what this stage does, `gather_seconds` keeps batches that far
-    apart. Where a driver moves the clock, nothing is gathered: it waits for each step.
+    A batch of one costs nearly what a batch of fifty does: where nobody waits for what this stage does, Kafka holds back for
+    `gather_seconds` what comes. Where a driver moves the clock, nothing is gathered: it waits for each step.
     """
 
     service: str

@@ -28,8 +28,6 @@ log = structlog.get_logger(__name__)
 
 SCHEME = "kept"
 VERSIONS = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
-FETCH_WAIT_MILLISECONDS = 500
-
 MOST_OUTSTANDING = 4096
 """Messages that may be delivered and not settled; beyond it nothing is fetched."""
 
@@ -69,7 +67,8 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # no 
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MILLISECONDS
+        group = transport.app.group
+        consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = group.fetch_wait_milliseconds, group.fetch_least_bytes
         return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:

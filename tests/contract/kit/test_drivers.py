@@ -19,6 +19,18 @@ async def test_everything_is_delivered_once_and_in_order_per_key(place: Place) -
     assert max(loop.batches) <= 500
 
 
+async def test_who_gathers_gets_in_few_batches_what_came_one_by_one(place: Place) -> None:
+    loop = Recording()
+    await place.join(loop, gather_seconds=0.5)
+    await place.produce(1)
+    await poll_until(lambda: loop.taken)
+    for n in range(1, 21):
+        await place.produce(1, start=n)
+    await poll_until(lambda: len(loop.taken) == 21)
+    assert sorted(loop.numbers()) == list(range(21))
+    assert len(loop.batches) < 12
+
+
 async def test_what_is_settled_is_committed_by_itself(place: Place) -> None:
     await place.produce(50)
     loop = Recording()

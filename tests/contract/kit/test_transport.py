@@ -87,7 +87,7 @@ async def test_a_message_in_hand_is_never_committed_past(place: Place) -> None:
 async def test_a_new_message_is_fetched_at_once_though_the_fetch_may_wait(place: Place) -> None:
     loop = Recording()
     consumer = await _joined(place, loop)
-    assert consumer._thread._ensure_consumer()._fetch_max_wait_ms == transport.FETCH_WAIT_MILLISECONDS
+    assert consumer._thread._ensure_consumer()._fetch_max_wait_ms == 500
     began = time.monotonic()
     await place.produce(1)
     await poll_until(lambda: loop.taken)

@@ -1,44 +1,17 @@
-"""How far apart batches are kept."""
+"""How long Kafka may hold a fetch."""
 
-from services.kit.group import Pace
-
-
-class _Hand:
-    """A clock that moves when somebody sleeps, and when it is moved."""
-
-    def __init__(self) -> None:
-        self.at, self.slept = 100.0, list[float]()
-
-    def now(self) -> float:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.at += seconds
+from services.kit.group import Group
 
 
-async def test_the_first_batch_does_not_wait_and_the_next_ones_do() -> None:
-    hand = _Hand()
-    pace = Pace(0.1, hand.now, hand.sleep)
-    await pace.wait()
-    hand.at += 0.03
-    await pace.wait()
-    await pace.wait()
-    assert [round(seconds, 6) for seconds in hand.slept] == [0.0, 0.07, 0.1]
+def _group(gather_seconds: float) -> Group:
+    return Group("127.0.0.1:1", "g", "0", ("t",), gather_seconds=gather_seconds)
 
 
-async def test_who_comes_later_than_that_does_not_wait() -> None:
-    hand = _Hand()
-    pace = Pace(0.1, hand.now, hand.sleep)
-    await pace.wait()
-    hand.at += 5.0
-    await pace.wait()
-    assert hand.slept == [0.0, 0.0]
+def test_who_is_waited_for_is_answered_at_the_first_byte() -> None:
+    group = _group(0.0)
+    assert (group.fetch_wait_milliseconds, group.fetch_least_bytes) == (500, 1)
 
 
-async def test_without_seconds_nobody_sleeps() -> None:
-    hand = _Hand()
-    pace = Pace(0.0, hand.now, hand.sleep)
-    await pace.wait()
-    await pace.wait()
-    assert hand.slept == []
+def test_who_gathers_is_answered_when_the_time_is_up_or_much_has_come() -> None:
+    group = _group(0.1)
+    assert (group.fetch_wait_milliseconds, group.fetch_least_bytes) == (100, 1_048_576)
