@@ -6,6 +6,7 @@ row that commits late is still seen.
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import asyncpg
 import structlog
@@ -26,19 +27,20 @@ _POLL_SECONDS = 1.0
 
 
 class Relay:
-    """Sends what lies in the outbox, and counts what other processes commit among the changes of this one."""
+    """Sends what lies in the outbox, as soon as something was `said`. `foreign` is called when that was by another process: its commit may have
+    left more to do than to send."""
 
-    def __init__(self, service: str, prefix: str, sink: Log, changes: Changes) -> None:
-        self._service, self._prefix, self._log, self._changes = service, prefix, sink, changes
+    def __init__(self, service: str, prefix: str, sink: Log, said: Changes, foreign: Callable[[], None] = lambda: None) -> None:
+        self._service, self._prefix, self._log, self._said, self._foreign = service, prefix, sink, said, foreign
         self._rows, self._age = metrics.OUTBOX_ROWS.labels(service), metrics.OUTBOX_AGE_SECONDS.labels(service)
 
     async def run(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         """Relay until cancelled. Raises what the connection raises: the leader connects again."""
         take = await connection.prepare(_TAKE)
         delete = await connection.prepare(_DELETE)
-        await connection.add_listener(said_channel(self._service), lambda *_: self._changes.happened())
+        await connection.add_listener(said_channel(self._service), self._on_told)
         while True:
-            seen = self._changes.count
+            seen = self._said.count
             rows = await take.fetch(_AT_ONCE)
             self._rows.set(len(rows))
             self._age.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()) if rows else 0)
@@ -47,7 +49,11 @@ class Relay:
                 await delete.fetch([row["id"] for row in rows])
                 metrics.RELAYED.labels(self._service).inc(len(rows))
             if len(rows) < _AT_ONCE:
-                await self._changes.after(seen, _POLL_SECONDS)
+                await self._said.after(seen, _POLL_SECONDS)
+
+    def _on_told(self, *_: object) -> None:
+        self._said.happened()
+        self._foreign()
 
     async def _send(self, messages: list[Outgoing]) -> None:
         """All of them acknowledged, however often it takes."""

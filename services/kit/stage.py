@@ -41,5 +41,5 @@ class Errand:
     run: Callable[[Database], Awaitable[int]]
     expects: tuple[type[Exception], ...] = (OSError,)
     """What the world outside may raise (httpx.HTTPError, aiosmtplib.SMTPException): tried again with backoff. Anything else is a bug and crashes."""
-    gather_seconds: float = 0.02
+    gather_seconds: float = 0.1
     """What is committed within this time is done in one run: under load it would else look after every batch."""

@@ -97,7 +97,7 @@ class Process:
     def __init__(self, worker: Worker) -> None:
         settings, service = worker.settings, worker.stage.service
         self._worker, self._service, self._settings = worker, service, settings
-        self._clock, self._changes = clock_from(settings.clock), Changes()
+        self._clock, self._changes, self._said = clock_from(settings.clock), Changes(), Changes()
         topics = tuple(settings.topic_prefix + topic for topic in worker.stage.topics)
         gather = 0.0 if isinstance(self._clock, FileClock) else worker.stage.gather_seconds
         self._group = Group(settings.kafka, settings.topic_prefix + service, settings.slot, topics, gather_seconds=gather)
@@ -144,7 +144,7 @@ class Process:
         self._loop, driver = loop, _driver(self._settings.driver, loop, self._group)
         self._timers = TimerLoop(worker.timers, database, self._clock, changes)
         self._errands = ErrandLoop(worker.errands, database, changes)
-        relay = Relay(self._service, self._settings.topic_prefix, self._log, changes)
+        relay = Relay(self._service, self._settings.topic_prefix, self._log, self._said, foreign=changes.happened)
         duties = (relay.run, _alone(self._timers.run), _alone(self._errands.run), _alone(lambda: _daily(database)))
         self._leader = Leader(self._service, self._connect_leader, duties)
         self._driver = driver
@@ -160,7 +160,7 @@ class Process:
         return await Database.connect(url, self._service, self._clock, wake_relay=self._wake_relay, process="worker")
 
     def _wake_relay(self) -> bool:
-        self._changes.happened()
+        self._said.happened()
         return self._leader is not None and self._leader.leading
 
     async def _connect_leader(self) -> "asyncpg.Connection[asyncpg.Record]":
