@@ -1,5 +1,6 @@
 """The two that a message needs from outside: orders, which makes the customer's link, and the mail server."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from email.message import Message
 from uuid import UUID
@@ -14,34 +15,17 @@ from services.notifications.settings import Settings
 UNREACHABLE: tuple[type[Exception], ...] = (OSError, aiosmtplib.SMTPException, httpx.HTTPError)
 """What either raises while it is away."""
 
-
 _TLS = httpx.create_ssl_context()
 """Made once: it reads every certificate there is."""
 
 
-class NoLink(Exception):
-    """Orders does not know the order (yet)."""
-
-
-class Links:
-    """Asks orders for a customer's link, as one of our own processes. Made for each pass, since its token does not live long.
-
-    Raises OSError where the token's file cannot be read.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        headers = {"authorization": f"Bearer {_token(settings)}"}
-        self._client = httpx.AsyncClient(base_url=settings.orders_url, headers=headers, timeout=10.0, verify=_TLS)
-
-    async def mint(self, order_id: UUID) -> str:
-        """The path of a new link to the order's page; earlier ones stay. Raises NoLink, or httpx.HTTPError while orders is away."""
-        response = await self._client.post(f"/v1/orders/{order_id}/links")
-        if response.status_code == httpx.codes.NOT_FOUND:
-            raise NoLink
-        return str(response.raise_for_status().json()["url"])
-
-    async def close(self) -> None:
-        await self._client.aclose()
+async def mint_links(settings: Settings, order_ids: Collection[UUID]) -> dict[UUID, str]:
+    """By order the path of a new link to its page, asked of orders as one of our own processes; earlier links stay. An order that is not known
+    (yet) is left out. Raises OSError where the token's file cannot be read, httpx.HTTPError while orders is away."""
+    headers = {"authorization": f"Bearer {_token(settings)}"}
+    async with httpx.AsyncClient(base_url=settings.orders_url, headers=headers, timeout=10.0, verify=_TLS) as client:
+        response = await client.post("/v1/order-links", json={"order_ids": sorted(map(str, order_ids))})
+    return {UUID(link["order_id"]): link["url"] for link in response.raise_for_status().json()["links"]}
 
 
 def _token(settings: Settings) -> str:

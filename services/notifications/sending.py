@@ -5,20 +5,20 @@ never sent again by itself.
 """
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from services.kit.database import Database, Transaction
-from services.kit.ids import uuid7
+from services.kit.database import Database
 from services.kit.stage import Errand
 from services.kit.values import Cause
-from services.notifications.clients import UNREACHABLE, Links, Mailer, NoLink
-from services.notifications.domain import Intent, Settled, State, language_of, later, pause_seconds
-from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, MessageSent
+from services.notifications.attempts import Attempt, Waiting, begin, give_up, settle
+from services.notifications.clients import UNREACHABLE, Mailer, mint_links
+from services.notifications.domain import Intent, Settled, State, language_of, later
+from services.notifications.group_commit import GroupCommit
 from services.notifications.rendering import Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
 
@@ -35,33 +35,6 @@ from messages m join orders_view o using (order_id) join contacts_view c on c.cu
 where m.state = 'waiting' and m.next_try_at <= clock_timestamp() and c.email is not null
   and not exists (select from messages earlier where earlier.order_id = m.order_id and earlier.state = 'waiting' and earlier.seq < m.seq)
 order by m.seq limit 50"""
-_BEGIN = """
-update messages set state = 'sending', attempt_id = $2, attempts = attempts + 1, reason = null, language = $3
-where message_id = $1 and state = 'waiting' returning attempts"""
-# An answer that comes after all settles an attempt in doubt; a stranger's attempt is not ours to settle.
-_SETTLE = """
-update messages set state = $3, reason = $4, settled_at = $5, next_try_at = clock_timestamp() + make_interval(secs => $6)
-where message_id = $1 and attempt_id = $2 and state in ('sending', 'unknown') returning 1"""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """One message with all that is needed to write it. No word of who carries the order."""
-
-    message_id: UUID
-    order_id: UUID
-    customer_id: UUID
-    intent: Intent
-    promise_version: int
-    channel: str
-    attempts: int
-    cause: Cause
-    order_ref: str
-    language: str
-    email: str
-    name: str
-    words: str | None
-    answer: bool
 
 
 class Sending:
@@ -76,42 +49,50 @@ class Sending:
         waiting = [_waiting(row) for row in await database.pool.fetch(_WAITING)]
         if not waiting:
             return 0
-        links, queue = Links(self._settings), iter(waiting)
-        try:
-            # Every lane ends before the pass does: a message of another lane that is on its way must not be taken for a leftover.
-            ended = await asyncio.gather(*(self._lane(database, links, queue) for _ in range(_LANES)), return_exceptions=True)
-        finally:
-            await links.close()
+        links = await mint_links(self._settings, {message.order_id for message in waiting})
+        await _Pass(self._settings, database, links, waiting).run()
+        return len(waiting)
+
+
+class _Pass:
+    """One round over what waits: a few lanes side by side, whose marks are committed together."""
+
+    def __init__(self, settings: Settings, database: Database, links: Mapping[UUID, str], waiting: Sequence[Waiting]) -> None:
+        self._settings, self._database, self._links, self._queue = settings, database, links, iter(waiting)
+        self._begin = GroupCommit(partial(begin, database))
+        self._settle = GroupCommit(partial(settle, database))
+
+    async def run(self) -> None:
+        # Every lane ends before the pass does: a message of another lane that is on its way must not be taken for a leftover.
+        ended = await asyncio.gather(*(self._lane() for _ in range(_LANES)), return_exceptions=True)
         for error in ended:
             if error is not None:
                 raise error
-        return len(waiting)
 
-    async def _lane(self, database: Database, links: Links, queue: Iterator[Waiting]) -> None:
+    async def _lane(self) -> None:
         """Take one message after the other, over one connection, until none is left."""
         post = _Post(self._settings)
         try:
-            for message in queue:
-                await self._deliver(database, links, post, message)
+            for message in self._queue:
+                await self._deliver(post, message)
         finally:
             await post.close()
 
-    async def _deliver(self, database: Database, links: Links, post: "_Post", message: Waiting) -> None:
+    async def _deliver(self, post: "_Post", message: Waiting) -> None:
+        attempt, path = Attempt(message), self._links.get(message.order_id)
+        if path is None:
+            return await give_up(self._database, attempt, later("no-link", message.attempts + 1))
         try:
-            path = await links.mint(message.order_id)
             filled = letter(self._settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
-            now = database.clock.now()
-            written = mail(render(message.intent, message.language, filled), self._settings, to=message.email, message_id=message.message_id, at=now)
-        except NoLink:
-            return await _give_up(database, message, later("no-link", message.attempts + 1))
+            now, to = self._database.clock.now(), message.email
+            written = mail(render(message.intent, message.language, filled), self._settings, to=to, message_id=message.message_id, at=now)
         except Unsendable as error:
-            return await _give_up(database, message, Settled(State.FAILED, error.reason))
+            return await give_up(self._database, attempt, Settled(State.FAILED, error.reason))
         mailer = await post.mailer()
-        attempt = uuid7()
-        attempts = await _begin(database, message, attempt)
+        attempts = await self._begin.ask(attempt)
         if attempts is not None:
             settled = await mailer.send(written, address(self._settings.mail_from), address(message.email), attempts)
-            await _settle(database, message, attempt, attempts, settled)
+            await self._settle.ask((attempt, attempts, settled))
         return None
 
 
@@ -140,44 +121,6 @@ def errands(settings: Settings) -> tuple[Errand, ...]:
 async def _doubt_leftovers(database: Database) -> None:
     for (message_id,) in await database.pool.fetch(_DOUBT, database.clock.now()):
         log.warning("a message was being sent when its sender stopped: nobody knows whether it arrived", message_id=str(message_id))
-
-
-async def _begin(database: Database, message: Waiting, attempt: UUID) -> int | None:
-    """The number of this attempt; None where the message waits no longer."""
-    async with database.transaction() as work:
-        attempts: int | None = await work.connection.fetchval(_BEGIN, message.message_id, attempt, message.language)
-    return attempts
-
-
-async def _give_up(database: Database, message: Waiting, settled: Settled) -> None:
-    """Settle without having spoken to the mail server."""
-    attempt = uuid7()
-    async with database.transaction() as work:
-        attempts = await work.connection.fetchval(_BEGIN, message.message_id, attempt, message.language)
-        if attempts is not None:
-            await _record(work, message, attempt, attempts, settled)
-
-
-async def _settle(database: Database, message: Waiting, attempt: UUID, attempts: int, settled: Settled) -> None:
-    async with database.transaction() as work:
-        await _record(work, message, attempt, attempts, settled)
-
-
-async def _record(work: Transaction, message: Waiting, attempt: UUID, attempts: int, settled: Settled) -> None:
-    at = None if settled.state is State.WAITING else work.now
-    row = (message.message_id, attempt, settled.state, settled.reason, at, pause_seconds(attempts))
-    if await work.connection.fetchval(_SETTLE, *row) and settled.state in (State.SENT, State.FAILED):
-        await _say(work, message, settled)
-
-
-async def _say(work: Transaction, message: Waiting, settled: Settled) -> None:
-    what: dict[str, Any] = {
-        name: getattr(message, name) for name in ("message_id", "order_id", "customer_id", "intent", "promise_version", "channel", "language")
-    }
-    sent = settled.state is State.SENT
-    data = MessageSent(**what, sent_at=work.now) if sent else MessageHeld(**what, reason=settled.reason or "")
-    version = await work.connection.fetchval("select nextval('message_versions')")
-    work.say(TOPIC, SENT if sent else FAILED, data, key=str(message.customer_id), cause=message.cause, version=version)
 
 
 def _waiting(row: Any) -> Waiting:

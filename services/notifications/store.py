@@ -23,8 +23,8 @@ _PUT_MESSAGES = """
 insert into messages (message_id, order_id, intent, promise_version, channel, promise_id, cause_id, correlation_id, traceparent, recorded_at)
 select *, $10::timestamptz from unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::uuid[], $7::uuid[], $8::uuid[], $9::text[])
 on conflict do nothing"""
-_PUT_CONTACT = """
-insert into contacts_view values ($1, $2, $3, $4, $5, $6)
+_PUT_CONTACTS = """
+insert into contacts_view select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
 on conflict (customer_id) do update set version = excluded.version, email = excluded.email, name = excluded.name, language = excluded.language,
     zone = excluded.zone where excluded.version > contacts_view.version"""
 _ERASE_CONTACT = """
@@ -52,43 +52,54 @@ class PostgresStore:
         ids = sorted(order_ids)
         await self._sql.execute(_NEW_ORDERS, ids)
         orders = {row["order_id"]: _order(row) for row in await self._sql.fetch(_ORDERS, ids)}
+        said, recorded = await self._work.read((_PROMISES, (ids,)), (_TOLD, (ids,)))
         promises, answers, told = dict[UUID, list[UUID]](), set[UUID](), dict[UUID, set[Intent]]()
-        for order_id, promise_id, answer in await self._sql.fetch(_PROMISES, ids):
-            promises.setdefault(order_id, []).append(promise_id)
-            answers |= {promise_id} if answer else set()
-        for order_id, intent in await self._sql.fetch(_TOLD, ids):
-            told.setdefault(order_id, set()).add(Intent(intent))
+        for row in said:
+            promises.setdefault(row["order_id"], []).append(row["promise_id"])
+            answers |= {row["promise_id"]} if row["answer"] else set()
+        for row in recorded:
+            told.setdefault(row["order_id"], set()).add(Intent(row["intent"]))
         return State({id: _known(id, placed, promises.get(id, ()), answers, told.get(id, ())) for id, placed in orders.items()})
 
     async def record(self, state: State) -> None:
         numbers = {promise_id: number for order in state.orders.values() for number, promise_id in enumerate(order.promises, start=1)}
         placed = [order.placed for order in state.orders.values() if order.placed]
-        await self._put(_PUT_ORDERS, [(o.order_id, o.customer_id, o.order_ref, o.language) for o in placed])
-        await self._put(_PUT_PROMISES, [(s.id, s.order_id, numbers[s.id], s.words, s.answer) for s in state.said])
-        await self._put(_PUT_MESSAGES, [_message_row(message) for message in state.messages], self._work.now)
+        self._put(_PUT_ORDERS, [(o.order_id, o.customer_id, o.order_ref, o.language) for o in placed])
+        self._put(_PUT_PROMISES, [(s.id, s.order_id, numbers[s.id], s.words, s.answer) for s in state.said])
+        self._put(_PUT_MESSAGES, [_message_row(message) for message in state.messages], self._work.now)
         await self._hold_back_superseded(state.orders.values())
-        for contact, version, cause in state.contacts:
-            await self._record_contact(contact, version, cause)
+        await self._record_contacts(state.contacts)
 
     async def _hold_back_superseded(self, orders: Iterable[Order]) -> None:
         lost = [(order.order_id, intent) for order in orders for intent in superseded(order)]
         if lost:
             order_ids, intents = zip(*lost, strict=True)
+            await self._work.write_now()  # the message may be of this batch
             for row in await self._sql.fetch(_SUPPRESS_SUPERSEDED, order_ids, "superseded", self._work.now, intents):
                 self._say_suppressed(row, "superseded", Cause(row["cause_id"], row["correlation_id"], row["traceparent"]))
 
-    async def _put(self, statement: str, rows: Iterable[Sequence[object]], *more: object) -> None:
+    def _put(self, statement: str, rows: Iterable[Sequence[object]], *more: object) -> None:
         columns = [list(column) for column in zip(*rows, strict=True)]
         if columns:
-            await self._sql.execute(statement, *columns, *more)
+            self._work.write(statement, *columns, *more)
 
-    async def _record_contact(self, contact: Contact | Erased, version: int, cause: Cause) -> None:
-        if isinstance(contact, Contact):
-            row = (contact.customer_id, version, contact.email, contact.name, contact.language, contact.zone)
-            await self._sql.execute(_PUT_CONTACT, *row)
-            return
-        await self._sql.execute(_ERASE_CONTACT, contact.customer_id, version)
-        for row in await self._sql.fetch(_SUPPRESS_ERASED, contact.customer_id, "erased", self._work.now):
+    async def _record_contacts(self, contacts: Sequence[tuple[Contact | Erased, int, Cause]]) -> None:
+        """The newest word on each customer, one after the other only where somebody is to be forgotten."""
+        newest: dict[UUID, tuple[Contact, int]] = {}
+        for contact, version, cause in contacts:
+            if isinstance(contact, Contact):
+                if version > newest.get(contact.customer_id, (contact, -1))[1]:
+                    newest[contact.customer_id] = (contact, version)
+                continue
+            self._put(_PUT_CONTACTS, [_contact_row(*each) for each in newest.values()])
+            newest.clear()
+            await self._erase(contact, version, cause)
+        self._put(_PUT_CONTACTS, [_contact_row(*each) for each in newest.values()])
+
+    async def _erase(self, erased: Erased, version: int, cause: Cause) -> None:
+        await self._work.write_now()
+        await self._sql.execute(_ERASE_CONTACT, erased.customer_id, version)
+        for row in await self._sql.fetch(_SUPPRESS_ERASED, erased.customer_id, "erased", self._work.now):
             self._say_suppressed(row, "erased", cause)
 
     def _say_suppressed(self, row: Any, reason: str, cause: Cause) -> None:
@@ -103,6 +114,10 @@ def _order(row: Any) -> Placed | None:
 
 def _known(id: UUID, placed: Placed | None, promises: Collection[UUID], answers: Collection[UUID], told: Collection[Intent]) -> Order:
     return Order(id, placed, tuple(promises), frozenset(answers).intersection(promises), frozenset(told))
+
+
+def _contact_row(contact: Contact, version: int) -> tuple[object, ...]:
+    return (contact.customer_id, version, contact.email, contact.name, contact.language, contact.zone)
 
 
 def _message_row(message: Message) -> tuple[object, ...]:

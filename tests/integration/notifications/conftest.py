@@ -6,6 +6,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -88,19 +89,20 @@ async def smtp_port(mail_server: MailServer) -> AsyncIterator[int]:
 
 
 class Orders:
-    """The one route of orders that is used here. `knows=False`: it has not heard of the order. It breaks on its first `breaks` calls."""
+    """The one route of orders that is used here. It has not heard of `strangers`; with `knows=False` of none. It breaks on its first `breaks` calls."""
 
     def __init__(self) -> None:
         self.knows, self.made, self.breaks, self.tokens = True, 0, 0, list[str]()
+        self.strangers: set[UUID] = set()
 
-    async def post_link(self, request: Request) -> Response:
+    async def post_links(self, request: Request) -> Response:
         self.tokens.append(request.headers["authorization"])
         if len(self.tokens) <= self.breaks:
             return JSONResponse({}, 500)
-        if not self.knows:
-            return JSONResponse({}, 404)
-        self.made += 1
-        return JSONResponse({"url": f"/o/link-{self.made}"}, 201)
+        asked = [id for id in (await request.json())["order_ids"] if self.knows and UUID(id) not in self.strangers]
+        links = [{"order_id": order_id, "url": f"/o/link-{self.made + number}"} for number, order_id in enumerate(asked, start=1)]
+        self.made += len(links)
+        return JSONResponse({"links": links}, 201)
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def orders() -> Orders:
 
 @pytest.fixture
 async def settings(smtp_port: int, orders: Orders, tmp_path: Path) -> AsyncIterator[Settings]:
-    app = Starlette(routes=[Route("/v1/orders/{order_id}/links", orders.post_link, methods=["POST"])])
+    app = Starlette(routes=[Route("/v1/order-links", orders.post_links, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     listening = server.config.bind_socket()
     serving = asyncio.create_task(server.serve([listening]))

@@ -215,9 +215,7 @@ async def test_an_order_without_a_page_waits_for_it(notifications: Notifications
     assert len(mail_server.taken) == 1
 
 
-async def test_while_orders_is_away_for_one_message_the_others_go_and_none_is_in_doubt(
-    notifications: Notifications, mail_server: MailServer, orders: Orders
-) -> None:
+async def test_while_orders_is_away_all_wait_and_none_is_in_doubt(notifications: Notifications, mail_server: MailServer, orders: Orders) -> None:
     for number in range(6):
         order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
         await notifications.hear(
@@ -226,9 +224,22 @@ async def test_while_orders_is_away_for_one_message_the_others_go_and_none_is_in
     orders.breaks = 1
     with pytest.raises(UNREACHABLE):
         await notifications.send()
-    assert sorted({state for _, state, _ in await notifications.states()}) == ["sent", "waiting"]
+    assert {state for _, state, _ in await notifications.states()} == {"waiting"}
     await notifications.send_all()
     assert len(mail_server.taken) == 6
+    assert len(orders.tokens) == 2  # one request for all of them
+
+
+async def test_an_order_without_a_link_holds_up_no_other(notifications: Notifications, mail_server: MailServer, orders: Orders) -> None:
+    orders.strangers = {uuid(3_000)}
+    for number in range(6):
+        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
+        await notifications.hear(
+            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
+        )
+    await notifications.send()
+    assert len(mail_server.taken) == 5
+    assert sorted((state, reason) for _, state, reason in await notifications.states() if state == "waiting") == [("waiting", "no-link")]
 
 
 async def test_the_id_of_a_mail_stays_the_same_over_attempts(notifications: Notifications, mail_server: MailServer) -> None:
