@@ -11,16 +11,19 @@ from services.kit.values import Cause
 from services.notifications.domain import Intent, Settled, State, pause_seconds
 from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, MessageSent
 
-_BEGIN = """
+# Whoever writes several messages locks them in id order, here and in the store: a deadlock would leave mails in doubt.
+_LOCKED = "with locked as (select message_id from messages where message_id = any($1::uuid[]) order by message_id for update)"
+_BEGIN = f"""{_LOCKED}
 update messages m set state = 'sending', attempt_id = b.attempt_id, attempts = attempts + 1, reason = null, language = b.language
-from unnest($1::uuid[], $2::uuid[], $3::text[]) b (message_id, attempt_id, language)
-where m.message_id = b.message_id and m.state = 'waiting' returning m.message_id, m.attempts"""
+from locked join unnest($1::uuid[], $2::uuid[], $3::text[]) b (message_id, attempt_id, language) using (message_id)
+where m.message_id = b.message_id and m.state = 'waiting' returning m.message_id, m.attempts"""  # noqa: S608  # our statement
 # An answer that comes after all settles an attempt in doubt; a stranger's attempt is not ours to settle.
-_SETTLE = """
+_SETTLE = f"""{_LOCKED}
 update messages m set state = s.state, reason = s.reason, settled_at = s.at, next_try_at = clock_timestamp() + make_interval(secs => s.pause)
-from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::float[]) s (message_id, attempt_id, state, reason, at, pause)
+from locked join unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::float[])
+    s (message_id, attempt_id, state, reason, at, pause) using (message_id)
 where m.message_id = s.message_id and m.attempt_id = s.attempt_id and m.state in ('sending', 'unknown')
-returning m.message_id, case when m.state in ('sent', 'failed') then nextval('message_versions') end as version"""
+returning m.message_id, case when m.state in ('sent', 'failed') then nextval('message_versions') end as version"""  # noqa: S608  # our statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,27 +14,30 @@ class GroupCommit(Generic[T, R]):
 
     def __init__(self, commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
         self._commit = commit
-        self._asked: list[tuple[T, asyncio.Future[R]]] = []
-        self._committing: asyncio.Task[None] | None = None
+        self._asked: list[T] = []
+        self._newest: asyncio.Task[Sequence[R]] | None = None
 
     async def ask(self, one: T) -> R:
         """The answer for this one. Who stops waiting does not stop the commit, since it is others' as well."""
-        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._asked.append((one, answer))
-        if self._committing is None or self._committing.done():
-            self._committing = asyncio.create_task(self._commit_all())
-        return await answer
+        if self._newest is None or not self._asked:
+            self._newest = asyncio.create_task(self._after(self._newest))
+        self._asked.append(one)
+        newest, place = self._newest, len(self._asked) - 1
+        return (await asyncio.shield(newest))[place]
 
-    async def _commit_all(self) -> None:
-        while self._asked:
-            asked, self._asked = self._asked, []
-            try:
-                answers = await self._commit([one for one, _ in asked])
-            except Exception as error:  # noqa: BLE001  # it is raised where it was asked for
-                for _, answer in asked:
-                    if not answer.done():
-                        answer.set_exception(error)
-                continue
-            for (_, answer), told in zip(asked, answers, strict=True):
-                if not answer.done():
-                    answer.set_result(told)
+    async def finish(self) -> None:
+        """Once all that was asked for is committed, or failed."""
+        if self._newest is not None:
+            await asyncio.wait({self._newest})
+
+    async def take_back(self) -> None:
+        """Once nothing is under way, and what was not committed yet never will be. Nobody may ask afterwards."""
+        if self._newest is not None:
+            self._newest.cancel()
+        await self.finish()
+
+    async def _after(self, before: "asyncio.Task[Sequence[R]] | None") -> Sequence[R]:
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)  # which is cancelled with it
+        asked, self._asked = self._asked, []
+        return await self._commit(asked)

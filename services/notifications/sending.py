@@ -63,8 +63,12 @@ class _Pass:
         self._settle = GroupCommit(partial(settle, database))
 
     async def run(self) -> None:
-        # Every lane ends before the pass does: a message of another lane that is on its way must not be taken for a leftover.
-        ended = await asyncio.gather(*(self._lane() for _ in range(_LANES)), return_exceptions=True)
+        # Every lane ends before the pass does, and every mark: a message that is on its way must not be taken for a leftover.
+        try:
+            ended = await asyncio.gather(*(self._lane() for _ in range(_LANES)), return_exceptions=True)
+        finally:
+            await self._begin.take_back()
+            await self._settle.finish()
         for error in ended:
             if error is not None:
                 raise error

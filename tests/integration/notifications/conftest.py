@@ -89,7 +89,7 @@ async def smtp_port(mail_server: MailServer) -> AsyncIterator[int]:
 
 
 class Orders:
-    """The one route of orders that is used here. It has not heard of `strangers`; with `knows=False` of none. It breaks on its first `breaks` calls."""
+    """The one route of orders that is used here. It does not know `strangers`; with `knows=False` nobody. It breaks on its first `breaks` calls."""
 
     def __init__(self) -> None:
         self.knows, self.made, self.breaks, self.tokens = True, 0, 0, list[str]()

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from services.kit import tokens
+from services.notifications.attempts import Attempt, begin, settle
 from services.notifications.clients import UNREACHABLE
-from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver
+from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver, Settled, State
+from services.notifications.sending import _WAITING, _waiting
 from tests.integration.notifications.conftest import MailServer, Notifications, Orders, body_of
+from tests.support.polling import poll_until
 from tests.unit.notifications.build import (
     ANSWER_WORDS,
     CUSTOMER,
@@ -240,6 +243,44 @@ async def test_an_order_without_a_link_holds_up_no_other(notifications: Notifica
     await notifications.send()
     assert len(mail_server.taken) == 5
     assert sorted((state, reason) for _, state, reason in await notifications.states() if state == "waiting") == [("waiting", "no-link")]
+
+
+async def test_several_messages_are_marked_and_settled_in_the_order_of_their_ids(notifications: Notifications) -> None:
+    """So that none of it can wait for who waits for it: a settlement that a deadlock ends leaves mails in doubt."""
+    for number in (1, 2):
+        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
+        await notifications.hear(
+            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
+        )
+    rows = [_waiting(row) for row in await notifications.database.pool.fetch(_WAITING)]
+    first, second = (Attempt(message) for message in sorted(rows, key=lambda message: message.message_id))
+    backwards = [(second, 1, Settled(State.SENT)), (first, 1, Settled(State.SENT))]
+    for marks in (lambda: begin(notifications.database, [second, first]), lambda: settle(notifications.database, backwards)):
+        async with notifications.database.pool.acquire() as other, other.transaction():
+            await other.fetch("select from messages where message_id = $1 for update", first.message.message_id)
+            waits = asyncio.create_task(marks())
+            await poll_until(lambda: _waits_for_a_lock(notifications), 5)
+            await other.fetch("select from messages where message_id = $1 for update nowait", second.message.message_id)
+        await waits
+    assert [state for _, state, _ in await notifications.states()] == ["sent", "sent"]
+
+
+async def _waits_for_a_lock(notifications: Notifications) -> bool:
+    waiting = await notifications.rows("select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()")
+    return bool(waiting)
+
+
+async def test_a_pass_that_is_ended_while_it_marks_leaves_nothing_marked(notifications: Notifications, mail_server: MailServer) -> None:
+    await notifications.hear(*KNOWN, heard(promised()))
+    async with notifications.database.pool.acquire() as other, other.transaction():
+        await other.fetch("select from messages for update")
+        sending = asyncio.create_task(notifications.send())
+        await poll_until(lambda: _waits_for_a_lock(notifications), 5)
+        sending.cancel()
+        await asyncio.wait({sending})
+    assert await notifications.states() == [("confirmed", "waiting", None)]
+    await notifications.send_all()
+    assert len(mail_server.taken) == 1
 
 
 async def test_the_id_of_a_mail_stays_the_same_over_attempts(notifications: Notifications, mail_server: MailServer) -> None:
