@@ -13,7 +13,8 @@ from services.notifications.ports import State
 _NEW_ORDERS = "insert into orders_view (order_id) select unnest($1::uuid[]) on conflict do nothing"
 _ORDERS = "select * from orders_view where order_id = any($1::uuid[]) order by order_id for update"
 _PROMISES = "select order_id, promise_id, answer from promises_view where order_id = any($1::uuid[]) order by number"
-_TOLD = "select distinct order_id, intent from messages where order_id = any($1::uuid[])"
+_TOLD = """
+select order_id, intent, bool_or(state in ('waiting', 'sending')) as open from messages where order_id = any($1::uuid[]) group by order_id, intent"""
 _PUT_ORDERS = """
 update orders_view set customer_id = o.customer_id, order_ref = o.order_ref, language = o.language
 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) o (order_id, customer_id, order_ref, language)
@@ -32,8 +33,11 @@ insert into contacts_view (customer_id, version) values ($1, $2)
 on conflict (customer_id) do update set version = greatest(contacts_view.version, excluded.version), email = null, name = null, language = null,
     zone = null"""
 _SUPPRESS = """
+with locked as (
+    select m.message_id from messages m join orders_view o using (order_id)
+    where m.state = 'waiting' and {which} order by m.message_id for update of m)
 update messages m set state = 'suppressed', reason = $2, settled_at = $3, language = o.language
-from orders_view o where o.order_id = m.order_id and m.state = 'waiting' and {which}
+from locked, orders_view o where m.message_id = locked.message_id and o.order_id = m.order_id and m.state = 'waiting'
 returning m.message_id, m.order_id, o.customer_id, m.intent, m.promise_version, m.channel, coalesce(o.language, 'en') as language,
           m.cause_id, m.correlation_id, m.traceparent, nextval('message_versions')"""
 _SUPPRESS_ERASED = _SUPPRESS.format(which="o.customer_id = $1")
@@ -47,9 +51,13 @@ class PostgresStore:
 
     def __init__(self, work: Transaction) -> None:
         self._work, self._sql = work, work.connection
+        self._placed: dict[UUID, Placed | None] = {}
+        self._open: set[tuple[UUID, str]] = set()
 
     async def load(self, order_ids: Collection[UUID]) -> State:
         ids = sorted(order_ids)
+        if not ids:
+            return State({})
         await self._sql.execute(_NEW_ORDERS, ids)
         orders = {row["order_id"]: _order(row) for row in await self._sql.fetch(_ORDERS, ids)}
         said, recorded = await self._work.read((_PROMISES, (ids,)), (_TOLD, (ids,)))
@@ -59,19 +67,20 @@ class PostgresStore:
             answers |= {row["promise_id"]} if row["answer"] else set()
         for row in recorded:
             told.setdefault(row["order_id"], set()).add(Intent(row["intent"]))
+        self._placed, self._open = orders, {(row["order_id"], row["intent"]) for row in recorded if row["open"]}
         return State({id: _known(id, placed, promises.get(id, ()), answers, told.get(id, ())) for id, placed in orders.items()})
 
     async def record(self, state: State) -> None:
         numbers = {promise_id: number for order in state.orders.values() for number, promise_id in enumerate(order.promises, start=1)}
-        placed = [order.placed for order in state.orders.values() if order.placed]
+        placed = [order.placed for order in state.orders.values() if order.placed and order.placed != self._placed[order.order_id]]
         self._put(_PUT_ORDERS, [(o.order_id, o.customer_id, o.order_ref, o.language) for o in placed])
         self._put(_PUT_PROMISES, [(s.id, s.order_id, numbers[s.id], s.words, s.answer) for s in state.said])
         self._put(_PUT_MESSAGES, [_message_row(message) for message in state.messages], self._work.now)
-        await self._hold_back_superseded(state.orders.values())
+        await self._hold_back_superseded(state.orders.values(), self._open | {(message.order_id, message.intent) for message in state.messages})
         await self._record_contacts(state.contacts)
 
-    async def _hold_back_superseded(self, orders: Iterable[Order]) -> None:
-        lost = [(order.order_id, intent) for order in orders for intent in superseded(order)]
+    async def _hold_back_superseded(self, orders: Iterable[Order], open: Collection[tuple[UUID, str]]) -> None:
+        lost = [(order.order_id, intent) for order in orders for intent in superseded(order) if (order.order_id, intent) in open]
         if lost:
             order_ids, intents = zip(*lost, strict=True)
             await self._work.write_now()  # the message may be of this batch
