@@ -9,9 +9,11 @@ import re
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from pathlib import Path
 
 import uvicorn
+import uvloop
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from jinja2 import ChoiceLoader, DictLoader, FileSystemLoader
 from starlette.applications import Starlette
@@ -25,6 +27,8 @@ from services.kit.settings import KitSettings
 
 FRAMES = STATIC.parent / "templates"
 _SIZE_LIMIT = 1_000_000
+_LISTED = ("Message-ID", "Date", "To", "Subject")
+_HEADERS = BytesHeaderParser()
 _NAME = re.compile(r"^([0-9]{6,})\.eml$")
 _PAGE = """{% extends "frame.html" %}
 {% block bar %}<header class="bar"><a class="brand" href="/">Mailbox</a><span>Nothing leaves this machine.</span></header>{% endblock %}
@@ -76,7 +80,7 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._mails = [self._listed(int(name[1])) for path in sorted(folder.iterdir()) if (name := _NAME.match(path.name))]
+        self._mails = [listed(int(name[1]), path.read_bytes()) for path in sorted(folder.iterdir()) if (name := _NAME.match(path.name))]
 
     @property
     def mails(self) -> list[Mail]:
@@ -93,7 +97,7 @@ class Mailbox:
             os.fsync(file.fileno())
         half.rename(path)
         _sync(self._folder)
-        self._mails.append(self._listed(number))
+        self._mails.append(listed(number, content))
         return self._mails[-1]
 
     def content(self, number: int) -> bytes:
@@ -101,11 +105,6 @@ class Mailbox:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:06}.eml"
-
-    def _listed(self, number: int) -> Mail:
-        mail = parsed(self._path(number).read_bytes())
-        message_id, date, to, subject = (str(mail.get(name, "")) for name in ("Message-ID", "Date", "To", "Subject"))
-        return Mail(number, message_id, date, to, subject)
 
 
 class Taker:
@@ -117,6 +116,17 @@ class Taker:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd calls it by this name
         content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
         return f"250 Kept as {self._mailbox.keep(content).number}"
+
+
+def listed(number: int, content: bytes) -> Mail:
+    """Plain headers are taken as they stand: to parse them takes longer than everything else that is done with a mail."""
+    head = content.partition(b"\r\n\r\n")[0]
+    plain = _HEADERS.parsebytes(head)
+    message_id, date, to, subject = ("".join(str(plain.get(name, "")).splitlines()) for name in _LISTED)
+    if not head.isascii() or b"=?" in head:
+        mail = parsed(head)
+        message_id, date, to, subject = (str(mail.get(name, "")) for name in _LISTED)
+    return Mail(number, message_id, date, to, subject)
 
 
 def parsed(content: bytes) -> EmailMessage:
@@ -189,7 +199,7 @@ async def serve(mailbox: Mailbox, host: str, smtp_port: int, http_port: int) -> 
 
 def main() -> None:
     settings = KitSettings()
-    asyncio.run(serve(Mailbox(settings.var / "mail"), settings.bind, settings.port("smtp"), settings.port("mailbox")))
+    uvloop.run(serve(Mailbox(settings.var / "mail"), settings.bind, settings.port("smtp"), settings.port("mailbox")))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from demo.mailbox import Mailbox, Taker, app_of
+from demo.mailbox import Mailbox, Taker, app_of, listed
 from tests.support.polling import poll_until
 
 
@@ -52,6 +52,21 @@ async def test_a_mail_is_listed_shown_and_kept_for_the_next_start(smtp: tuple[Ma
             assert "By Thursday." in (await client.get("/messages/1/view")).text
             assert (await client.get("/messages/1/html")).headers["content-security-policy"].startswith("default-src 'none'")
             assert (await client.get("/static/tokens.css")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "to", "subject"),
+    [
+        (b"To: a@b.example\r\nSubject: A long\r\n one\r\n", "a@b.example", "A long one"),
+        (b"To: =?utf-8?q?=C3=84da?= <a@b.example>\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n", "Äda <a@b.example>", "grüße"),
+        (b"Subject: \xff =?no-such?q?x?=\r\n", "", None),
+        (b"no header at all", "", ""),
+    ],
+)
+def test_any_mail_is_listed(head: bytes, to: str, subject: str | None) -> None:
+    mail = listed(7, head + b"\r\nBy Thursday.\r\n")
+    assert (mail.number, mail.to, mail.message_id) == (7, to, "")
+    assert subject is None or mail.subject == subject
 
 
 async def test_a_number_that_no_mail_has_is_not_found(tmp_path: Path) -> None:
