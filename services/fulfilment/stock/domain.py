@@ -94,7 +94,10 @@ class Shelf:
 
     def bin(self, name: str) -> Bin:
         """The bin of that name, empty when nothing ever lay there."""
-        return next((bin for bin in self.bins if bin.bin == name), Bin(name))
+        for bin in self.bins:
+            if bin.bin == name:
+                return bin
+        return Bin(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +232,7 @@ def missing(want: Want, shelves: Mapping[Place, Shelf], earmarked: Mapping[Place
 
 def set_apart(want: Want, shelves: Mapping[Place, Shelf]) -> list[Part]:
     """Bins for all that is lacking. Call it only when nothing is `missing`."""
-    seen = dict(shelves)
+    seen = {place: shelves[place] for place in want.places}
     parts = []
     for line in lacking(want):
         place = (want.site, line.sku)
