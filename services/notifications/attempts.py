@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,19 +12,21 @@ from services.kit.values import Cause
 from services.notifications.domain import Intent, Settled, State, pause_seconds
 from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, MessageSent
 
-# Whoever writes several messages locks them in id order, here and in the store: a deadlock would leave mails in doubt.
-_LOCKED = "with locked as (select message_id from messages where message_id = any($1::uuid[]) order by message_id for update)"
-_BEGIN = f"""{_LOCKED}
-update messages m set state = 'sending', attempt_id = b.attempt_id, attempts = attempts + 1, reason = null, language = b.language
-from locked join unnest($1::uuid[], $2::uuid[], $3::text[]) b (message_id, attempt_id, language) using (message_id)
-where m.message_id = b.message_id and m.state = 'waiting' returning m.message_id, m.attempts"""  # noqa: S608  # our statement
-# An answer that comes after all settles an attempt in doubt; a stranger's attempt is not ours to settle.
-_SETTLE = f"""{_LOCKED}
-update messages m set state = s.state, reason = s.reason, settled_at = s.at, next_try_at = clock_timestamp() + make_interval(secs => s.pause)
-from locked join unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::float[])
-    s (message_id, attempt_id, state, reason, at, pause) using (message_id)
-where m.message_id = s.message_id and m.attempt_id = s.attempt_id and m.state in ('sending', 'unknown')
-returning m.message_id, case when m.state in ('sent', 'failed') then nextval('message_versions') end as version"""  # noqa: S608  # our statement
+# Whoever writes several messages locks them in id order, here and in the store: a deadlock would leave mails in doubt. An answer that comes after all
+# settles an attempt in doubt; a stranger's attempt is not ours to settle.
+_MARK = """
+with locked as (select message_id from messages where message_id = any($1::uuid[] || $4::uuid[]) order by message_id for update),
+begun as (
+    update messages m set state = 'sending', attempt_id = b.attempt_id, attempts = attempts + 1, reason = null, language = b.language
+    from locked join unnest($1::uuid[], $2::uuid[], $3::text[]) b (message_id, attempt_id, language) using (message_id)
+    where m.message_id = b.message_id and m.state = 'waiting' returning m.message_id, m.attempts),
+settled as (
+    update messages m set state = s.state, reason = s.reason, settled_at = s.at, next_try_at = clock_timestamp() + make_interval(secs => s.pause)
+    from locked join unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[], $9::float[])
+        s (message_id, attempt_id, state, reason, at, pause) using (message_id)
+    where m.message_id = s.message_id and m.attempt_id = s.attempt_id and m.state in ('sending', 'unknown')
+    returning m.message_id, case when m.state in ('sent', 'failed') then nextval('message_versions') end as version)
+select message_id, attempts, null as version from begun union all select message_id, null, version from settled"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,42 +57,57 @@ class Attempt:
     id: UUID = field(default_factory=uuid7)
 
 
-async def begin(database: Database, asked: Sequence[Attempt]) -> list[int | None]:
-    """The number of each attempt; None where the message waits no longer."""
-    async with database.transaction() as work:
-        begun = await _mark(work, asked)
-    return [begun.get(attempt.message.message_id) for attempt in asked]
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of an attempt, which was the message's `number`th."""
+
+    attempt: Attempt
+    number: int
+    settled: Settled
 
 
-async def settle(database: Database, asked: Sequence[tuple[Attempt, int, Settled]]) -> list[None]:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last message is settled, the next one begins: either may be none."""
+
+    ended: Ended | None
+    begins: Attempt | None
+
+
+async def mark(database: Database, asked: Sequence[Mark]) -> list[int | None]:
+    """The number of each attempt that begins; None where none does, or its message waits no longer."""
     async with database.transaction() as work:
-        await _record(work, asked)
-    return [None] * len(asked)
+        begun = await _mark(work, [each.begins for each in asked if each.begins], [each.ended for each in asked if each.ended])
+    return [begun.get(each.begins.message.message_id) if each.begins else None for each in asked]
 
 
 async def give_up(database: Database, attempt: Attempt, settled: Settled) -> None:
     """Settle without having spoken to the mail server."""
     async with database.transaction() as work:
-        for attempts in (await _mark(work, [attempt])).values():
-            await _record(work, [(attempt, attempts, settled)])
+        for number in (await _mark(work, [attempt], [])).values():
+            await _mark(work, [], [Ended(attempt, number, settled)])
 
 
-async def _mark(work: Transaction, asked: Sequence[Attempt]) -> dict[UUID, int]:
+async def _mark(work: Transaction, begins: Sequence[Attempt], ended: Sequence[Ended]) -> dict[UUID, int]:
     """The numbers of the attempts that begin, by message."""
-    rows = [(attempt.message.message_id, attempt.id, attempt.message.language) for attempt in asked]
-    return dict(await work.connection.fetch(_BEGIN, *zip(*rows, strict=True)))
+    starts = [(attempt.message.message_id, attempt.id, attempt.message.language) for attempt in begins]
+    ends = [_end(each, None if each.settled.state is State.WAITING else work.now) for each in ended]
+    rows = await work.connection.fetch(_MARK, *_columns(starts, 3), *_columns(ends, 6))
+    versions = {row["message_id"]: row["version"] for row in rows if row["version"] is not None}
+    for each in ended:
+        message = each.attempt.message
+        if message.message_id in versions:
+            _say(work, message, each.settled, versions[message.message_id])
+    return {row["message_id"]: row["attempts"] for row in rows if row["attempts"] is not None}
 
 
-async def _record(work: Transaction, asked: Sequence[tuple[Attempt, int, Settled]]) -> None:
-    rows = []
-    for attempt, attempts, settled in asked:
-        at = None if settled.state is State.WAITING else work.now
-        rows.append((attempt.message.message_id, attempt.id, settled.state, settled.reason, at, pause_seconds(attempts)))
-    versions = dict(await work.connection.fetch(_SETTLE, *zip(*rows, strict=True)))
-    for attempt, _, settled in asked:
-        version = versions.get(attempt.message.message_id)
-        if version is not None:
-            _say(work, attempt.message, settled, version)
+def _end(ended: Ended, at: datetime | None) -> tuple[object, ...]:
+    settled = ended.settled
+    return (ended.attempt.message.message_id, ended.attempt.id, settled.state, settled.reason, at, pause_seconds(ended.number))
+
+
+def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object]]:
+    return [[row[column] for row in rows] for column in range(count)]
 
 
 def _say(work: Transaction, message: Waiting, settled: Settled, version: int) -> None:

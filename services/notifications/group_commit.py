@@ -25,19 +25,8 @@ class GroupCommit(Generic[T, R]):
         newest, place = self._newest, len(self._asked) - 1
         return (await asyncio.shield(newest))[place]
 
-    async def finish(self) -> None:
-        """Once all that was asked for is committed, or failed."""
-        if self._newest is not None:
-            await asyncio.wait({self._newest})
-
-    async def take_back(self) -> None:
-        """Once nothing is under way, and what was not committed yet never will be. Nobody may ask afterwards."""
-        if self._newest is not None:
-            self._newest.cancel()
-        await self.finish()
-
     async def _after(self, before: "asyncio.Task[Sequence[R]] | None") -> Sequence[R]:
         if before is not None:
-            await asyncio.gather(before, return_exceptions=True)  # which is cancelled with it
+            await asyncio.wait({before})
         asked, self._asked = self._asked, []
         return await self._commit(asked)

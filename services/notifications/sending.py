@@ -6,6 +6,7 @@ never sent again by itself.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from email.message import Message
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ import structlog
 from services.kit.database import Database
 from services.kit.stage import Errand
 from services.kit.values import Cause
-from services.notifications.attempts import Attempt, Waiting, begin, give_up, settle
+from services.notifications.attempts import Attempt, Ended, Mark, Waiting, give_up, mark
 from services.notifications.clients import UNREACHABLE, Mailer, mint_links
 from services.notifications.domain import Intent, Settled, State, language_of, later
 from services.notifications.group_commit import GroupCommit
@@ -58,63 +59,82 @@ class _Pass:
     """One round over what waits: a few lanes side by side, whose marks are committed together."""
 
     def __init__(self, settings: Settings, database: Database, links: Mapping[UUID, str], waiting: Sequence[Waiting]) -> None:
-        self._settings, self._database, self._links, self._queue = settings, database, links, iter(waiting)
-        self._begin = GroupCommit(partial(begin, database))
-        self._settle = GroupCommit(partial(settle, database))
+        self.settings, self.database, self.links, self._queue = settings, database, links, iter(waiting)
+        self.marks = GroupCommit(partial(mark, database))
 
     async def run(self) -> None:
-        # Every lane ends before the pass does, and every mark: a message that is on its way must not be taken for a leftover.
+        """Every lane ends before the pass does: a message of another lane that is on its way must not be taken for a leftover. Where the worker
+        stops, what is in hand is sent and settled first."""
+        lanes = asyncio.gather(*(_Lane(self).run() for _ in range(_LANES)), return_exceptions=True)
         try:
-            ended = await asyncio.gather(*(self._lane() for _ in range(_LANES)), return_exceptions=True)
-        finally:
-            await self._begin.take_back()
-            await self._settle.finish()
+            ended = await asyncio.shield(lanes)
+        except asyncio.CancelledError:
+            self._queue = iter(())
+            await lanes
+            raise
         for error in ended:
             if error is not None:
                 raise error
 
-    async def _lane(self) -> None:
-        """Take one message after the other, over one connection, until none is left."""
-        post = _Post(self._settings)
-        try:
-            for message in self._queue:
-                await self._deliver(post, message)
-        finally:
-            await post.close()
+    def next(self) -> Waiting | None:
+        """The next message to send; None when there is no more."""
+        return next(self._queue, None)
 
-    async def _deliver(self, post: "_Post", message: Waiting) -> None:
-        attempt, path = Attempt(message), self._links.get(message.order_id)
-        if path is None:
-            return await give_up(self._database, attempt, later("no-link", message.attempts + 1))
+    def written(self, message: Waiting, path: str) -> Message:
+        """The mail, with the link to its order's page. Raises Unsendable."""
+        filled = letter(self.settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
+        now, to = self.database.clock.now(), message.email
+        return mail(render(message.intent, message.language, filled), self.settings, to=to, message_id=message.message_id, at=now)
+
+
+class _Lane:
+    """Takes one message after the other over one connection, which is made when first needed and again when it was lost. A message is settled by
+    the commit that begins the next one."""
+
+    def __init__(self, it: _Pass) -> None:
+        self._pass = it
+        self._mailer: Mailer | None = None
+        self._ended: Ended | None = None
+
+    async def run(self) -> None:
         try:
-            filled = letter(self._settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
-            now, to = self._database.clock.now(), message.email
-            written = mail(render(message.intent, message.language, filled), self._settings, to=to, message_id=message.message_id, at=now)
+            while (message := self._pass.next()) is not None:
+                await self._deliver(message)
+        finally:
+            try:
+                await self._mark()
+            finally:
+                if self._mailer is not None:
+                    await self._mailer.close()
+
+    async def _deliver(self, message: Waiting) -> None:
+        attempt, path = Attempt(message), self._pass.links.get(message.order_id)
+        if path is None:
+            return await self._give_up(attempt, later("no-link", message.attempts + 1))
+        try:
+            written = self._pass.written(message, path)
         except Unsendable as error:
-            return await give_up(self._database, attempt, Settled(State.FAILED, error.reason))
-        mailer = await post.mailer()
-        attempts = await self._begin.ask(attempt)
-        if attempts is not None:
-            settled = await mailer.send(written, address(self._settings.mail_from), address(message.email), attempts)
-            await self._settle.ask((attempt, attempts, settled))
+            return await self._give_up(attempt, Settled(State.FAILED, error.reason))
+        mailer = await self._connected()
+        number = await self._mark(attempt)
+        if number is not None:
+            sender, recipient = address(self._pass.settings.mail_from), address(message.email)
+            self._ended = Ended(attempt, number, await mailer.send(written, sender, recipient, number))
         return None
 
-
-class _Post:
-    """The connection to the mail server: made when first needed, and again when it was lost."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._mailer: Mailer | None = None
-
-    async def mailer(self) -> Mailer:
+    async def _connected(self) -> Mailer:
         if self._mailer is None or not self._mailer.usable:
-            self._mailer = await Mailer.connect(self._settings)
+            await self._mark()  # what ended must not wait for a server that is slow to answer
+            self._mailer = await Mailer.connect(self._pass.settings)
         return self._mailer
 
-    async def close(self) -> None:
-        if self._mailer is not None:
-            await self._mailer.close()
+    async def _give_up(self, attempt: Attempt, settled: Settled) -> None:
+        await self._mark()
+        await give_up(self._pass.database, attempt, settled)
+
+    async def _mark(self, begins: Attempt | None = None) -> int | None:
+        ended, self._ended = self._ended, None
+        return await self._pass.marks.ask(Mark(ended, begins)) if ended or begins else None
 
 
 def errands(settings: Settings) -> tuple[Errand, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.kit import tokens
-from services.notifications.attempts import Attempt, begin, settle
+from services.notifications.attempts import Attempt, Ended, Mark, mark
 from services.notifications.clients import UNREACHABLE
 from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver, Settled, State
 from services.notifications.sending import _WAITING, _waiting
@@ -254,11 +254,12 @@ async def test_several_messages_are_marked_and_settled_in_the_order_of_their_ids
         )
     rows = [_waiting(row) for row in await notifications.database.pool.fetch(_WAITING)]
     first, second = (Attempt(message) for message in sorted(rows, key=lambda message: message.message_id))
-    backwards = [(second, 1, Settled(State.SENT)), (first, 1, Settled(State.SENT))]
-    for marks in (lambda: begin(notifications.database, [second, first]), lambda: settle(notifications.database, backwards)):
+    begins = [Mark(None, second), Mark(None, first)]
+    ends = [Mark(Ended(each, 1, Settled(State.SENT)), None) for each in (second, first)]
+    for marks in (begins, ends):
         async with notifications.database.pool.acquire() as other, other.transaction():
             await other.fetch("select from messages where message_id = $1 for update", first.message.message_id)
-            waits = asyncio.create_task(marks())
+            waits = asyncio.create_task(mark(notifications.database, marks))
             await poll_until(lambda: _waits_for_a_lock(notifications), 5)
             await other.fetch("select from messages where message_id = $1 for update nowait", second.message.message_id)
         await waits
@@ -270,17 +271,25 @@ async def _waits_for_a_lock(notifications: Notifications) -> bool:
     return bool(waiting)
 
 
-async def test_a_pass_that_is_ended_while_it_marks_leaves_nothing_marked(notifications: Notifications, mail_server: MailServer) -> None:
-    await notifications.hear(*KNOWN, heard(promised()))
+async def test_a_pass_that_is_ended_settles_what_is_in_hand_and_takes_no_more(notifications: Notifications, mail_server: MailServer) -> None:
+    for number in range(20):
+        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
+        await notifications.hear(
+            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
+        )
     async with notifications.database.pool.acquire() as other, other.transaction():
         await other.fetch("select from messages for update")
         sending = asyncio.create_task(notifications.send())
         await poll_until(lambda: _waits_for_a_lock(notifications), 5)
         sending.cancel()
-        await asyncio.wait({sending})
-    assert await notifications.states() == [("confirmed", "waiting", None)]
+    await asyncio.wait({sending})
+    assert sending.cancelled()
+    in_hand = len(mail_server.taken)
+    assert 0 < in_hand < 10
+    assert [state for _, state, _ in await notifications.states()].count("sent") == in_hand
+    assert {state for _, state, _ in await notifications.states()} == {"sent", "waiting"}
     await notifications.send_all()
-    assert len(mail_server.taken) == 1
+    assert len(mail_server.taken) == 20
 
 
 async def test_the_id_of_a_mail_stays_the_same_over_attempts(notifications: Notifications, mail_server: MailServer) -> None:

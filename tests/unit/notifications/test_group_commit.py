@@ -12,7 +12,7 @@ class _Commits:
     """Doubles what it is given, once it may; fails at ten and more."""
 
     def __init__(self) -> None:
-        self.made, self.done = list[list[int]](), list[list[int]]()
+        self.made = list[list[int]]()
         self.may = asyncio.Event()
         self.group = GroupCommit(self.commit)
 
@@ -21,7 +21,6 @@ class _Commits:
         await self.may.wait()
         if any(one >= 10 for one in asked):
             raise OSError("away")
-        self.done.append(list(asked))
         return [2 * one for one in asked]
 
     async def asked(self, *numbers: int) -> "list[asyncio.Task[int]]":
@@ -61,24 +60,3 @@ async def test_who_stops_waiting_leaves_the_others_their_answer() -> None:
     it.may.set()
     assert await stays == 4
     assert it.made == [[1, 2]]
-
-
-async def test_what_is_under_way_is_finished_though_nobody_waits_for_it_any_longer() -> None:
-    it = _Commits()
-    tasks = await it.asked(1) + await it.asked(2)
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-    it.may.set()
-    await it.group.finish()
-    assert it.done == [[1], [2]]
-
-
-async def test_what_is_taken_back_is_committed_neither_now_nor_later() -> None:
-    it = _Commits()
-    tasks = await it.asked(1) + await it.asked(2)
-    await it.group.take_back()
-    it.may.set()
-    ended = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(each) for each in ended] == [asyncio.CancelledError] * 2
-    assert (it.made, it.done) == ([[1]], [])
