@@ -1,8 +1,9 @@
 """The two that a message needs from outside: orders, which makes the customer's link, and the mail server."""
 
+import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
-from email.message import Message
+from functools import cache
 from uuid import UUID
 
 import aiosmtplib
@@ -28,6 +29,12 @@ async def mint_links(settings: Settings, order_ids: Collection[UUID]) -> dict[UU
     return {UUID(link["order_id"]): link["url"] for link in response.raise_for_status().json()["links"]}
 
 
+@cache
+def _mail_tls() -> ssl.SSLContext:
+    """By the machine's own certificates; made once, as it reads every one of them."""
+    return ssl.create_default_context()
+
+
 def _token(settings: Settings) -> str:
     if settings.service_token_file is not None:
         return settings.service_token_file.read_text().strip()
@@ -48,13 +55,14 @@ class Mailer:
             port=settings.smtp_port,
             timeout=settings.smtp_timeout_seconds,
             start_tls=settings.smtp_starttls,
+            tls_context=_mail_tls() if settings.smtp_starttls else None,
             username=settings.smtp_username,
             password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
         )
         await client.connect()
         return cls(client)
 
-    async def send(self, message: Message, sender: str, recipient: str, attempts: int) -> Settled:
+    async def send(self, message: bytes, sender: str, recipient: str, attempts: int) -> Settled:
         """What became of it. Up to DATA nothing is in doubt; once the text is on its way only the server's answer tells, and where the
         connection breaks before that answer nobody knows."""
         at_recipient = False
@@ -68,7 +76,7 @@ class Mailer:
         except (OSError, aiosmtplib.SMTPException):
             return later("connection-lost", attempts)
         try:
-            await self.client.data(message.as_bytes())
+            await self.client.data(message)
         except aiosmtplib.SMTPResponseException as refusal:
             if refusal.code < 400:  # not an answer to go by
                 return Settled(State.UNKNOWN, "no-answer")

@@ -4,14 +4,10 @@ The first line of a text template is the subject. A template sees the values of 
 """
 
 import unicodedata
+from binascii import b2a_qp
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from email.charset import QP, Charset
 from email.header import Header
-from email.message import Message
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
-from email.policy import compat32
 from email.utils import format_datetime, formataddr
 from pathlib import Path
 from uuid import UUID
@@ -28,9 +24,8 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_SMTP = compat32.clone(linesep="\r\n")
-_UTF_8 = Charset("utf-8")
-_UTF_8.body_encoding = QP
+_PLAIN = 66
+"""Letters of a subject that fit in one line."""
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.")
 
 
@@ -80,22 +75,38 @@ def render(intent: Intent, language: str, filled: Letter) -> Rendered:
     return Rendered(subject, text.strip() + "\n", html.strip() + "\n")
 
 
-def mail(rendered: Rendered, settings: Settings, *, to: str, message_id: UUID, at: datetime) -> Message:
-    """The mail, with an id that is the same in every attempt. Raises Unsendable.
+def mail(rendered: Rendered, settings: Settings, *, to: str, message_id: UUID, at: datetime) -> bytes:
+    """The mail as it goes out, with an id that is the same in every attempt. Raises Unsendable.
 
-    Of the older classes, which do not parse again each header they are given: that took three quarters of the time a mail takes.
+    Written out, since its form never changes: the library's classes took longer than all else that is done for a mail before it leaves.
     """
-    parts = [MIMEText(rendered.text, "plain", _UTF_8), MIMEText(rendered.html, "html", _UTF_8)]  # type: ignore[arg-type]  # a Charset is documented
-    message = MIMEMultipart("alternative", f"kept-{message_id.hex}", parts, policy=_SMTP)
-    sender, subject = address(settings.mail_from), _one_line(rendered.subject)
-    message["Subject"] = subject if subject.isascii() else Header(subject, "utf-8").encode()
-    message["Reply-To"] = _one_line(address(settings.care_email))
-    message["To"] = _one_line(address(to))
-    message["From"] = formataddr((_one_line(settings.shop_name), sender))
-    message["Date"] = format_datetime(at)
-    message["Message-ID"] = f"<{message_id}@{sender.partition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"
-    return message
+    sender, boundary = address(settings.mail_from), f"kept-{message_id.hex}"
+    headers = {
+        "Subject": _text(_one_line(rendered.subject)),
+        "Reply-To": _one_line(address(settings.care_email)),
+        "To": _one_line(address(to)),
+        "From": formataddr((_one_line(settings.shop_name), sender)),
+        "Date": format_datetime(at),
+        "Message-ID": f"<{message_id}@{sender.partition('@')[2]}>",
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+        "Content-Type": f'multipart/alternative;\r\n boundary="{boundary}"',
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii")
+    parts = b"".join(_part(boundary, kind, text) for kind, text in (("plain", rendered.text), ("html", rendered.html)))
+    return head + b"\r\n" + parts + f"--{boundary}--\r\n".encode()
+
+
+def _text(value: str) -> str:
+    """A header's text: as it stands where it is short and plain, else in encoded words."""
+    if value.isascii() and len(value) <= _PLAIN and "=?" not in value:
+        return value
+    return Header(value, "utf-8", header_name="Subject").encode(linesep="\r\n")
+
+
+def _part(boundary: str, kind: str, text: str) -> bytes:
+    head = f'--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
+    return head.encode() + b2a_qp(text.replace("\r\n", "\n").replace("\n", "\r\n").encode()) + b"\r\n"
 
 
 def address(text: str) -> str:

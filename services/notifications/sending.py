@@ -6,7 +6,6 @@ never sent again by itself.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from email.message import Message
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -80,7 +79,7 @@ class _Pass:
         """The next message to send; None when there is no more."""
         return next(self._queue, None)
 
-    def written(self, message: Waiting, path: str) -> Message:
+    def written(self, message: Waiting, path: str) -> bytes:
         """The mail, with the link to its order's page. Raises Unsendable."""
         filled = letter(self.settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
         now, to = self.database.clock.now(), message.email

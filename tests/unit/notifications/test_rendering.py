@@ -1,6 +1,8 @@
 """How messages read. The letters in `letters/` are what a customer gets: whoever changes a template changes them, by hand, and reads them."""
 
 from dataclasses import replace
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,23 @@ def test_a_template_that_asks_for_what_is_not_there_breaks_instead_of_leaving_a_
 @pytest.mark.parametrize("name", ["Ada\r\nBcc: x@y.z", "Ada\u2028Byron", "Ada\x85Byron", "  Ada \t Byron "])
 def test_a_name_stays_in_one_line(name: str) -> None:
     assert len(letter(SETTINGS, name=name, order_ref="A", words=None, path="/o/x").name.splitlines()) == 1
+
+
+@pytest.mark.parametrize("subject", ["Your order", "Größe " * 30, "plain and long " * 20, "=?utf-8?q?no?=", ""])
+@pytest.mark.parametrize("text", ["Hello\n.\n..\n\nlong " + "x" * 300 + "\nspace at the end \n=20\n", "Grüße – “ja” €\n" * 40, "--kept\n"])
+def test_a_mail_is_read_as_it_was_rendered(subject: str, text: str) -> None:
+    written = mail(Rendered(subject, text, f"<p>{text}"), SETTINGS, to="ada@example.com", message_id=uuid(1), at=NOW)
+    assert written.isascii()
+    assert max(map(len, written.split(b"\r\n"))) <= 78
+    assert not set(b"\r\n") & set(written.replace(b"\r\n", b""))
+    read = message_from_bytes(written, policy=policy.default)
+    assert isinstance(read, EmailMessage)
+    assert (str(read["Subject"]).strip(), read["Date"].datetime, read["To"], read.defects) == (subject.strip(), NOW, "ada@example.com", [])
+    assert str(read["From"]) == "Hearts & Lights <orders@brookmill.example>"
+    for kind, expected in (("plain", text), ("html", f"<p>{text}")):
+        part = read.get_body((kind,))
+        assert part is not None
+        assert part.get_content().replace("\r\n", "\n").rstrip("\n") == expected.rstrip("\n")
 
 
 BREAKS = ["\r\nBcc: eve@example.com", "\n", "\r", "\u2028", "\u2029", "\x85", "\0", "\x0b", "\ud800"]
