@@ -70,10 +70,10 @@ class ConsumeLoop:
             items.append(Item(message, message.topic.removeprefix(prefix), headers, read_one(headers, message.value)))
         return items
 
-    def _read_one(self, headers: dict[str, bytes | None], value: bytes | None) -> Heard[Any] | BadData | None:
+    def _read_one(self, headers: dict[str, bytes | None], value: bytes | None) -> Heard[Any] | Exception | None:
         try:
             return self._reader.read(headers, value)
-        except BadData as error:
+        except Exception as error:  # noqa: BLE001  # a bug in a service's reader becomes a dead letter in `take`; here it would end the consumer
             return error
 
     async def take(self, items: Sequence[Item]) -> Counter[Outcome]:
@@ -157,12 +157,14 @@ class ConsumeLoop:
         return Batch({key: hold.copy() for key, hold in self._holds.items()}, spans=spans_of(items))
 
     def _sort_out(self, items: list[Item]) -> Batch:
-        """Set aside what cannot be read; drop what the batch holds twice; queue what stands behind a failed event of its key."""
+        """Set aside what is no event; drop what the batch holds twice; queue what stands behind a failed event of its key."""
         batch, seen = self._new_batch(items), set[UUID]()
         for item in items:
             heard = item.heard
             if isinstance(heard, BadData):
                 batch.aside.append((item, Outcome.UNREADABLE, "unreadable", str(heard), None))
+            elif isinstance(heard, Exception):
+                raise heard
             elif heard is None or heard.id in seen:
                 batch.passed_over[Outcome.DUPLICATE] += 1
             elif not batch.holds or may_pass(batch, item, heard.id):

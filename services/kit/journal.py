@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from services.kit.envelope import BadData
 from services.kit.ports import Message
 from services.kit.values import Heard
 
@@ -28,12 +27,13 @@ class Outcome(Enum):
 
 
 class Item(NamedTuple):
-    """A message that was read: its topic without the stack's prefix, its headers by name, and the event in it. None: of a type that is not heard."""
+    """A message that was read: its topic without the stack's prefix, its headers by name, and the event in it, or what its reading raised.
+    None: of a type that is not heard."""
 
     message: Message
     topic: str
     headers: dict[str, bytes | None]
-    heard: Heard[Any] | BadData | None
+    heard: Heard[Any] | Exception | None
 
 
 @dataclass(frozen=True, slots=True)

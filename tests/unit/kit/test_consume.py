@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from services.kit.consume import DEATHS_BEFORE_SET_ASIDE, FAILURES_BEFORE_HALT, ConsumeLoop, TooManyFailures
-from services.kit.envelope import Reader
+from services.kit.envelope import Reader, Reads
 from services.kit.journal import Hold, Outcome
 from services.kit.ports import Message
 from services.kit.values import NewId
@@ -32,6 +32,7 @@ class Fixture:
     naps: list[float]
     loop: ConsumeLoop
     new_id: NewId
+    nap: Callable[[float], Awaitable[None]]
 
     async def take(self, messages: Sequence[Message]) -> Counter[Outcome]:
         return await self.loop.take(self.loop.read(messages))
@@ -50,13 +51,23 @@ def it(new_id: NewId) -> Fixture:
     async def nap(seconds: float) -> None:
         naps.append(seconds)
 
-    return Fixture(journal, naps, ConsumeLoop(Reader({COUNTED: Counted}), journal, service="toy", sleep=nap), new_id)
+    return Fixture(journal, naps, ConsumeLoop(Reader({COUNTED: Counted}), journal, service="toy", sleep=nap), new_id, nap)
 
 
 async def test_a_batch_is_applied_in_order_in_one_transaction(it: Fixture) -> None:
     done = await it.take([it.event(n) for n in range(5)])
     assert done == Counter({Outcome.APPLIED: 5})
     assert (it.journal.applied, it.journal.commits) == ([0, 1, 2, 3, 4], 1)
+
+
+async def test_a_bug_in_a_service_s_reader_sets_aside_that_event_alone(it: Fixture) -> None:
+    def to_domain(counted: Counted) -> Counted:
+        return {1: counted, 3: counted}[counted.n]
+
+    it.loop = ConsumeLoop(Reader({COUNTED: Reads(Counted, to_domain)}), it.journal, service="toy", sleep=it.nap)
+    done = await it.take([it.event(n, key=f"k{n}") for n in (1, 2, 3)])
+    assert done == Counter({Outcome.APPLIED: 2, Outcome.FAILED: 1})
+    assert (it.journal.applied, it.journal.letters) == ([1, 3], [(Outcome.FAILED, 2)])
 
 
 async def test_an_event_that_the_batch_holds_twice_is_applied_once(it: Fixture) -> None:
