@@ -115,9 +115,8 @@ def _java(folder: Path, environ: Mapping[str, str]) -> list[str]:
 
 def _format(java: list[str], node: Node) -> None:
     identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")  # one in 64 begins with "-": never an argument of its own
-    done = subprocess.run(
-        [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={identity}", "-c", str(node.properties)], capture_output=True, text=True, check=False
-    )
+    command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={identity}", "-c", str(node.properties)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         reason = said[-1] if said else "no reason given"

@@ -104,7 +104,8 @@ class Transaction:
         return len(self._said)
 
     def write(self, statement: str, *arguments: object) -> None:
-        """Queue a write: all of them go in one round trip right before the commit, each on rows of its own (`services.kit.together`)."""
+        """Queue a write: all of them go in one round trip right before the commit. Each on rows of its own: of two
+        updates of one row PostgreSQL does one (`services.kit.together`)."""
         self._writes.append((statement, arguments))
 
     async def read(self, *queries: Query) -> list[list[dict[str, Any]]]:
@@ -117,7 +118,7 @@ class Transaction:
         await execute_together(self.connection, queued)
 
     async def flush(self) -> None:
-        """Write what was queued and said, in order. Called once, right before the commit."""
+        """Write what was queued, and what was said in the order it was said. Called once, right before the commit."""
         few = len(self._said) <= _FEW
         along = [(_SAY_FEW, [list(column) for column in zip(*self._said, strict=True)])] if self._said and few else []
         await execute_together(self.connection, [*self._writes, *along])

@@ -45,6 +45,7 @@ class ErrandLoop:
             done = await self._once(errand, tries)
             tries = tries + 1 if done is None else 0
             if done is None:
+                self._changes.happened()  # it may have committed something before that
                 await asyncio.sleep(pause_seconds(tries))
             elif done:
                 metrics.ERRANDS_DONE.labels(self._database.service, errand.name).inc(done)

@@ -102,8 +102,8 @@ class FaustDriver:
         taken, room = list[Bundle](), BATCH
         while waiting and room:
             bundle = waiting.popleft()
-            if bundle.generation != self.app.consumer_generation_id:
-                continue
+            if bundle.generation != self.app.consumer_generation_id or not self.app.consumer.flow_active:
+                continue  # it is delivered again to whom the partition is given
             if len(bundle.items) > room:
                 bundle, rest = bundle.split(room)
                 waiting.appendleft(rest)
@@ -143,7 +143,8 @@ def _new_app(group: Group) -> Any:
         broker_request_timeout=90,
         broker_max_poll_interval=1000,
         consumer_auto_offset_reset="earliest",
-        stream_buffer_maxsize=transport.MOST_OUTSTANDING,
+        broker_max_poll_records=2000,
+        stream_buffer_maxsize=65536,  # never full: the transport stops at what is outstanding
         stream_wait_empty=True,
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -44,6 +44,7 @@ class TimerLoop:
                 if not is_transient(error):
                     raise
                 log.warning("timers are tried again", error=type(error).__name__, attempt=tries)
+                self._changes.happened()  # one of them may have fired before that
                 await asyncio.sleep(pause_seconds(tries))
                 tries += 1
                 continue

@@ -31,6 +31,7 @@ VERSIONS = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": 
 MOST_OUTSTANDING = 4096
 """Messages that may be delivered and not settled; beyond it nothing is fetched."""
 
+_MOST_AT_ONCE = 500
 _NAP_SECONDS = 0.005
 _POLL_SECONDS = 1.0
 
@@ -47,7 +48,7 @@ def insist_on_versions(wanted: Mapping[str, str] = VERSIONS) -> None:
 
 
 class Bundle:
-    """Consecutive records of one partition, as the loop reads them. Faust waits for those in hand before it gives partitions away."""
+    """Records of one partition in their order, as the loop reads them. Faust waits for those in hand before it gives partitions away."""
 
     refcount = 0
 
@@ -140,56 +141,70 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
         self.tracker.reset(partitions)
         await super().seek_wait(partitions)
 
-    async def _seek_back(self) -> None:
+    async def _seek_back(self, dropped: Mapping[TP, int]) -> dict[TP, int]:
+        """To the first record that was fetched and not delivered, where the client stands behind it; what is still to be sought after a failure.
+        By committed offsets alone a partition without one would not be sought at all."""
         try:
-            await self.perform_seek()
+            back = {tp: offset for tp, offset in dropped.items() if tp in self.assignment() and offset < (await self.position(tp) or 0)}
+            if back:
+                await self.seek_wait(back)
+                self._read_offset.update(back)
         except KafkaError as error:
-            log.warning("not sought back; the next look does it", error=type(error).__name__)
+            log.warning("not sought back, and tried again", error=type(error).__name__)
+            await self.sleep(_NAP_SECONDS)
+            return dict(dropped)
+        return {}
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
-        if not self.flow_active:
-            await self.wait(self.can_resume_flow)
+    async def _wait_next_records(self, timeout: float) -> tuple[Mapping[TP, Sequence[Any]], int]:
+        """What came, and of which generation of the group."""
+        generation = self.app.consumer_generation_id
         if self.tracker.outstanding() >= MOST_OUTSTANDING:
             await self.sleep(_NAP_SECONDS)
-            return {}, None
+            return {}, generation
         active = self._get_active_partitions()
         if active:
-            return await self._getmany(active_partitions=active, timeout=timeout), active
+            return await self._getmany(active_partitions=active, timeout=timeout), generation
         await self.sleep(_POLL_SECONDS / 5)
-        return {}, active
+        return {}, generation
 
     async def _drain_messages(self, fetcher: Any) -> None:
+        """Fetch and deliver. What was fetched and could not be delivered is sought back before anything else is fetched: its offsets are behind
+        the position of the client, and would be committed past."""
+        dropped: dict[TP, int] = {}
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):
-                generation = self.app.consumer_generation_id
-                records, _ = await self._wait_next_records(_POLL_SECONDS)
-                await asyncio.sleep(0)
-                if self.should_stop:
-                    break
-                if self.flow_active:
-                    await self._deliver_all(records or {}, generation)
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)
+                elif dropped:
+                    dropped = await self._seek_back(dropped)
                 else:
-                    await self._seek_back()
+                    records, generation = await self._wait_next_records(_POLL_SECONDS)
+                    dropped = await self._deliver_all(records or {}, generation)
+                await asyncio.sleep(0)
         except (*self.consumer_stopped_errors, asyncio.CancelledError):
             if not self.transport.app.should_stop:
                 raise
 
-    async def _deliver_all(self, records: Mapping[TP, Sequence[Any]], generation: int) -> None:
-        """What came, a bundle per partition. Ends early where flow stops or a rebalance outdates the rest."""
+    async def _deliver_all(self, records: Mapping[TP, Sequence[Any]], generation: int) -> dict[TP, int]:
+        """What came, in bundles. Where flow stopped or a rebalance outdated it, the first offset of each partition that was not delivered."""
+        dropped, read = dict[TP, int](), self._read_offset
         for tp, came in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                return
-            reached = self._read_offset[tp]
+            reached = read[tp]
             fresh = came if reached is None else [record for record in came if record.offset >= reached]
-            if not fresh:
-                continue
-            bundle = Bundle(ensure_TP(tp), self.app.read(fresh), generation)  # while the batch before waits for PostgreSQL
-            self.tracker.delivered(bundle.tp, bundle.offsets())
-            if self.app.flow_control.is_active():
-                await self.callback(bundle)
-            else:
-                await self.wait_first(self.callback(bundle), self.suspend_flow.wait())
-            self._read_offset[tp] = fresh[-1].offset
+            for at in range(0, len(fresh), _MOST_AT_ONCE):
+                await asyncio.sleep(0)  # reading takes a while
+                if not self.flow_active or self.app.consumer_generation_id != generation:
+                    dropped[ensure_TP(tp)] = fresh[at].offset
+                    break
+                bundle = Bundle(ensure_TP(tp), self.app.read(fresh[at : at + _MOST_AT_ONCE]), generation)  # while a batch waits for PostgreSQL
+                offsets = bundle.offsets()
+                self.tracker.delivered(bundle.tp, offsets)
+                read[tp] = offsets[-1]
+                if self.app.flow_control.is_active():
+                    await self.callback(bundle)
+                else:
+                    await self.wait_first(self.callback(bundle), self.suspend_flow.wait())
+        return dropped
 
 
 class Conductor(stock_conductor.Conductor):  # type: ignore[misc]  # no types

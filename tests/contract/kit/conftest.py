@@ -54,7 +54,16 @@ class Place:
 
     async def join(self, loop: ConsumeLoop, slot: str = "0", commit_seconds: float = 1.0, gather_seconds: float = 0.0) -> Driver:
         topics = (self.topic,)
-        group = Group(self.kafka, self.group, slot, topics, session_seconds=10.0, commit_seconds=commit_seconds, gather_seconds=gather_seconds)
+        group = Group(
+            self.kafka,
+            self.group,
+            slot,
+            topics,
+            session_seconds=10.0,
+            heartbeat_seconds=0.5,
+            commit_seconds=commit_seconds,
+            gather_seconds=gather_seconds,
+        )
         driver: Driver = FaustDriver(loop, group) if self.driver == "faust" else RawDriver(loop, group)
         await driver.start()
         self.started.append(driver)

@@ -1,6 +1,7 @@
 """What both drivers promise the consume loop, on a real broker: in order, acknowledged only after the loop has settled, committed before a revoke."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from services.kit.ports import Driver, Message
@@ -105,6 +106,28 @@ async def test_a_second_member_takes_over_partitions_without_repeating_anything(
     await poll_until(lambda: len(first.taken) + len(second.taken) >= 1200)
     assert sorted(first.numbers() + second.numbers()) == list(range(1200))
     assert second.taken
+
+
+async def test_nothing_is_lost_in_a_rebalance_that_waits_for_a_long_batch(place: Place) -> None:
+    first, second = Recording(), Recording()
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(_: Sequence[Message]) -> None:
+        begun.set()
+        await go.wait()
+
+    first.trouble = wait
+    await place.join(first)
+    await place.produce(50)
+    await begun.wait()
+    joining = asyncio.create_task(place.join(second, slot="1"))
+    count, until = 50, time.monotonic() + 3.0  # longer than a heartbeat and a fetch
+    while time.monotonic() < until:
+        await place.produce(10, start=count)
+        count += 10
+    go.set()
+    await joining
+    await poll_until(lambda: {*first.numbers(), *second.numbers()} >= set(range(count)), deadline=40.0)
 
 
 async def test_positions_are_told_from_the_first_moment_and_move_with_the_work(place: Place) -> None:

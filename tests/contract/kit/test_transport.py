@@ -76,6 +76,7 @@ async def test_a_message_in_hand_is_never_committed_past(place: Place) -> None:
     await place.produce(50)
     consumer = await _joined(place, loop)
     await begun.wait()
+    await poll_until(lambda: consumer.tracker.outstanding() == 50)
     await consumer.commit()
     assert place.behind() == (50 if place.committed() else 0)
     go.set()
