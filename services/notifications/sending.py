@@ -49,8 +49,13 @@ class Sending:
         waiting = [_waiting(row) for row in await database.pool.fetch(_WAITING)]
         if not waiting:
             return 0
-        links = await mint_links(self._settings, {message.order_id for message in waiting})
-        await _Pass(self._settings, database, links, waiting).run()
+        mailer = await Mailer.connect(self._settings)  # first of all: no links for nothing while the mail server is away
+        try:
+            links = await mint_links(self._settings, {message.order_id for message in waiting})
+        except BaseException:
+            await mailer.close()
+            raise
+        await _Pass(self._settings, database, links, waiting).run(mailer)
         return len(waiting)
 
 
@@ -61,10 +66,10 @@ class _Pass:
         self.settings, self.database, self.links, self._queue = settings, database, links, iter(waiting)
         self.marks = GroupCommit(partial(mark, database))
 
-    async def run(self) -> None:
+    async def run(self, mailer: Mailer) -> None:
         """Every lane ends before the pass does: a message of another lane that is on its way must not be taken for a leftover. Where the worker
         stops, what is in hand is sent and settled first."""
-        lanes = asyncio.gather(*(_Lane(self).run() for _ in range(_LANES)), return_exceptions=True)
+        lanes = asyncio.gather(*(_Lane(self, mailer if lane == 0 else None).run() for lane in range(_LANES)), return_exceptions=True)
         try:
             ended = await asyncio.shield(lanes)
         except asyncio.CancelledError:
@@ -90,9 +95,8 @@ class _Lane:
     """Takes one message after the other over one connection, which is made when first needed and again when it was lost. A message is settled by
     the commit that begins the next one."""
 
-    def __init__(self, it: _Pass) -> None:
-        self._pass = it
-        self._mailer: Mailer | None = None
+    def __init__(self, it: _Pass, mailer: Mailer | None) -> None:
+        self._pass, self._mailer = it, mailer
         self._ended: Ended | None = None
 
     async def run(self) -> None:
@@ -132,8 +136,12 @@ class _Lane:
         await give_up(self._pass.database, attempt, settled)
 
     async def _mark(self, begins: Attempt | None = None) -> int | None:
-        ended, self._ended = self._ended, None
-        return await self._pass.marks.ask(Mark(ended, begins)) if ended or begins else None
+        """Settle what ended, and begin the next; the number of that attempt. What could not be settled is settled by the next mark: its answer is
+        known, and must not become a doubt because another message's mark failed."""
+        ended = self._ended
+        number = await self._pass.marks.ask(Mark(ended, begins)) if ended or begins else None
+        self._ended = None
+        return number
 
 
 def errands(settings: Settings) -> tuple[Errand, ...]:
