@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -93,6 +94,13 @@ def driver_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def place(driver_kind: str, kafka: str) -> AsyncIterator[Place]:
+    async with placed(driver_kind, kafka) as made:
+        yield made
+
+
+@asynccontextmanager
+async def placed(driver_kind: str, kafka: str) -> AsyncIterator[Place]:
+    """A place for as long as the block lasts."""
     made = Place(kafka, driver_kind)
     topics.apply(kafka, made.prefix, wanted=(Topic(TOPIC, 6, "delete", 1, 1_048_576),))
     yield made
