@@ -41,26 +41,6 @@ async def test_a_seek_forgets_what_was_delivered_and_delivers_again(place: Place
     assert len(loop.taken) == 120 + many
 
 
-async def test_what_was_fetched_for_an_older_generation_is_delivered_again(place: Place) -> None:
-    """Also where nothing was committed yet, and though the client stands behind it."""
-    loop, outdated = Recording(), list[int]()
-    consumer = await _joined(place, loop)
-    fetch = consumer._wait_next_records
-
-    async def late(timeout: float) -> tuple[Any, int]:
-        records, generation = await fetch(timeout)
-        if records and not outdated:
-            outdated.append(generation)
-            return records, generation - 1
-        return records, generation
-
-    consumer._wait_next_records = late
-    await place.produce(120)
-    await poll_until(lambda: len(loop.taken) == 120)
-    assert outdated
-    assert sorted(loop.numbers()) == list(range(120))
-
-
 async def test_a_full_buffer_costs_a_nap_not_a_second(place: Place) -> None:
     consumer = await _joined(place, Recording())
     consumer.tracker.delivered(TP(place.topic, 0), range(transport.MOST_OUTSTANDING))
