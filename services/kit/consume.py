@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from services.kit import metrics
+from services.kit.clock import record_now
 from services.kit.envelope import BadData, Reader, event_id
 from services.kit.journal import Batch, Before, Hold, Item, Journal, Key, Outcome, may_pass, queue, spans_of
 from services.kit.logs import describe
@@ -196,7 +197,7 @@ class ConsumeLoop:
 
     def _tell_age(self, newest: UUID) -> None:
         if newest.version == 7:
-            metrics.EVENT_AGE_SECONDS.labels(self._service).set(max(0.0, time.time() - (newest.int >> 80) / 1000))
+            metrics.EVENT_AGE_SECONDS.labels(self._service).set(max(0.0, record_now().timestamp() - (newest.int >> 80) / 1000))
 
     def _count(self, done: Counter[Outcome], began: float) -> None:
         for outcome, count in done.items():

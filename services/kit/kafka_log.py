@@ -4,7 +4,6 @@ A producer whose sequence number is wedged never heals by itself, and telling th
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+from services.kit.clock import record_now
 from services.kit.ports import LogUnavailable, Outgoing
 
 _BATCH_BYTES = 1_048_576
@@ -65,7 +65,7 @@ class KafkaLog:
         batches: dict[tuple[str, int], Any] = {}
         futures: list[asyncio.Future[Any]] = []
         partitions = {topic: len(await producer.partitions_for(topic)) for topic in {message.topic for message in messages}}
-        now = int(time.time() * 1000)
+        now = int(record_now().timestamp() * 1000)
         for message in messages:
             place = message.topic, (murmur2(message.key or b"") & 0x7FFFFFFF) % partitions[message.topic]
             batch = batches.get(place)

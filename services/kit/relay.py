@@ -5,7 +5,6 @@ row that commits late is still seen.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import asyncpg
@@ -13,6 +12,7 @@ import structlog
 
 from services.kit import metrics
 from services.kit.changes import Changes
+from services.kit.clock import record_now
 from services.kit.database import decode_headers, said_channel
 from services.kit.ports import Log, LogUnavailable, Outgoing
 from services.kit.transient import pause_seconds
@@ -43,7 +43,7 @@ class Relay:
             seen = self._said.count
             rows = await take.fetch(_AT_ONCE)
             self._rows.set(len(rows))
-            self._age.set(max(0.0, time.time() - rows[0]["created_at"].timestamp()) if rows else 0)
+            self._age.set(max(0.0, (record_now() - rows[0]["created_at"]).total_seconds()) if rows else 0)
             if rows:
                 await self._send([_outgoing(row, self._prefix) for row in rows])
                 await delete.fetch([row["id"] for row in rows])
