@@ -20,6 +20,7 @@ from services.kit.clock import record_now
 from services.kit.envelope import BadData, Reader, event_id
 from services.kit.journal import Batch, Before, Hold, Item, Journal, Key, Outcome, may_pass, queue, spans_of
 from services.kit.logs import describe
+from services.kit.pace import rest_after
 from services.kit.ports import Message
 from services.kit.transient import is_transient, pause_seconds
 from services.kit.values import Heard
@@ -62,6 +63,8 @@ class ConsumeLoop:
         self._failures = 0
         self.busy_since: float | None = None
         """Monotonic instant at which the batch in hand was begun."""
+        self.rest_seconds = 0.0
+        """How long what comes next may gather (`services.kit.pace`)."""
 
     def read(self, messages: Sequence[Message]) -> list[Item]:
         """Each message with the event in it, or why it cannot be read. Touches nothing else."""
@@ -79,17 +82,18 @@ class ConsumeLoop:
 
     async def take(self, items: Sequence[Item]) -> Counter[Outcome]:
         """Settle these, in order. Raises TooManyFailures, and nothing else but bugs of the kit itself."""
-        self.busy_since = time.monotonic()
+        began = self.busy_since = time.monotonic()
         try:
             told = [item for item in items if item.heard is not None]
             done = Counter({Outcome.NOT_HEARD: len(items) - len(told)})
             if told:
                 done += await self._take(told)
                 self._changed()
-            self._count(done, self.busy_since)
+            self._count(done, began)
             return done
         finally:
             self.busy_since = None
+            self.rest_seconds = rest_after(len(items), time.monotonic() - began)
 
     async def _take(self, items: list[Item]) -> Counter[Outcome]:
         spans = spans_of(items)

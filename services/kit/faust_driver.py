@@ -25,6 +25,8 @@ class _App(faust.App):  # type: ignore[misc]  # no types
     read: Callable[[Sequence[Message]], list[Item]]
     """What the transport reads records with, as soon as they come."""
     group: Group
+    rest_seconds: Callable[[], float]
+    """How long the transport leaves Kafka alone before it asks for more."""
 
     def _create_directories(self) -> None:
         """PostgreSQL is the only state: nothing is kept on disk."""
@@ -44,7 +46,7 @@ class FaustDriver:
     async def start(self) -> None:
         self._broken = asyncio.get_running_loop().create_future()
         self.app = _new_app(self._group)
-        self.app.read, self.app.group = self._loop.read, self._group
+        self.app.read, self.app.group, self.app.rest_seconds = self._loop.read, self._group, lambda: self._loop.rest_seconds
         topic = self.app.topic(*self._group.topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         self.app.agent(topic, name=f"{self._group.name}.consume", concurrency=1)(self._consume)
         await self.app.start()

@@ -13,6 +13,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from services.kit.consume import ConsumeLoop
 from services.kit.group import BATCH, Group
 from services.kit.offsets import OffsetTracker
+from services.kit.pace import pace
 
 log = structlog.get_logger(__name__)
 _POLL_MILLISECONDS = 500
@@ -51,6 +52,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         )
         self._consumer.subscribe(list(group.topics), listener=self)
         await self._consumer.start()
+        pace(self._consumer, lambda: self._loop.rest_seconds)
         self._task = asyncio.create_task(self._run())
 
     async def stop(self, grace_seconds: float) -> None:

@@ -1,9 +1,10 @@
 """Faust's aiokafka consumer, hardened: registered under the broker scheme `kept://`.
 
 Stock Faust makes two tasks and three objects per message, sleeps a whole second when a buffer is full, crashes on a commit that may simply be
-repeated, and commits past messages that are not done. This one waits for data as configured, hands over what came of a partition as one bundle,
-naps 5 ms, and commits the lowest offset that was delivered and is not acknowledged: also before partitions are taken away. It leans on private
-parts, so it insists on the exact versions, and contract tests pin what it does.
+repeated, and commits past messages that are not done. This one waits for data as configured, leaves Kafka alone while a loop
+rests, hands over what came of a partition as one bundle and what a fetch brought in one go, naps 5 ms, and commits the lowest offset that was
+delivered and is not acknowledged: also before partitions are taken away. It leans on private parts, so it insists on the exact versions, and
+contract tests pin what it does.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from faust.types import TP
 
 from services.kit.journal import Item
 from services.kit.offsets import OffsetTracker
+from services.kit.pace import pace
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +73,10 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # no 
         group = transport.app.group
         consumer._fetch_max_wait_ms, consumer._fetch_min_bytes = group.fetch_wait_milliseconds, group.fetch_least_bytes
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        pace(self._consumer, self.app.rest_seconds)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """A commit that fails is repeated by the next one: nothing is lost, since the inbox knows what is delivered again."""
@@ -186,25 +192,32 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
                 raise
 
     async def _deliver_all(self, records: Mapping[TP, Sequence[Any]], generation: int) -> dict[TP, int]:
-        """What came, in bundles. Where flow stopped or a rebalance outdated it, the first offset of each partition that was not delivered."""
+        """What came, in bundles: all that is read first, so that one batch takes it. Where flow stopped or a rebalance outdated it, the first offset
+        of each partition that was not delivered."""
         dropped, read = dict[TP, int](), self._read_offset
+        for bundle in await self._bundles(records, generation):
+            offsets = bundle.offsets()
+            if bundle.tp in dropped or not self.flow_active or self.app.consumer_generation_id != generation:
+                dropped.setdefault(bundle.tp, offsets[0])
+                continue
+            self.tracker.delivered(bundle.tp, offsets)
+            read[bundle.tp] = offsets[-1]
+            if self.app.flow_control.is_active():
+                await self.callback(bundle)
+            else:
+                await self.wait_first(self.callback(bundle), self.suspend_flow.wait())
+        return dropped
+
+    async def _bundles(self, records: Mapping[TP, Sequence[Any]], generation: int) -> list[Bundle]:
+        """What was not delivered before, read while the batch before it waits for PostgreSQL."""
+        bundles = list[Bundle]()
         for tp, came in records.items():
-            reached = read[tp]
+            reached = self._read_offset[tp]
             fresh = came if reached is None else [record for record in came if record.offset >= reached]
             for at in range(0, len(fresh), _MOST_AT_ONCE):
                 await asyncio.sleep(0)  # reading takes a while
-                if not self.flow_active or self.app.consumer_generation_id != generation:
-                    dropped[ensure_TP(tp)] = fresh[at].offset
-                    break
-                bundle = Bundle(ensure_TP(tp), self.app.read(fresh[at : at + _MOST_AT_ONCE]), generation)  # while a batch waits for PostgreSQL
-                offsets = bundle.offsets()
-                self.tracker.delivered(bundle.tp, offsets)
-                read[tp] = offsets[-1]
-                if self.app.flow_control.is_active():
-                    await self.callback(bundle)
-                else:
-                    await self.wait_first(self.callback(bundle), self.suspend_flow.wait())
-        return dropped
+                bundles.append(Bundle(ensure_TP(tp), self.app.read(fresh[at : at + _MOST_AT_ONCE]), generation))
+        return bundles
 
 
 class Conductor(stock_conductor.Conductor):  # type: ignore[misc]  # no types

@@ -26,6 +26,7 @@ class Recording(ConsumeLoop):
     """Takes whatever comes, and notes it; `trouble` may raise or wait."""
 
     def __init__(self) -> None:
+        self.rest_seconds = 0.0
         self.taken: list[Message] = []
         self.batches: list[int] = []
         self.trouble: Callable[[Sequence[Message]], Any] | None = None

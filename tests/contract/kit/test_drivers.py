@@ -34,6 +34,20 @@ async def test_who_gathers_gets_in_few_batches_what_came_one_by_one(place: Place
     assert len(loop.batches) < 12
 
 
+async def test_what_comes_while_the_loop_rests_is_one_batch_and_a_fetch_of_several_partitions_too(place: Place) -> None:
+    loop = Recording()
+    await place.join(loop)
+    await place.produce(1)
+    await poll_until(lambda: loop.taken)
+    loop.rest_seconds = 1.0
+    await place.produce(1, start=1)  # the fetch that waits in Kafka brings it; the next one rests
+    await poll_until(lambda: len(loop.taken) == 2)
+    for n in range(2, 22):
+        await place.produce(1, start=n)
+    await poll_until(lambda: len(loop.taken) == 22)
+    assert loop.batches[2:] == [20]
+
+
 async def test_what_is_settled_is_committed_by_itself(place: Place) -> None:
     await place.produce(50)
     loop = Recording()

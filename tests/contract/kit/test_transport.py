@@ -41,6 +41,28 @@ async def test_a_seek_forgets_what_was_delivered_and_delivers_again(place: Place
     assert len(loop.taken) == 120 + many
 
 
+async def test_what_a_rebalance_outdated_between_fetch_and_delivery_is_fetched_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Recording()
+    consumer = await _joined(place, loop)
+    fetch, fetches, outdated = consumer._wait_next_records, 0, 0
+
+    async def fetched_too_late(timeout: float) -> tuple[Any, int]:
+        nonlocal fetches, outdated
+        fetches += 1
+        records, generation = await fetch(timeout)
+        if records and not outdated:
+            outdated = sum(map(len, records.values()))
+            return records, generation - 1
+        return records, generation
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetched_too_late)
+    await poll_until(lambda: fetches)
+    await place.produce(120)
+    await poll_until(lambda: len(loop.taken) >= 120)
+    assert sorted(loop.numbers()) == list(range(120))
+    assert outdated
+
+
 async def test_a_full_buffer_costs_a_nap_not_a_second(place: Place) -> None:
     consumer = await _joined(place, Recording())
     consumer.tracker.delivered(TP(place.topic, 0), range(transport.MOST_OUTSTANDING))
