@@ -21,6 +21,8 @@ from demo.shop import Storefront
 from deploy.local.stack import configured
 from services.kit.ids import uuid7
 
+_WARM_UP = ((20, 30), (100, 10))
+"""Orders per second, seconds: Kafka compiles what it runs often, PostgreSQL learns how large its tables are."""
 _REST_SECONDS, _IDLE_SECONDS = 20, 20
 _ENOUGH = 100_000
 
@@ -53,7 +55,8 @@ async def _measure(folder: Path, paces: dict[int, int]) -> tuple[list[Latency], 
     async with house.http, Storefront(house) as shop:
         await _open(house, shop)
         orders = _orders()
-        await _pace(house, shop, orders, 20, 30)  # Kafka compiles what it runs often, PostgreSQL learns how large its tables are
+        for rate, seconds in _WARM_UP:
+            await _pace(house, shop, orders, rate, seconds)
         await asyncio.sleep(_REST_SECONDS)
         idle = await _idle(house)
         return [await _pace(house, shop, orders, rate, seconds) for rate, seconds in paces.items()], idle
