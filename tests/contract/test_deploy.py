@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from deploy.local.commands import guide
-from deploy.local.programs import PORTS, ROLES, SERVICES, addresses, demo
+from deploy.local.programs import PORTS, ROLES, SERVICES, STEPS_BACK, addresses, demo, programs
+from deploy.local.step_back import NICE
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,3 +101,17 @@ def test_up_says_where_to_look_how_to_sign_in_and_how_to_stop(tmp_path: Path) ->
     assert (tmp_path / "a folder" / "keys").is_dir()
     assert f"make down VAR='{tmp_path}/a folder'" in lines[-1]
     assert lines[-1] != guide(told, Path("var"))[-1] and "VAR" not in "".join(guide(told, Path("var")))
+
+
+def test_what_steps_back_runs_as_told_with_less_weight_and_its_session_too() -> None:
+    show = "import os, pathlib; g = pathlib.Path('/proc/self/autogroup'); print(os.nice(0), g.read_text() if g.exists() else '')"
+    argv = [sys.executable, "-m", "deploy.local.step_back", "timeit", "-n", "1", "-r", "1", "-s", show, "pass"]
+    told = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, start_new_session=True).stdout
+    nice, _, group = told.splitlines()[0].partition(" ")
+    assert int(nice) == min(19, os.nice(0) + NICE)
+    assert not group or group.endswith(f"nice {NICE}")
+
+
+def test_only_what_nobody_waits_for_steps_back() -> None:
+    stepping = {program.name for program in programs() if "deploy.local.step_back" in program.argv}
+    assert stepping == {"loyalty-worker", "notifications-worker", "mailbox"} == STEPS_BACK
