@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from services.kit.group import BATCH
+MANY = 100
+"""A batch of so many events was worth its cost: there is no rest after it."""
 
 _TIMES, _MOST_SECONDS = 3, 0.025
 
 
 def rest_after(events: int, seconds: float) -> float:
-    """Seconds to leave Kafka alone after a batch of so many events that took so long. Where a whole batch was waiting there is none."""
-    return 0.0 if events >= BATCH else min(_TIMES * seconds, _MOST_SECONDS)
+    """Seconds to leave Kafka alone after a batch of so many events that took so long."""
+    return 0.0 if events >= MANY else min(_TIMES * seconds, _MOST_SECONDS)
 
 
 def pace(consumer: Any, rest_seconds: Callable[[], float]) -> None:

@@ -7,11 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.kit.group import BATCH
-from services.kit.pace import pace, rest_after
+from services.kit.pace import MANY, pace, rest_after
 
 
-@pytest.mark.parametrize(("events", "took", "rest"), [(1, 0.004, 0.012), (20, 0.1, 0.025), (0, 0.0, 0.0), (BATCH - 1, 0.1, 0.025), (BATCH, 0.1, 0.0)])
+@pytest.mark.parametrize(("events", "took", "rest"), [(1, 0.004, 0.012), (20, 0.1, 0.025), (0, 0.0, 0.0), (MANY - 1, 0.1, 0.025), (MANY, 0.1, 0.0)])
 def test_a_loop_rests_three_times_as_long_as_it_worked_but_never_long_and_not_while_much_waits(events: int, took: float, rest: float) -> None:
     assert rest_after(events, took) == pytest.approx(rest)
 
