@@ -68,7 +68,7 @@ def list_dead_letters(given: argparse.Namespace, settings: KitSettings) -> int:
 def show_dead_letter(given: argparse.Namespace, settings: KitSettings) -> int:
     letter, content = dead_letters.show(settings.service_database(given.service), given.service, given.id)
     told = {name: str(getattr(letter, name)) for name in letter.__dataclass_fields__}
-    told |= {"headers": {name: _text(value) for name, value in content.headers}, "key": _text(content.key), "value": _text(content.value)}  # type: ignore[dict-item]
+    told |= {"headers": {name: _text(value) for name, value in content.headers}, "key": _text(content.key), "value": _text(content.value)}  # type: ignore[dict-item]  # a JSON object holds values of any kind
     print(json.dumps(told, indent=2, ensure_ascii=True))
     return 0
 

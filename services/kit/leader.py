@@ -45,7 +45,7 @@ class Leader:
     async def _term(self) -> None:
         connection = await self._connect()
         try:
-            while not await connection.fetchval("select pg_try_advisory_lock(hashtext('kept leader'), hashtext($1))", self._service):  # noqa: ASYNC110
+            while not await connection.fetchval("select pg_try_advisory_lock(hashtext('kept leader'), hashtext($1))", self._service):  # noqa: ASYNC110  # PostgreSQL tells nobody of a lock let go
                 await asyncio.sleep(_STANDBY_SECONDS)
             self.leading = True
             log.info("leading", service=self._service)

@@ -1,7 +1,7 @@
 """How often a worker asks Kafka for more.
 
 A batch of one costs nearly what a batch of fifty does. A stage that asks again at once therefore fills a busy machine with small batches, and every
-stage waits for every other. So it rests three times as long as its last batch took, 25 ms at most: a lone event after a quiet moment finds it
+stage waits for every other. So it rests after a small one three times as long as that took, 25 ms at most: a lone event after a quiet moment finds it
 waiting, and what comes while it rests is the next batch.
 """
 

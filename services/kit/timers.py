@@ -70,6 +70,6 @@ class TimerLoop:
         if not isinstance(self._clock, FileClock):
             return await asyncio.sleep(POLL_SECONDS)
         until = time.monotonic() + POLL_SECONDS
-        while time.monotonic() < until and self._changes.count == seen and self._clock.now() == instant:  # noqa: ASYNC110
+        while time.monotonic() < until and self._changes.count == seen and self._clock.now() == instant:  # noqa: ASYNC110  # a clock in a file tells nobody
             await asyncio.sleep(_FILE_CLOCK_SECONDS)
         return None

@@ -62,6 +62,6 @@ def _renumbered(shapes: tuple[tuple[str, int], ...]) -> list[str]:
     """The statements with parameters that count on from one to the next."""
     statements, before = [], 0
     for statement, count in shapes:
-        statements.append(_PARAMETER.sub(lambda found, before=before: f"${int(found[1]) + before}", statement))  # type: ignore[misc]
+        statements.append(_PARAMETER.sub(lambda found, before=before: f"${int(found[1]) + before}", statement))  # type: ignore[misc]  # mypy cannot infer a default
         before += count
     return statements

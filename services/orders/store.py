@@ -58,7 +58,7 @@ _WAITING = "select * from waiting_orders where order_id = any($1)"
 _PUT_ORDERS = "insert into orders select * from json_populate_recordset(null::orders, $1)"
 _CHANGE_ORDERS = f"""
 update orders o set {", ".join(f"{name} = c.{name}" for name in _CHANGING)}
-from json_populate_recordset(null::orders, $1) c where o.order_id = c.order_id"""  # noqa: S608
+from json_populate_recordset(null::orders, $1) c where o.order_id = c.order_id"""  # noqa: S608  # columns of ours
 _DROP_ORDERS = "delete from orders where order_id = any($1)"
 _PUT_HOLDS = "insert into holds select * from json_populate_recordset(null::holds, $1)"
 _LIFT_HOLDS = "update holds set lifted_at = $2 where hold_id = any($1)"

@@ -112,6 +112,7 @@ def test_what_steps_back_runs_as_told_with_less_weight_and_its_session_too() -> 
     assert not group or group.endswith(f"nice {NICE}")
 
 
-def test_only_what_nobody_waits_for_steps_back() -> None:
+def test_only_what_nobody_waits_for_steps_back(compose: dict[str, Any]) -> None:
     stepping = {program.name for program in programs() if "deploy.local.step_back" in program.argv}
     assert stepping == {"loyalty-worker", "notifications-worker", "mailbox"} == STEPS_BACK
+    assert {name for name, part in compose["services"].items() if "cpu_shares" in part} == STEPS_BACK - {"mailbox"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # no types
 from playwright.async_api import Page, Response
 
 from tests.e2e.today import Mail, Today
@@ -65,12 +65,12 @@ class Window:
         """No finding of axe on phone and desktop, light and dark, and nothing wider than the screen. Leaves the window on the phone, light."""
         for screen in (_PHONE, _DESKTOP):
             for scheme in _SCHEMES:
-                await self.page.set_viewport_size(screen)  # type: ignore[arg-type]
+                await self.page.set_viewport_size(screen)  # type: ignore[arg-type]  # a dict is what it takes
                 await self.page.emulate_media(color_scheme=scheme)
                 found = await Axe().run(self.page, options=_RULES)
                 assert found.violations_count == 0, (screen, scheme, found.generate_report())
                 assert not await self.page.evaluate("document.documentElement.scrollWidth > innerWidth"), (screen, scheme)
-        await self.page.set_viewport_size(_PHONE)  # type: ignore[arg-type]
+        await self.page.set_viewport_size(_PHONE)  # type: ignore[arg-type]  # a dict is what it takes
         await self.page.emulate_media(color_scheme="light")
 
     @asynccontextmanager
@@ -78,7 +78,7 @@ class Window:
         """The same page in a browser without JavaScript that holds nothing yet, and every answer that it took."""
         browser = self.page.context.browser
         assert browser
-        context = await browser.new_context(java_script_enabled=False, viewport=_PHONE)  # type: ignore[arg-type]
+        context = await browser.new_context(java_script_enabled=False, viewport=_PHONE)  # type: ignore[arg-type]  # a dict is what it takes
         plain, answers = await context.new_page(), list[Response]()
         plain.on("response", lambda answer: answers.append(answer))
         await plain.goto(self.page.url, wait_until="networkidle")
@@ -89,6 +89,6 @@ class Window:
         """Kept in the folder that PICTURES names; without one, nothing."""
         folder = os.environ.get("PICTURES")
         if folder:
-            await self.page.set_viewport_size(_DESKTOP if desktop else _PHONE)  # type: ignore[arg-type]
+            await self.page.set_viewport_size(_DESKTOP if desktop else _PHONE)  # type: ignore[arg-type]  # a dict is what it takes
             await self.page.emulate_media(color_scheme=scheme)
             await self.page.screenshot(path=Path(folder) / f"{name}.png")

@@ -22,7 +22,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_head = False
     _patience: TimerHandle | None = None
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # asyncio hands over a Transport
         super().connection_made(transport)
         self._await_head()
 

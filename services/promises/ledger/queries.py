@@ -61,7 +61,7 @@ class OrderPromisesView:
 
 async def promise(sql: "asyncpg.Connection[asyncpg.Record]", promise_id: UUID, *, behind: bool) -> PromiseView | None:
     """One promise; with what it rests on, for staff."""
-    row = await sql.fetchrow(f"select {_COLUMNS}, {_BEHIND} from promises where promise_id = $1", promise_id)  # noqa: S608
+    row = await sql.fetchrow(f"select {_COLUMNS}, {_BEHIND} from promises where promise_id = $1", promise_id)  # noqa: S608  # columns of ours
     return _view(row, behind) if row else None
 
 
@@ -70,7 +70,7 @@ async def promises_of(sql: "asyncpg.Connection[asyncpg.Record]", order_id: UUID,
     order = await sql.fetchrow(_ORDER, order_id)
     if order is None:
         return None
-    rows = await sql.fetch(f"select {_COLUMNS}, {_BEHIND} from promises where order_id = $1 order by made_at_position", order_id)  # noqa: S608
+    rows = await sql.fetch(f"select {_COLUMNS}, {_BEHIND} from promises where order_id = $1 order by made_at_position", order_id)  # noqa: S608  # columns of ours
     return OrderPromisesView(order_id, order["customer_id"], order["declined"], tuple(_view(row, behind) for row in rows))
 
 

@@ -153,7 +153,7 @@ async def test_a_commit_of_another_process_wakes_the_relay(database: Database, u
     async with _relaying(url, "", log, changes):
         for n in range(3):
             await _say(database, n)
-            await poll_until(lambda sent=n + 1: len(log.held) == sent)  # type: ignore[misc]
+            await poll_until(lambda sent=n + 1: len(log.held) == sent)  # type: ignore[misc]  # mypy cannot infer a default
     assert changes.count >= 2
 
 
