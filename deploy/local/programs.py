@@ -48,7 +48,7 @@ def programs() -> list[Program]:
 
 def environment(var: Path, ports: Mapping[str, int], servers: Mapping[str, str], clock: str) -> dict[str, str]:
     """What every process is told: the servers' addresses, the stack's folder and clock, every port, and a link to every API."""
-    told = {**servers, "KEPT_VAR": str(var), "KEPT_CLOCK": clock}
+    told = {**servers, "KEPT_VAR": str(var), "KEPT_CLOCK": clock, "KEPT_EMBEDDED": "1"}
     for name, port in ports.items():
         told[setting(name)] = str(port)
     for service in SERVICES:

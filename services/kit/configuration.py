@@ -24,6 +24,8 @@ This page is written by `kept config --markdown`; a test fails when it is not up
 |---|---|
 | `KEPT_<SERVICE>_DATABASE_URL` | A service's own login, where its role was made by hand; derived from `DATABASE_URL` otherwise |
 | `KEPT_<SERVICE>_API_PORT`, `..._API_OPS_PORT`, `..._WORKER_OPS_PORT` | Where listeners listen; any free port otherwise |
+| `KEPT_EMBEDDED` | Set by `deploy/local` for its own processes alone: here something may fail on purpose |
+| `KEPT_FAILPOINTS` | Where a fault run stops a process of the embedded stack (`services/kit/failpoints.py`); refused elsewhere |
 """
 
 

@@ -18,6 +18,7 @@ import structlog
 from services.kit import metrics
 from services.kit.clock import record_now
 from services.kit.envelope import BadData, Reader, event_id
+from services.kit.failpoints import ARMED, hit
 from services.kit.journal import Batch, Before, Hold, Item, Journal, Key, Outcome, may_pass, queue, spans_of
 from services.kit.logs import describe
 from services.kit.pace import rest_after
@@ -88,6 +89,8 @@ class ConsumeLoop:
             done = Counter({Outcome.NOT_HEARD: len(items) - len(told)})
             if told:
                 done += await self._take(told)
+                if ARMED:
+                    hit("stage.committed", *map(_id, told))
                 self._changed()
             self._count(done, began)
             return done
@@ -96,8 +99,12 @@ class ConsumeLoop:
             self.rest_seconds = rest_after(len(items), time.monotonic() - began)
 
     async def _take(self, items: list[Item]) -> Counter[Outcome]:
+        if ARMED:
+            hit("stage.received", *map(_id, items))
         spans = spans_of(items)
         before = await self._patiently(partial(self._journal.begin, spans))
+        if ARMED:
+            hit("stage.begun", *map(_id, items))
         self._holds = before.holds
         if not before.unfinished:
             return await self._settle(items)
@@ -214,6 +221,10 @@ class ConsumeLoop:
 
 
 _DEAD = frozenset({Outcome.UNREADABLE, Outcome.REFUSED, Outcome.FAILED, Outcome.BEHIND})
+
+
+def _id(item: Item) -> object:
+    return getattr(item.heard, "id", None)
 
 
 def _place(item: Item) -> dict[str, object]:

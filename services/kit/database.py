@@ -19,6 +19,7 @@ import msgspec
 
 from services.kit.clock import Clock
 from services.kit.envelope import encode_data, headers_of
+from services.kit.failpoints import ARMED, hit
 from services.kit.ids import uuid7
 from services.kit.together import Query, execute_together, fetch_together
 from services.kit.trace import child_of
@@ -41,6 +42,8 @@ insert into outbox (event_id, topic, key, type, payload, headers)
 select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bytea[])"""
 _FEW = 50
 """So many events go along with the other writes; more go faster by COPY, which is a trip of its own."""
+
+_NOTIFY = "select pg_notify($1, '')"
 
 _INSERT_DEAD = """
 insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)
@@ -154,9 +157,13 @@ class Database:
                 work = Transaction(connection, self.clock.now(), f"/kept/{self.service}")
                 yield work
                 await work.flush()
+                if ARMED and work.says:
+                    hit("outbox.inserted")
+            if ARMED:
+                hit("transaction.committed")
             if work.says and not self._wake_relay():
                 with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # it is committed: the relay finds it a second later
-                    await connection.execute("select pg_notify($1, '')", said_channel(self.service))
+                    await connection.execute(_NOTIFY, said_channel(self.service))
 
     async def close(self) -> None:
         await self.pool.close()

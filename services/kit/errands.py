@@ -9,6 +9,7 @@ from services.kit import metrics
 from services.kit.changes import Changes
 from services.kit.clock import FileClock
 from services.kit.database import Database
+from services.kit.failpoints import ARMED, hit
 from services.kit.stage import Errand
 from services.kit.transient import MAY_PASS, is_transient, pause_seconds
 
@@ -57,8 +58,13 @@ class ErrandLoop:
 
     async def _once(self, errand: Errand, tries: int) -> int | None:
         """How many were done; None when the world outside stood in the way."""
+        if ARMED:
+            hit("errand.begun", errand.name)
         try:
-            return await errand.run(self._database)
+            done = await errand.run(self._database)
+            if ARMED and done:
+                hit("errand.done", errand.name)
+            return done
         except errand.expects as error:
             failure: BaseException = error
         except MAY_PASS as error:

@@ -13,6 +13,7 @@ import faust
 
 from services.kit import transport
 from services.kit.consume import ConsumeLoop
+from services.kit.failpoints import ARMED, hit
 from services.kit.group import BATCH, Group
 from services.kit.journal import Item
 from services.kit.ports import Message
@@ -127,6 +128,8 @@ class FaustDriver:
                 self._broken.set_result(error)
             return False
         consumer.settle(bundles)
+        if ARMED:
+            hit("faust.acknowledged")
         return True
 
 

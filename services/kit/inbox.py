@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from services.kit.database import Database, DeadLetter, Transaction, bury, encode_headers
+from services.kit.failpoints import ARMED, hit
 from services.kit.ids import day_of
 from services.kit.journal import Aside, Batch, Before, Hold, Item, Outcome, Span
 from services.kit.values import Heard
@@ -52,12 +53,21 @@ class SqlJournal:
         done: Counter[Outcome] = Counter()
         async with self._database.transaction() as work:
             events = await self._enter(work.connection, batch)
+            ids = [heard.id for _, heard in events] if ARMED else []
+            if ARMED:
+                hit("inbox.entered", *ids)
             if events:
                 work.letters = lambda id: _letter(next(item for item, heard in events if heard.id == id), Outcome.REFUSED, "", "", id)
+                if ARMED:
+                    hit("stage.handling", *ids)
                 await self._handle(work, [heard for _, heard in events])
+                if ARMED:
+                    hit("stage.handled", *ids)
             refused = await self._refuse(work, events) if work.refused else []
             aside = await self._not_applied(work.connection, batch)
             await bury(work.connection, refused + [_letter(*each) for each in aside])
+            if ARMED and (refused or aside):
+                hit("letters.buried")
             if batch.returned:
                 await work.connection.execute(_RETURNED, batch.returned)
         done[Outcome.DUPLICATE] = len(batch.events) - len(events) + len(batch.aside) - len(aside)

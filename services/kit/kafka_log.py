@@ -5,6 +5,7 @@ A producer whose sequence number is wedged never heals by itself, and telling th
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from services.kit.clock import record_now
+from services.kit.failpoints import ARMED, hit
 from services.kit.ports import LogUnavailable, Outgoing
 
 _BATCH_BYTES = 1_048_576
@@ -28,6 +30,8 @@ class KafkaLog:
     async def send(self, messages: Sequence[Outgoing]) -> None:
         try:
             producer = await self._open()
+            if ARMED:
+                hit("relay.before_send", skew=partial(_skew, producer))
             futures = await self._hand_over(producer, messages)
             await asyncio.gather(*futures)
         except (KafkaError, OSError) as error:
@@ -78,6 +82,13 @@ class KafkaLog:
                     raise LogUnavailable(f"a message of {message.topic} is larger than a batch of {_BATCH_BYTES} bytes")
         futures += [await producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches.items()]
         return futures
+
+
+def _skew(producer: Any) -> None:
+    """What a fault run spoils: every sequence number that the broker knows is no longer the next one."""
+    numbers = producer._txn_manager._sequence_numbers
+    for place in numbers:
+        numbers[place] += 100
 
 
 def _append(batch: Any, message: Outgoing, now: int) -> bool:

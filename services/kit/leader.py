@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import asyncpg
 import structlog
 
+from services.kit.failpoints import ARMED, hit
 from services.kit.transient import MAY_PASS, is_transient, pause_seconds
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ Connection = "asyncpg.Connection[asyncpg.Record]"
 Duty = Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[None]]
 
 _STANDBY_SECONDS = 0.5
+_TRY = "select pg_try_advisory_lock(hashtext('kept leader'), hashtext($1))"
 
 
 class Leader:
@@ -45,9 +47,11 @@ class Leader:
     async def _term(self) -> None:
         connection = await self._connect()
         try:
-            while not await connection.fetchval("select pg_try_advisory_lock(hashtext('kept leader'), hashtext($1))", self._service):  # noqa: ASYNC110  # PostgreSQL tells nobody of a lock let go
+            while not await connection.fetchval(_TRY, self._service):  # noqa: ASYNC110  # PostgreSQL tells nobody of a lock let go
                 await asyncio.sleep(_STANDBY_SECONDS)
             self.leading = True
+            if ARMED:
+                hit("leader.elected")
             log.info("leading", service=self._service)
             async with asyncio.TaskGroup() as group:
                 for duty in self._duties:

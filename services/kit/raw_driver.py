@@ -11,6 +11,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.kit.consume import ConsumeLoop
+from services.kit.failpoints import ARMED, hit
 from services.kit.group import BATCH, Group
 from services.kit.offsets import OffsetTracker
 from services.kit.pace import pace
@@ -82,10 +83,13 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         return positions
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        if ARMED and revoked:
+            hit("raw.revoking")
         async with self._in_hand:
             await self._commit()
             self._tracker.reset()
             self._starts.clear()
+            self._last_committed = {}
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         return None
@@ -108,6 +112,8 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             await self._loop.take(self._loop.read([message for tp in kept for message in got[tp]]))
         for tp, offsets in kept.items():
             self._tracker.acknowledged(tp, offsets)
+        if ARMED and kept:
+            hit("raw.acknowledged")
 
     async def _learn_starts(self) -> None:
         for tp in self._consumer.assignment() - self._starts.keys():
@@ -123,9 +129,13 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         offsets = {tp: offset for tp in self._tracker.partitions() if tp in mine and (offset := self._tracker.committable(tp)) is not None}
         if not offsets or offsets == self._last_committed:
             return
+        if ARMED:
+            hit("raw.committing_offsets")
         try:
             await self._consumer.commit(offsets)
             self._last_committed = offsets
+            if ARMED:
+                hit("raw.committed_offsets")
         except KafkaError as error:
             log.warning("offsets not committed", error=type(error).__name__)
 

@@ -14,6 +14,7 @@ from services.kit import metrics
 from services.kit.changes import Changes
 from services.kit.clock import record_now
 from services.kit.database import decode_headers, said_channel
+from services.kit.failpoints import ARMED, hit
 from services.kit.ports import Log, LogUnavailable, Outgoing
 from services.kit.transient import pause_seconds
 
@@ -45,8 +46,14 @@ class Relay:
             self._rows.set(len(rows))
             self._age.set(max(0.0, (record_now() - rows[0]["created_at"]).total_seconds()) if rows else 0)
             if rows:
+                if ARMED:
+                    hit("relay.taken")
                 await self._send([_outgoing(row, self._prefix) for row in rows])
+                if ARMED:
+                    hit("relay.sent")
                 await delete.fetch([row["id"] for row in rows])
+                if ARMED:
+                    hit("relay.deleted")
                 metrics.RELAYED.labels(self._service).inc(len(rows))
             if len(rows) < _AT_ONCE:
                 await self._said.after(seen, _POLL_SECONDS)

@@ -11,6 +11,7 @@ from services.kit import metrics
 from services.kit.changes import Changes
 from services.kit.clock import Clock, FileClock
 from services.kit.database import Database
+from services.kit.failpoints import ARMED, hit
 from services.kit.stage import Timer
 from services.kit.transient import MAY_PASS, is_transient, pause_seconds
 
@@ -60,7 +61,11 @@ class TimerLoop:
         for timer in self._timers:
             async with self._database.transaction() as work:
                 fired = await timer.fire(work)
+                if ARMED and fired:
+                    hit("timer.fired")
             if fired:
+                if ARMED:
+                    hit("timer.committed")
                 metrics.TIMER_FIRED.labels(self._database.service, timer.name).inc(fired)
             total += fired
         return total

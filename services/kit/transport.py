@@ -22,6 +22,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
+from services.kit.failpoints import ARMED, hit
 from services.kit.journal import Item
 from services.kit.offsets import OffsetTracker
 from services.kit.pace import pace
@@ -81,11 +82,15 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # no 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """A commit that fails is repeated by the next one: nothing is lost, since the inbox knows what is delivered again."""
         consumer, mine = self._ensure_consumer(), self.assignment()
+        if ARMED:
+            hit("faust.committing_offsets")
         try:
             await consumer.commit({stock.ensure_aiokafka_TP(tp): offset for tp, offset in offsets.items() if tp in mine})
         except KafkaError as error:
             log.warning("offsets not committed", error=type(error).__name__)
             return False
+        if ARMED:
+            hit("faust.committed_offsets")
         return True
 
 
@@ -130,6 +135,8 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """What is in hand is waited for, what is done is committed (`stream_wait_empty`), what was only delivered is forgotten."""
+        if ARMED and revoked:
+            hit("faust.revoking")
         await super().on_partitions_revoked(revoked)
         self.tracker.reset()
         self.starts.clear()

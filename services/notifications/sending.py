@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 
 from services.kit.database import Database
+from services.kit.failpoints import ARMED, hit
 from services.kit.stage import Errand
 from services.kit.values import Cause
 from services.notifications.attempts import Attempt, Ended, Mark, Waiting, give_up, mark
@@ -121,8 +122,12 @@ class _Lane:
         mailer = await self._connected()
         number = await self._mark(attempt)
         if number is not None:
+            if ARMED:
+                hit("mail.begun", message.message_id)
             sender, recipient = address(self._pass.settings.mail_from), address(message.email)
             self._ended = Ended(attempt, number, await mailer.send(written, sender, recipient, number))
+            if ARMED:
+                hit("mail.answered", message.message_id)
         return None
 
     async def _connected(self) -> Mailer:

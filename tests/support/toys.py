@@ -43,3 +43,4 @@ def _create_schema(admin_url: str) -> None:
         for statement in (*KIT_TABLES, *inbox_statements(record_now().date(), [])):
             service.execute(statement)
         service.execute("create table counted (event_id uuid not null, n int not null)")
+        service.execute("create table chores (event_id uuid not null, fired boolean not null default false, done boolean not null default false)")

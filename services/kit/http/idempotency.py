@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from services.kit.database import Database, Transaction
+from services.kit.failpoints import ARMED, hit
 from services.kit.http.problems import Problem
 
 _KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
@@ -53,9 +54,13 @@ async def once(database: Database, *, scope: str, key: str, fingerprint: bytes, 
             raise Problem(409, "in-progress", detail, headers={"retry-after": "1"})
         stored = await work.connection.fetchrow(_SELECT, scope, key)
         if stored is None:
+            if ARMED:
+                hit("command.begun")
             given = await do(work)
             kept = {name: value for name, value in given.headers.items() if name in _STORED_HEADERS}
             await work.connection.execute(_INSERT, scope, key, fingerprint, given.status_code, kept, bytes(given.body))
+            if ARMED:
+                hit("command.answer_stored")
             return given
     if stored["fingerprint"] != fingerprint:
         raise Problem(422, "key-reused", "This Idempotency-Key was used for another request: send a new one.")

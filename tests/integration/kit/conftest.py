@@ -156,18 +156,23 @@ async def audit(site: Site, load: Load) -> None:
 
 async def said(site: Site) -> set[bytes]:
     """The ids of the events that caused what stands in the toy's own topic."""
+    return {UUID(headers["ce_causationid"]).bytes for headers in await own_topic(site)}
+
+
+async def own_topic(site: Site) -> list[dict[str, str]]:
+    """The headers of all that stands in the toy's own topic."""
     consumer = AIOKafkaConsumer(bootstrap_servers=site.kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         places = [TopicPartition(site.prefix + toy.SAID, partition) for partition in range(6)]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
-        found: set[bytes] = set()
+        found: list[dict[str, str]] = []
         for place in places:
             await consumer.seek_to_beginning(place)
         while any([await consumer.position(place) < ends[place] for place in places]):
             for messages in (await consumer.getmany(timeout_ms=200)).values():
-                found |= {UUID(dict(message.headers)["ce_causationid"].decode()).bytes for message in messages}
+                found += [{name: value.decode() for name, value in message.headers} for message in messages]
         return found
     finally:
         await consumer.stop()
@@ -186,7 +191,9 @@ def new_site(tmp_path: Path) -> Iterator[Callable[[str, str], Site]]:
 
         def make(kafka: str, admin_url: str) -> Site:
             database = ends.enter_context(toy_database(admin_url))
-            site = Site(kafka, database, f"t{secrets.token_hex(4)}.", tmp_path)
+            prefix = f"t{secrets.token_hex(4)}."
+            site = Site(kafka, database, prefix, tmp_path / prefix)
+            site.folder.mkdir()
             topics.apply(kafka, site.prefix, wanted=toy.TOPICS)
             ends.callback(topics.remove, kafka, site.prefix)
             ends.callback(_kill_all, site.processes)

@@ -7,6 +7,7 @@ import msgspec
 
 from services.fulfilment.shipping.labels.domain import BoughtLabel, LabelRequest
 from services.fulfilment.shipping.labels.ports import CarrierAway, CarrierRefused, ManifestRequest
+from services.kit.failpoints import ARMED, hit
 from services.kit.values import Money
 
 _REFUSALS = frozenset({400, 404, 409, 410, 422})
@@ -41,21 +42,33 @@ class KeptCarrier:
         self._client = client
 
     async def buy(self, request: LabelRequest) -> BoughtLabel:
-        body = msgspec.to_builtins(request)
-        return _label(_refusing(await self._call("POST", "/labels", body)))
+        if ARMED:
+            hit("label.asking", request.reference)
+        answer = await self._call("POST", "/labels", msgspec.to_builtins(request))
+        if ARMED:
+            hit("label.answered", request.reference)
+        return _label(_refusing(answer))
 
     async def find(self, reference: str) -> BoughtLabel | None:
         answer = await self._call("GET", f"/labels/{reference}")
         return None if answer.status_code == 404 else _label(_refusing(answer))
 
     async def void(self, reference: str) -> None:
+        if ARMED:
+            hit("void.asking", reference)
         answer = await self._call("DELETE", f"/labels/{reference}")
+        if ARMED:
+            hit("void.answered", reference)
         if answer.status_code != 404:
             _refusing(answer)
 
     async def transmit(self, manifest: ManifestRequest) -> str:
-        answer = _refusing(await self._call("POST", "/manifests", msgspec.to_builtins(manifest)))
-        return str(_read(answer, ConfirmationWire).confirmation)
+        if ARMED:
+            hit("manifest.asking")
+        answer = await self._call("POST", "/manifests", msgspec.to_builtins(manifest))
+        if ARMED:
+            hit("manifest.answered")
+        return str(_read(_refusing(answer), ConfirmationWire).confirmation)
 
     async def _call(self, method: str, path: str, body: object = None) -> httpx.Response:
         try:

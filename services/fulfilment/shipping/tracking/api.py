@@ -10,6 +10,7 @@ from services.fulfilment.shipping.tracking import queries
 from services.fulfilment.shipping.tracking.messages import CarrierEvent, verified_id
 from services.fulfilment.shipping.tracking.store import Tracking
 from services.fulfilment.work import WorkLog
+from services.kit.failpoints import ARMED, hit
 from services.kit.http import PageSize, Problem, Routes, answer, cause_of, operation
 from services.kit.http.body import parse
 
@@ -35,6 +36,8 @@ async def post_webhook(request: Request, carrier: Annotated[str, Path(max_length
         tracking = Tracking(work, log)
         if not await tracking.is_new(carrier, message_id):
             return answer({"event_id": event.event_id, "heard": "before"})
+        if ARMED:
+            hit("webhook.heard")
         aside = await tracking.hear(carrier, event.said(), cause_of(request))
         await log.flush()
     if aside is not None:
