@@ -10,7 +10,7 @@ import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
@@ -30,6 +30,8 @@ class Node:
     port: int
     controller_port: int
     folder: Path
+    doors: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Further listeners by name (capitals): the port each listens on, and the one that its clients are told, where a proxy lies before it."""
 
     @property
     def properties(self) -> Path:
@@ -41,8 +43,8 @@ def prepare(node: Node, cluster: Sequence[Node], environ: Mapping[str, str]) -> 
     java = _java(jars(environ), environ)
     node.folder.mkdir(parents=True, exist_ok=True)
     node.properties.write_text(properties(node, cluster))
-    if not (node.folder / "data" / "meta.properties").exists():
-        _format(java, node)
+    if not _formatted(node):
+        _format(java, node, _identity(cluster))
     return [*java, "kafka.Kafka", str(node.properties)]
 
 
@@ -50,7 +52,8 @@ def behaviour(brokers: int) -> dict[str, object]:
     """The settings in which a broker of ours differs from a stock one. Three brokers or more keep three copies of everything, two of them in
     sync; fewer keep one."""
     copies, in_sync = (3, 2) if brokers >= 3 else (1, 1)
-    return {
+    several = {"default.replication.factor": copies, "unclean.leader.election.enable": "false"} if brokers >= 3 else {}
+    return several | {
         "auto.create.topics.enable": "false",
         "min.insync.replicas": in_sync,
         "offsets.topic.num.partitions": 6,
@@ -70,33 +73,40 @@ def behaviour(brokers: int) -> dict[str, object]:
 
 def properties(node: Node, cluster: Sequence[Node]) -> str:
     """The node's server.properties."""
+    doors = {"PLAINTEXT": (node.port, node.port), **node.doors}
     own = {
         "process.roles": "broker,controller",
         "node.id": node.id,
         "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in cluster),
-        "listeners": f"PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.port}",
+        "listeners": _listeners({name: port for name, (port, _) in doors.items()} | {"CONTROLLER": node.controller_port}),
+        "advertised.listeners": _listeners({name: told for name, (_, told) in doors.items()}),
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in [*doors, "CONTROLLER"]),
         "log.dirs": node.folder / "data",
     }
     return "".join(f"{name}={value}\n" for name, value in (own | behaviour(len(cluster))).items())
 
 
-def why_silent(bootstrap: str) -> str | None:
-    """None once the broker answers a request for its metadata; until then the reason why not. May be called beside a running loop."""
+def _listeners(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
+
+
+def why_silent(bootstrap: str, brokers: int = 1) -> str | None:
+    """None once a broker answers a request for its metadata and knows of so many; until then the reason why not. May be called beside a running
+    loop."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, _why_silent(bootstrap)).result()
+        return thread.submit(asyncio.run, _why_silent(bootstrap, brokers)).result()
 
 
-async def _why_silent(bootstrap: str) -> str | None:
+async def _why_silent(bootstrap: str, brokers: int) -> str | None:
     """By aiokafka: kafka-python's client leaks its sockets where it cannot start."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id="kept-health", request_timeout_ms=5000)
     try:
         async with asyncio.timeout(5):
             await client.bootstrap()
-            return None if (await client.fetch_all_metadata()).brokers() else "it knows of no broker yet"
+            known = len((await client.fetch_all_metadata()).brokers())
+            return None if known >= brokers else f"it knows of {known} brokers yet"
     except (KafkaError, OSError, TimeoutError) as failure:
         return str(failure) or type(failure).__name__
     finally:
@@ -113,8 +123,20 @@ def _java(folder: Path, environ: Mapping[str, str]) -> list[str]:
     return [str(JAVA), "-Xmx512m", "-XX:+UseSerialGC", *tuning, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{folder}/*"]
 
 
-def _format(java: list[str], node: Node) -> None:
-    identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")  # one in 64 begins with "-": never an argument of its own
+def _formatted(node: Node) -> Path | None:
+    """Where the node says which cluster it belongs to; None before its storage is laid out."""
+    said = node.folder / "data" / "meta.properties"
+    return said if said.exists() else None
+
+
+def _identity(cluster: Sequence[Node]) -> str:
+    """The cluster's id: as its nodes remember it, else a new one."""
+    for said in filter(None, map(_formatted, cluster)):
+        return next(line.partition("=")[2] for line in said.read_text().splitlines() if line.startswith("cluster.id="))
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")  # one in 64 begins with "-": never an argument of its own
+
+
+def _format(java: list[str], node: Node, identity: str) -> None:
     command = [*java, "kafka.tools.StorageTool", "format", f"--cluster-id={identity}", "-c", str(node.properties)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

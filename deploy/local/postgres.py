@@ -26,8 +26,8 @@ _READ_ALL = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "
 _INSTEAD = "or set DATABASE_URL to a PostgreSQL of yours"
 
 
-def prepare(folder: Path, port: int) -> list[str]:
-    """Create the database cluster unless it exists. Returns the command that runs the server in the foreground."""
+def prepare(folder: Path, port: int, **settings: str) -> list[str]:
+    """Create the database cluster unless it exists. Returns the command that runs the server in the foreground, with these settings beside ours."""
     folder.mkdir(parents=True, exist_ok=True)
     prefix = _unprivileged(folder)
     data = folder / "data"
@@ -40,6 +40,7 @@ def prepare(folder: Path, port: int) -> list[str]:
         "max_connections": "300",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        **settings,
     }
     flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     return [*prefix, sys.executable, "-m", "deploy.local.run_postgres", str(data), str(_binary("postgres")), "-D", str(data), *flags]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -69,18 +70,29 @@ class Stack:
     def _start_servers(self, attached: bool) -> dict[str, str]:
         """Returns the environment of everything that runs beside them."""
         postgres.await_previous(self.var / "postgres")
-        names = ["supervisor", *(["kafka", "kafka_controller"] if self._own(BROKERS) else []), *(["postgres"] if self._own(DATABASE) else [])]
-        chosen = ports.assign([*names, *([] if self.servers_only else programs.PORTS)], self.var / "ports.json", self.environ)
+        chosen = ports.assign(["supervisor", *self._ports()], self.var / "ports.json", self.environ)
         servers, addresses = self._prepare(chosen)
         environment = {**self.environ, **programs.environment(self.var, chosen, addresses, clock(self.environ, self.var / "clock"))}
-        self.supervisor.configure([*servers, *([] if self.servers_only else programs.programs())], chosen["supervisor"])
+        self.supervisor.configure([*servers, *self._programs(chosen, addresses)], chosen["supervisor"])
         self.supervisor.start(self.description, environment, attached=attached)
+        self._await_servers(addresses)
+        description.write(self.description, self._describe(chosen, environment))
+        return environment
+
+    def _ports(self) -> list[str]:
+        """The names of all ports but the supervisor's."""
+        servers = [*(["kafka", "kafka_controller"] if self._own(BROKERS) else []), *(["postgres"] if self._own(DATABASE) else [])]
+        return [*servers, *([] if self.servers_only else programs.PORTS)]
+
+    def _programs(self, chosen: Mapping[str, int], addresses: Mapping[str, str]) -> list[Program]:
+        """Everything that runs beside the servers."""
+        return [] if self.servers_only else programs.programs()
+
+    def _await_servers(self, addresses: Mapping[str, str]) -> None:
         with self.progress.step("Apache Kafka answers"):
             self._await("kafka", self._own(BROKERS), lambda: kafka.why_silent(addresses[BROKERS]))
         with self.progress.step("PostgreSQL answers"):
             self._await("postgres", self._own(DATABASE), lambda: postgres.why_silent(addresses[DATABASE]))
-        self._describe(chosen, environment)
-        return environment
 
     def _prepare(self, chosen: Mapping[str, int]) -> tuple[list[Program], dict[str, str]]:
         """The servers of our own, ready to run, and the addresses of both, whosever they are."""
@@ -106,6 +118,9 @@ class Stack:
             with self.progress.step(" ".join(module[1:])):
                 run_step(name, programs.command(module), environment, self.supervisor.log(name))
         self.supervisor.start_services()
+        self._await_services()
+
+    def _await_services(self) -> None:
         for name, service in description.read(self.description)["services"].items():
             with self.progress.step(f"{name} is ready"):
                 self._await(f"{name}-api", True, partial(not_ready, service["health"]))
@@ -114,9 +129,9 @@ class Stack:
             for program, _ in programs.PROGRAMS:
                 self._await(program, True, partial(self._not_running, program))
 
-    def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> None:
+    def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, Any]:
         services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.SERVICES}
-        content = {
+        return {
             "kafka": environment[BROKERS],
             "topic_prefix": environment.get("KEPT_TOPIC_PREFIX", ""),
             "database": environment[DATABASE],
@@ -125,7 +140,6 @@ class Stack:
             "clock": environment["KEPT_CLOCK"],
             "processes": {name: row["pid"] or None for name, row in self.supervisor.states().items()},
         }
-        description.write(self.description, content)
 
     def _await(self, program: str, ours: bool, why_silent: Callable[[], str | None]) -> None:
         """Return once it answers. A server of somebody else's should have been there already."""

@@ -93,9 +93,20 @@ class Supervisor:
     def start_services(self) -> None:
         self._ask("startProcessGroup", "services", False)
 
+    def start_program(self, name: str) -> None:
+        """Start one of them again, after it was stopped or has ended for good. Raises CannotStart where it runs."""
+        self._ask("startProcess", self._whole(name), False)
+
+    def stop_program(self, name: str) -> None:
+        """Stop one of them, and return once it ended. Raises CannotStart where it does not run."""
+        self._ask("stopProcess", self._whole(name), True)
+
     def states(self) -> dict[str, dict[str, Any]]:
         """What is known of each program, by name: statename, pid, spawnerr, ..."""
         return {row["name"]: row for row in self._ask("getAllProcessInfo")}
+
+    def _whole(self, name: str) -> str:
+        return f"{self.states()[name]['group']}:{name}"
 
     def log(self, program: str) -> Path:
         return self.var / "logs" / f"{program}.log"
