@@ -1,0 +1,46 @@
+"""Which messages must be set aside, and by whom: those that the journal says so of, wherever they came to lie on a topic."""
+
+from collections.abc import Iterator, Set
+
+from chaos.auditor.evidence import Evidence
+from chaos.auditor.journal import Call
+from chaos.auditor.records import Record
+from chaos.auditor.register import HEARS, SERVICES, hears
+
+Place = tuple[str, str, int, int]
+"""Service, topic, partition, offset: the grain of a dead letter."""
+
+
+def expected_letters(evidence: Evidence) -> set[Place]:
+    """Every place where a dead letter must be."""
+    return {(service, *record.place) for call, record in _told(evidence) for service in call.services or SERVICES if must_settle(service, record)}
+
+
+def must_settle(service: str, record: Record) -> bool:
+    """Whether the service may not pass this record over: it hears its type, in whichever major version, or cannot tell the type."""
+    return record.topic in HEARS[service] and (record.type is None or hears(service, record.type))
+
+
+def excused(evidence: Evidence, expected: Set[Place]) -> set[Place]:
+    """Dead letters that nobody announced and that are right nevertheless: what queued behind an announced failure of its key, and what is about an
+    order that was never taken."""
+    found: set[Place] = set()
+    orders = {(row["channel"], row["external_ref"]) for row in evidence.table("orders.orders")}
+    for service in SERVICES:
+        letters = [((service, row["topic"], row["partition"], row["offset"]), row) for row in evidence.table(f"{service}.dead_letters")]
+        failing = {(row["topic"], row["key"]) for place, row in letters if place in expected and row["kind"] == "failed"}
+        found |= {place for place, row in letters if row["kind"] == "behind" and (row["topic"], row["key"]) in failing}
+        for place, row in letters:
+            record = evidence.by_place.get(place[1:])
+            if row["reason"] == "unknown-order" and record is not None and service == "orders":
+                data = record.data
+                found |= {place} if (data.get("channel"), data.get("external_ref")) not in orders else set()
+    return found
+
+
+def _told(evidence: Evidence) -> Iterator[tuple[Call, Record]]:
+    """Each call whose message is to be set aside, with each record that it became."""
+    yield from ((call, evidence.by_place[place]) for place, call in evidence.poison.items())
+    for call in evidence.journal:
+        if call.expects_dead_letter and call.op != "poison":
+            yield from ((call, record) for record in evidence.by_id.get(call.key or "", ()))

@@ -1,0 +1,79 @@
+"""What is public about Kept: which topics there are, what is said on them, and who hears what.
+
+The topics come from `topics.toml` as it was collected. Who hears what stands here by hand: `docs/architecture.md` names the topics, the types are
+those that a service cannot do its work without.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVICES = ("orders", "fulfilment", "promises", "loyalty", "notifications")
+
+HEARS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "orders": {
+        "storefront.order.v1": ("OrderSubmitted", "PaymentSecured", "OrderCancelRequested"),
+        "storefront.item.v1": ("ItemListed",),
+        "fulfilment.work.v1": (
+            "StockReserved", "StockShort", "PickClaimed", "OrderPacked", "HandedOver", "ParcelDelivered", "CancelAccepted", "CancelRejected",
+        ),
+        "promises.promise.v1": ("PromiseMade", "PromiseDeclined", "PromiseKept", "PromiseBroken", "PromiseReleased"),
+    },
+    "fulfilment": {
+        "orders.order.v1": ("OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled", "OrderHeld", "HoldLifted"),
+        "orders.customer.v1": ("CustomerSeen",),
+        "storefront.item.v1": ("ItemListed",),
+        "loyalty.upgrade.v1": ("UpgradeWanted", "UpgradeGranted", "UpgradeDeclined", "UpgradeWithdrawn"),
+    },
+    "promises": {
+        "orders.order.v1": ("OrderPlaced", "OrderCancelled", "OrderHeld", "HoldLifted"),
+        "fulfilment.work.v1": ("ParcelDelivered", "DelayForeseen"),
+        "fulfilment.capacity.v1": ("CarrierServiceScheduled", "QueueMeasured"),
+    },
+    "loyalty": {
+        "orders.order.v1": ("OrderPlaced", "OrderReleased", "OrderCompleted", "OrderCancelled"),
+        "fulfilment.work.v1": ("UpgradeSlotReserved", "UpgradeSlotRefused"),
+        "fulfilment.capacity.v1": ("CarrierServiceScheduled",),
+        "storefront.item.v1": ("ItemListed",),
+    },
+    "notifications": {
+        "orders.order.v1": ("OrderPlaced", "OrderCancelled"),
+        "orders.customer.v1": ("CustomerSeen",),
+        "promises.promise.v1": ("PromiseMade", "PromiseDeclined"),
+        "fulfilment.work.v1": ("HandedOver", "ParcelDelivered"),
+    },
+}  # fmt: skip
+"""Service -> topic -> the names of the events it acts upon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the register. `owner` is the service that says its events; `storefront` is outside."""
+
+    name: str
+    partitions: int
+    compacted: bool
+
+    @property
+    def owner(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def topics_in(file: Path) -> dict[str, Topic]:
+    """The register by topic name."""
+    told = tomllib.loads(file.read_text())
+    usual = told["defaults"]
+    return {
+        name: Topic(name, row.get("partitions", usual["partitions"]), row.get("cleanup", usual["cleanup"]) == "compact")
+        for name, row in told["topics"].items()
+    }
+
+
+def hears(service: str, type: str) -> bool:
+    """Whether the service acts upon events of this name, whichever their major version: on any topic that it reads, since the type tells."""
+    owner, _, rest = type.partition(".")
+    return (owner, rest.partition(".")[0]) in _HEARD[service]
+
+
+_HEARD = {service: {(topic.partition(".")[0], name) for topic, names in heard.items() for name in names} for service, heard in HEARS.items()}
