@@ -83,7 +83,7 @@ class Pipe:
     def _read_or_not(self) -> None:
         if self._source.is_closing():
             return
-        if self._full or self._way().blocked or self._waiting > _LARGEST_LINE:
+        if self._full or self._waiting > _LARGEST_LINE:
             self._source.pause_reading()
         else:
             self._source.resume_reading()

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from chaos.proxy.faults import Faults, Way
+from chaos.proxy.link import Link
 from tests.support.polling import poll_until
 from tests.unit.chaos_proxy.conftest import Setting
 from tests.unit.chaos_proxy.test_proxy_frames import COMMIT, PRODUCE, STARTED, message, reply, request
@@ -229,9 +230,19 @@ async def test_a_lost_answer_to_a_commit_ends_its_connection(setting: Setting) -
     assert (setting.link.counts.replies, setting.link.counts.replies_lost) == (2, 1)
 
 
-@pytest.mark.parametrize("speaks", ["postgres"])
-async def test_a_chance_loses_some_answers_and_not_others(setting: Setting) -> None:
-    await setting.link.set(Faults(lose_chance=0.5))
-    lost = [setting.link.loses() for _ in range(200)]
-    assert 60 < sum(lost) < 140
-    assert (setting.link.counts.replies, setting.link.counts.replies_lost) == (200, sum(lost))
+async def test_a_chance_loses_some_answers_and_not_others_the_same_ones_for_the_same_seed() -> None:
+    async def lost(seed: int) -> list[bool]:
+        link = Link("a->b", 0, ("127.0.0.1", 0), "postgres", seed)
+        await link.set(Faults(lose_chance=0.5, listens=False))
+        answers = [link.loses() for _ in range(200)]
+        assert (link.counts.replies, link.counts.replies_lost) == (200, sum(answers))
+        return answers
+
+    assert 60 < sum(await lost(1)) < 140
+    assert await lost(1) == await lost(1) != await lost(2)
+
+
+async def test_a_limit_counts_from_when_it_was_set(setting: Setting) -> None:
+    for _ in range(2):
+        await setting.link.set(Faults(lose_chance=1, lose_limit=2))
+        assert [setting.link.loses() for _ in range(4)] == [True, True, False, False]
