@@ -113,6 +113,10 @@ class Evidence:
         """Each record by topic, partition and offset."""
         return {record.place: record for records in self.records.values() for record in records}
 
+    def at(self, topic: str, partition: int, offset: int) -> Record | None:
+        """The record there, if one is."""
+        return self.by_place.get((topic, partition, offset))
+
     @cached_property
     def poison(self) -> Mapping[tuple[str, int, int], Call]:
         """The records that the client put on a topic so that they are set aside, by topic, partition and offset."""

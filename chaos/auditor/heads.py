@@ -1,11 +1,8 @@
 """Which rows count what was said of a thing: the state and its events must move by the same commit, version by version."""
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from chaos.auditor.changes import Change, Transaction
-from chaos.auditor.messagepack import headers_of
 from chaos.auditor.register import SERVICES
 
 Thing = tuple[str, str]
@@ -40,21 +37,13 @@ def said_in(transaction: Transaction) -> dict[Thing, list[int]]:
     for service in SERVICES:
         for row in transaction.of(f"{service}.outbox", "INSERT"):
             if row["topic"].startswith(f"{service}.") and service != "notifications" and row["type"] not in UNCOUNTED:
-                said.setdefault(thing_of(row), []).append(_version(row))
+                said.setdefault(thing_of(row), []).append(int(row["version"]))
     return said
 
 
 def thing_of(row: Change) -> Thing:
     """What an outbox row is said of."""
-    if row["topic"] == "promises.promise.v1":
-        return row["topic"], str(data_of(row).get("promise_id"))
-    return row["topic"], bytes.fromhex(row["key"][2:]).decode()
-
-
-def data_of(row: Change) -> dict[str, Any]:
-    """The data of the event in an outbox row."""
-    told: dict[str, Any] = json.loads(bytes.fromhex(row["payload"][2:]))
-    return told
+    return row["topic"], str(row.columns["about" if row["topic"] == "promises.promise.v1" else "key"])
 
 
 def moved_in(transaction: Transaction, before: dict[Thing, int]) -> dict[Thing, list[int] | None]:
@@ -74,7 +63,3 @@ def moved_in(transaction: Transaction, before: dict[Thing, int]) -> dict[Thing, 
             moved[thing] = None if last is None else [*(moved.get(thing) or []), *range(last + 1, version + 1)]
             before[thing] = version
     return moved
-
-
-def _version(row: Change) -> int:
-    return int(dict(headers_of(bytes.fromhex(row["headers"][2:])))["ce_aggregateversion"] or b"-1")

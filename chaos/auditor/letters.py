@@ -1,6 +1,7 @@
 """Which messages must be set aside, and by whom: those that the journal says so of, wherever they came to lie on a topic."""
 
 from collections.abc import Iterator, Set
+from typing import Any
 
 from chaos.auditor.evidence import Evidence
 from chaos.auditor.journal import Call
@@ -9,6 +10,9 @@ from chaos.auditor.register import HEARS, SERVICES, hears
 
 Place = tuple[str, str, int, int]
 """Service, topic, partition, offset: the grain of a dead letter."""
+
+REFUSED_WHILE = {"unknown-order": None, "order-closed": "cancelled"}
+"""Why orders sets aside what the shop says of an order -> the state in which the order is then; None: there is none."""
 
 
 def expected_letters(evidence: Evidence) -> set[Place]:
@@ -22,19 +26,19 @@ def must_settle(service: str, record: Record) -> bool:
 
 
 def excused(evidence: Evidence, expected: Set[Place]) -> set[Place]:
-    """Dead letters that nobody announced and that are right nevertheless: what queued behind an announced failure of its key, and what is about an
-    order that was never taken."""
+    """Dead letters that nobody announced and that are right nevertheless: what queued behind an announced failure of its key, what is about an order
+    that was never taken, and a payment of one that was cancelled."""
     found: set[Place] = set()
-    orders = {(row["channel"], row["external_ref"]) for row in evidence.table("orders.orders")}
     for service in SERVICES:
-        letters = [((service, row["topic"], row["partition"], row["offset"]), row) for row in evidence.table(f"{service}.dead_letters")]
-        failing = {(row["topic"], row["key"]) for place, row in letters if place in expected and row["kind"] == "failed"}
-        found |= {place for place, row in letters if row["kind"] == "behind" and (row["topic"], row["key"]) in failing}
-        for place, row in letters:
-            record = evidence.by_place.get(place[1:])
-            if row["reason"] == "unknown-order" and record is not None and service == "orders":
-                data = record.data
-                found |= {place} if (data.get("channel"), data.get("external_ref")) not in orders else set()
+        letters = {(service, row["topic"], row["partition"], row["offset"]): row for row in evidence.table(f"{service}.dead_letters")}
+        failing = {(row["topic"], row["key"]) for place, row in letters.items() if place in expected and row["kind"] == "failed"}
+        found |= {place for place, row in letters.items() if row["kind"] == "behind" and (row["topic"], row["key"]) in failing}
+    states: dict[Any, str] = {(row["channel"], row["external_ref"]): row["state"] for row in evidence.table("orders.orders")}
+    for row in evidence.table("orders.dead_letters"):
+        record = evidence.at(row["topic"], row["partition"], row["offset"])
+        if record is not None and row["reason"] in REFUSED_WHILE:
+            state = states.get((record.data.get("channel"), record.data.get("external_ref")))
+            found |= {("orders", *record.place)} if state == REFUSED_WHILE[row["reason"]] else set()
     return found
 
 

@@ -6,6 +6,8 @@ In the evidence bytes stand as text in Latin-1, one character a byte, so that an
 import json
 import re
 from dataclasses import dataclass
+from hashlib import blake2b
+from sys import intern
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -19,18 +21,19 @@ _STRUCTURED = b"application/cloudevents+json"
 
 @dataclass(slots=True)
 class Record:
-    """`topic` is without the stack's prefix. `id` and `type` are None where they cannot be told."""
+    """`topic` is without the stack's prefix. `id` and `type` are None where they cannot be told. `digest` stands for key, value and headers, which
+    last are not kept; `structured` says that the attributes stood in the value."""
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    digest: str
+    structured: bool = False
     id: str | None = None
     type: str | None = None
     version: int = 0
-    cause: str | None = None
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -52,21 +55,29 @@ class Record:
             told = json.loads(self.value or b"{}")
         except (ValueError, RecursionError):
             return {}
-        told = told.get("data", {}) if isinstance(told, dict) and _is_structured(dict(self.headers)) else told
+        told = told.get("data", {}) if isinstance(told, dict) and self.structured else told
         return told if isinstance(told, dict) else {}
 
 
 def read(topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, headers: Headers) -> Record:
     """The record with its attributes, as far as they can be read."""
-    record = Record(topic, partition, offset, key, value, headers)
-    attributes = _attributes(dict(headers), value)
+    told = dict(headers)
+    structured = (told.get("content-type") or b"").startswith(_STRUCTURED)
+    record = Record(topic, partition, offset, key, value, digest_of(key, value, headers), structured)
+    attributes = _structured(value) if structured else _binary(told)
     type = attributes.get("type", "")
-    record.type = type if _TYPE.match(type) else None
+    record.type = intern(type) if _TYPE.match(type) else None
     record.id = event_id(attributes)
-    record.cause = attributes.get("causationid")
     version = attributes.get("aggregateversion", "0")
     record.version = int(version) if version.isdecimal() else -1
     return record
+
+
+def digest_of(key: bytes | None, value: bytes | None, headers: Headers) -> str:
+    """The same for the same key, value and headers in their order, and for nothing else: each part goes in behind its length."""
+    parts = [key, value, *(part for name, content in headers for part in (name.encode(), content))]
+    told = b"".join(b"-" if part is None else b"%d:%b" % (len(part), part) for part in parts)
+    return blake2b(told, digest_size=16).hexdigest()
 
 
 def event_id(attributes: dict[str, str]) -> str | None:
@@ -80,9 +91,7 @@ def event_id(attributes: dict[str, str]) -> str | None:
         return str(uuid5(_NAMED, f"{attributes['source']}\x1f{text}")) if "source" in attributes else None
 
 
-def _attributes(headers: dict[str, bytes | None], value: bytes | None) -> dict[str, str]:
-    if _is_structured(headers):
-        return _structured(value)
+def _binary(headers: dict[str, bytes | None]) -> dict[str, str]:
     told = {}
     for name, content in headers.items():
         if name.startswith("ce_") and content is not None:
@@ -99,10 +108,6 @@ def _structured(value: bytes | None) -> dict[str, str]:
     except (ValueError, RecursionError):
         return {}
     return {name: str(content) for name, content in event.items() if name != "data"} if isinstance(event, dict) else {}
-
-
-def _is_structured(headers: dict[str, bytes | None]) -> bool:
-    return (headers.get("content-type") or b"").startswith(_STRUCTURED)
 
 
 def text_of(content: bytes | None) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from chaos.auditor.changes import Transaction
 from chaos.auditor.evidence import Evidence
 from chaos.auditor.findings import Finding
-from chaos.auditor.heads import Thing, data_of, moved_in, said_in
+from chaos.auditor.heads import Thing, moved_in, said_in
 
 MADE_BY_EVENTS: Mapping[str, tuple[str, str]] = {
     "fulfilment.wants": ("OrderPlaced", "order_id"),
@@ -49,7 +49,7 @@ def _versions(finding: Finding, transaction: Transaction, before: dict[Thing, in
 def _settled(finding: Finding, transaction: Transaction) -> None:
     """A message that was sent, failed or held back for good is said so by the same commit."""
     settled = {row["message_id"] for row in transaction.of("notifications.messages", "INSERT", "UPDATE") if row["state"] in SETTLED}
-    said = {str(data_of(row).get("message_id")) for row in transaction.of("notifications.outbox", "INSERT")}
+    said = {str(row.columns["about"]) for row in transaction.of("notifications.outbox", "INSERT")}
     for id in settled ^ said:
         what = "settled" if id in settled else "told of"
         finding.broken("apart", f"transaction {transaction.xid} {what} message {id}, and did not do both")

@@ -123,14 +123,16 @@ def _books(evidence: Evidence) -> dict[str, _Books]:
 
 
 def _cancels(evidence: Evidence, finding: Finding) -> None:
-    """Every cancel that was taken is decided: the order is cancelled, or the client is told why not."""
+    """Every cancel that was taken is decided: the order is cancelled or was never taken, or the client is told why not."""
     rows = {(row["channel"], row["external_ref"]): row for row in evidence.table("orders.orders")}
     by_id = {row["order_id"]: row for row in rows.values()}
-    letters = {letter["event_id"] for letter in evidence.table("orders.dead_letters")}
+    told = {letter["event_id"] for letter in evidence.table("orders.dead_letters")}
+    told |= {record.data.get("request_id") for record in evidence.events.get("CancelRefused", [])}
+    told |= {record.data.get("order_id") for record in evidence.events.get("OrderRefused", [])}
+    told.discard(None)
     for call in evidence.calls("cancel"):
-        if call.outcome != OK or call.key in letters:
-            continue
-        finding.counted["cancels taken"] += 1
-        row = rows.get(call.reference) if call.reference else by_id.get(call.order_id or "")
-        decided = row is not None and (row["state"] == "cancelled" or row["cancel_refusal"] is not None)
-        finding.expect(decided, "cancel-lost", f"the cancel of {call.reference or call.order_id} was taken and is not decided")
+        if call.outcome == OK and call.key not in told and call.order_id not in told:
+            finding.counted["cancels taken"] += 1
+            row = rows.get(call.reference) if call.reference else by_id.get(call.order_id or "")
+            decided = row is not None and (row["state"] == "cancelled" or row["cancel_refusal"] is not None)
+            finding.expect(decided, "cancel-lost", f"the cancel of {call.reference or call.order_id} was taken and is not decided")

@@ -9,6 +9,7 @@ from chaos.auditor.evidence import Evidence, Position, Row
 from chaos.auditor.findings import Finding
 from chaos.auditor.letters import Place, excused, expected_letters, must_settle
 from chaos.auditor.messagepack import headers_of
+from chaos.auditor.records import digest_of
 from chaos.auditor.register import HEARS, SERVICES
 
 
@@ -71,14 +72,12 @@ def _known(evidence: Evidence, finding: Finding, service: str, inbox: set[str]) 
 
 def _kept(evidence: Evidence, finding: Finding, service: str, place: tuple[str, int, int], letter: Row) -> None:
     """A dead letter is its record, byte for byte."""
-    record, where = evidence.by_place.get(place), f"{place[0]}[{place[1]}]@{place[2]}"
+    record, where = evidence.at(*place), f"{place[0]}[{place[1]}]@{place[2]}"
     if record is None:
         finding.broken("invented", f"{service} set aside {where}, where no record is")
         return
-    kept = _bytes(letter["key"]), _bytes(letter["value"]), headers_of(_bytes(letter["headers"]) or b"\x90")
-    finding.expect(
-        kept == (record.key, record.value, record.headers), "changed", f"the dead letter of {service} for {where} is not what stands there"
-    )
+    kept = digest_of(_bytes(letter["key"]), _bytes(letter["value"]), headers_of(_bytes(letter["headers"]) or b"\x90"))
+    finding.expect(kept == record.digest, "changed", f"the dead letter of {service} for {where} is not its record")
 
 
 def _bytes(column: str | None) -> bytes | None:
@@ -94,6 +93,6 @@ def _expected(evidence: Evidence, finding: Finding) -> None:
         found |= {(service, row["topic"], row["partition"], row["offset"]): row for row in evidence.table(f"{service}.dead_letters")}
     for place in sorted(expected - found.keys()):
         finding.broken("not-set-aside", f"{place[0]} did not set aside {place[1]}[{place[2]}]@{place[3]}")
-    for place in sorted(place for place in found.keys() - allowed if place[1:] in evidence.by_place):
+    for place in sorted(place for place in found.keys() - allowed if evidence.at(*place[1:])):
         why = f"{found[place]['kind']}, {found[place]['reason']}"
         finding.broken("unexpected", f"{place[0]} set aside {place[1]}[{place[2]}]@{place[3]} ({why}), which nothing in the journal explains")

@@ -71,14 +71,14 @@ class Copy:
         change(found[-1 if last else 0])
         self.write(f"records/{topic}.jsonl.gz", rows)
 
-    def say_again(self, topic: str, type: str, id: str, *, version: int, key: str | None = None, **data: object) -> None:
-        """One more record like the first of this type, at the end of its partition: with an id, a version and data of its own."""
+    def say_again(self, topic: str, like: str, id: str, *, version: int, type: str | None = None, key: str | None = None, **data: object) -> None:
+        """One more record, at the end of its partition: the first of the type `like`, with an id, a version and data of its own."""
         rows = self.rows(f"records/{topic}.jsonl.gz")
-        like = next(row for row in rows if ["ce_type", type] in row["headers"])
-        end = max(row["offset"] for row in rows if row["partition"] == like["partition"]) + 1
-        told = {"offset": end, "key": key or like["key"], "value": json.dumps({**json.loads(like["value"]), **data})}
-        headers = _with(like["headers"], ce_id=id, ce_aggregateversion=str(version))
-        self.write(f"records/{topic}.jsonl.gz", [*rows, {**like, **told, "headers": headers}])
+        first = next(row for row in rows if ["ce_type", like] in row["headers"])
+        end = max(row["offset"] for row in rows if row["partition"] == first["partition"]) + 1
+        told = {"offset": end, "key": key or first["key"], "value": json.dumps({**json.loads(first["value"]), **data})}
+        headers = _with(first["headers"], ce_id=id, ce_aggregateversion=str(version), ce_type=type or like)
+        self.write(f"records/{topic}.jsonl.gz", [*rows, {**first, **told, "headers": headers}])
 
     def slot_line(self, *parts: str, change: Callable[[str], str | None], last: bool = False) -> None:
         """Change the first line of the slot in which all of these stand, or the last; None drops it."""

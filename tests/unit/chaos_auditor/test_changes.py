@@ -5,7 +5,11 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from chaos.auditor.changes import change_in, transactions_in
+from chaos.auditor.records import digest_of
 
 LINES = [
     (7, "BEGIN 7"),
@@ -18,28 +22,38 @@ LINES = [
 ]
 
 
-def test_a_row_has_its_columns() -> None:
+def test_a_row_has_the_columns_that_are_watched() -> None:
     change = change_in(
-        "table orders.promises_view: UPDATE: promise_id[uuid]:'p' customer_text[text]:'it''s [here]:'' and\nthere' due_at[timestamp with time zone]:"
-        "'2026-11-22 04:58:00+00' skus[text[]]:'{a,b}' \"offset\"[bigint]:-3 zone[text]:null verdict[text]:unchanged-toast-datum"
+        "table fulfilment.scans: UPDATE: scan_id[uuid]:'s' "
+        "answer[jsonb]:'{\"a\": \"it''s fence[bigint]:7 and\nscanned_by[text]:''x''\"}' task_id[uuid]:'t' "
+        "occurred_at[timestamp with time zone]:'2026-11-22 04:58:00+00' skus[text[]]:'{a,b}' \"offset\"[bigint]:4 fence[bigint]:-3 "
+        "verdict[text]:unchanged-toast-datum scanned_by[text]:null"
     )
     assert change is not None
-    assert (change.table, change.kind) == ("orders.promises_view", "UPDATE")
-    assert change.columns == {
-        "promise_id": "p",
-        "customer_text": "it's [here]:' and\nthere",
-        "due_at": "2026-11-22 04:58:00+00",
-        "skus": "{a,b}",
-        "offset": "-3",
-        "zone": None,
-        "verdict": "unchanged-toast-datum",
-    }
+    assert (change.table, change.kind) == ("fulfilment.scans", "UPDATE")
+    assert change.columns == {"scan_id": "s", "task_id": "t", "fence": "-3", "verdict": "unchanged-toast-datum", "scanned_by": None}
+    assert change["fence"] == "-3"
+    with pytest.raises(KeyError, match="scanned_by"):
+        change["scanned_by"]
 
 
 def test_a_changed_key_gives_the_new_row() -> None:
     change = change_in("table loyalty.upgrades: UPDATE: old-key: order_id[uuid]:'a' new-tuple: order_id[uuid]:'b' version[integer]:2")
     assert change is not None
     assert change.columns == {"order_id": "b", "version": "2"}
+
+
+def test_an_event_in_an_outbox_has_the_digest_of_its_record() -> None:
+    headers: list[tuple[str, bytes | None]] = [("ce_id", b"e"), ("ce_aggregateversion", b"3")]
+    key, payload = b"it's", b'{"promise_id": "p"}'
+    change = change_in(
+        f"table promises.outbox: INSERT: id[bigint]:1 event_id[uuid]:'e' topic[text]:'promises.promise.v1' "
+        f"key[bytea]:'\\x{key.hex()}' type[text]:'T' "
+        f"payload[bytea]:'\\x{payload.hex()}' headers[bytea]:'\\x{msgspec.msgpack.encode(headers).hex()}'"
+    )
+    assert change is not None
+    told = {"event_id": "e", "topic": "promises.promise.v1", "type": "T", "key": "it's", "about": "p", "version": "3"}
+    assert change.columns == {**told, "digest": digest_of(key, payload, headers)}
 
 
 def test_commits_hold_what_they_wrote_to_watched_tables(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chaos.auditor import invariants
@@ -21,6 +22,7 @@ ORDERS, WANTS, TASKS, CLAIMS = (
 )
 BINS, MOVEMENTS, SHELVES = (f"tables/fulfilment.{name}.jsonl.gz" for name in ("bins", "stock_movements", "shelves"))
 MESSAGES, WORK, ORDER, PROMISES = "notifications.message.v1", "fulfilment.work.v1", "orders.order.v1", "promises.promise.v1"
+SHOP, LETTERS = "storefront.order.v1", "tables/orders.dead_letters.jsonl.gz"
 PICKED_UP = ("table fulfilment.pick_tasks: UPDATE", "state[text]:'picked'", "claimed_by[text]:'picker-0'")
 
 Tamper = Callable[[Copy], object]
@@ -212,9 +214,9 @@ CASES: dict[str, tuple[str, Tamper]] = {
     "a dead letter for nothing": ("I9 invented", lambda c: c.add("tables/loyalty.dead_letters.jsonl.gz", {}, offset=9_999)),
     "a dead letter with other bytes": (
         "I9 changed",
-        lambda c: c.change("tables/orders.dead_letters.jsonl.gz", {"kind": "unreadable"}, value="\\x00"),
+        lambda c: c.change(LETTERS, {"kind": "unreadable"}, value="\\x00"),
     ),
-    "a dead letter with other headers": ("I9 changed", lambda c: c.change("tables/orders.dead_letters.jsonl.gz", {}, headers="\\x90")),
+    "a dead letter with other headers": ("I9 changed", lambda c: c.change(LETTERS, {}, headers="\\x90")),
     "an event set aside without a reason": ("I9 unexpected", lambda c: _expects(c, "place", False)),
     "an event that was to be set aside": ("I9 not-set-aside", lambda c: _expects(c, "cancel", True)),
     "an event applied that nobody said": ("I9 invented", lambda c: c.add("tables/promises.inbox.jsonl.gz", {}, event_id=NEW)),
@@ -264,6 +266,27 @@ def test_a_tampered_row_is_named(case: str, tmp_path: Path) -> None:
     copy = Copy(tmp_path / "evidence")
     tamper(copy)
     assert _kinds(copy.folder) == set(said.split(", "))
+
+
+@pytest.mark.parametrize(("kind", "said"), [("failed", {"I9 changed"}), ("refused", {"I9 changed", "I9 unexpected"})])
+def test_what_queues_behind_an_announced_failure_is_explained(kind: str, said: set[str], tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "evidence")
+    first = copy.change(LETTERS, {"reason": "reference-reused"}, kind=kind)
+    copy.add(LETTERS, {"id": first["id"]}, kind="behind", offset=0, event_id=NEW)
+    assert _kinds(copy.folder) == said
+
+
+@pytest.mark.parametrize(("reference", "said"), [("try-0", set()), ("try-9", {"I9 unexpected"})])
+def test_a_payment_of_a_cancelled_order_may_be_set_aside(reference: str, said: set[str], tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "evidence")
+    told = {"channel": "retail", "external_ref": reference}
+    copy.say_again(SHOP, "storefront.OrderCancelRequested.v1", NEW, type="storefront.PaymentSecured.v1", version=0, **told)
+    record = copy.rows(f"records/{SHOP}.jsonl.gz")[-1]
+    place = {name: record[name] for name in ("partition", "offset")}
+    content = {name: "\\x" + record[name].encode("latin-1").hex() for name in ("key", "value")}
+    headers = "\\x" + msgspec.msgpack.encode([(name, value.encode("latin-1")) for name, value in record["headers"]]).hex()
+    copy.add(LETTERS, {"reason": "unknown-order"}, reason="order-closed", event_id=NEW, headers=headers, **place, **content)
+    assert _kinds(copy.folder) == said
 
 
 def test_every_clause_has_a_case() -> None:

@@ -3,16 +3,16 @@
 import json
 from uuid import UUID
 
-from chaos.auditor.records import bytes_of, read, text_of
+from chaos.auditor.records import bytes_of, digest_of, read, text_of
 from services.kit.ids import named_uuid
 
 ID = "019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a01"
 
 
 def test_attributes_come_from_the_headers() -> None:
-    headers = [("ce_id", ID.upper().encode()), ("ce_type", b"orders.OrderPlaced.v1"), ("ce_aggregateversion", b"3"), ("ce_causationid", b"c")]
+    headers = [("ce_id", ID.upper().encode()), ("ce_type", b"orders.OrderPlaced.v1"), ("ce_aggregateversion", b"3")]
     record = read("orders.order.v1", 2, 7, b"k", b'{"order_id": "o"}', headers)
-    assert (record.id, record.type, record.name, record.version, record.cause) == (ID, "orders.OrderPlaced.v1", "OrderPlaced", 3, "c")
+    assert (record.id, record.type, record.name, record.version) == (ID, "orders.OrderPlaced.v1", "OrderPlaced", 3)
     assert record.data == {"order_id": "o"}
     assert record.where == "orders.order.v1[2]@7"
 
@@ -43,3 +43,18 @@ def test_any_bytes_come_back_as_they_were() -> None:
     every = bytes(range(256))
     assert bytes_of(json.loads(json.dumps(text_of(every)))) == every
     assert bytes_of(text_of(None)) is None
+
+
+def test_a_digest_stands_for_key_value_and_headers() -> None:
+    told = [
+        digest_of(b"k", b"v", [("a", b"1"), ("b", b"2")]),
+        digest_of(b"k", b"v", [("b", b"2"), ("a", b"1")]),
+        digest_of(b"k", b"v", [("a", b"1"), ("b", b"")]),
+        digest_of(b"k", b"v", [("a", b"1"), ("b", None)]),
+        digest_of(b"k", b"va", [("", b"1"), ("b", b"2")]),
+        digest_of(None, b"v", [("a", b"1"), ("b", b"2")]),
+        digest_of(b"", b"v", [("a", b"1"), ("b", b"2")]),
+        digest_of(b"k", None, [("a", b"1"), ("b", b"2")]),
+    ]
+    assert len(set(told)) == len(told)
+    assert digest_of(b"k", b"v", [("a", b"1"), ("b", b"2")]) == told[0]
