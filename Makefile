@@ -6,7 +6,7 @@ VAR ?= $(or $(KEPT_VAR),var)
 KEPT = KEPT_VAR="$(VAR)" $(WAY) $(PYTHON) -m services.kit.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status fmt check test itest e2e bench config topics dead-letters clean
+.PHONY: help setup demo up down status fmt check test itest e2e simulate teeth bench config topics dead-letters clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ itest: setup ## the tests on real Kafka and PostgreSQL
 e2e: setup ## a customer's day through topics, HTTP and a real browser
 	@sh deploy/browser.sh
 	@$(WAY) BROWSER="$$(sh deploy/browser.sh --path)" $(PYTEST) tests/e2e
+
+simulate: setup ## the kit in a simulated world, SEEDS=300 runs of it (SEED=n: one, step by step)
+	@$(WAY) $(PYTHON) -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
+
+teeth: setup ## bugs planted one at a time, each of which the tests must catch
+	@$(WAY) $(PYTHON) -m teeth
 
 bench: setup ## the speed of our kit beside its rivals, written to var/bench.json
 	@$(WAY) $(PYTHON) -m bench

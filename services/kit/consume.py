@@ -148,9 +148,12 @@ class ConsumeLoop:
         return done
 
     async def _set_aside(self, item: Item, detail: str) -> Counter[Outcome]:
-        batch = self._new_batch([item])
+        batch, holds = self._new_batch([item]), self._holds
         queue(batch, item, Outcome.FAILED, "handler-failed", detail, event_id(item.headers))
-        return await self._patiently(partial(self._commit, batch))
+        done = await self._patiently(partial(self._commit, batch))
+        if done[Outcome.DUPLICATE]:
+            self._holds = holds  # it was applied before it was delivered again, and is nobody's hold
+        return done
 
     async def _apply(self, items: list[Item]) -> Counter[Outcome]:
         batch = self._sort_out(items)

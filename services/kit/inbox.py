@@ -37,6 +37,9 @@ _KNOWN = "select i.event_id from inbox i join unnest($1::date[], $2::uuid[]) as 
 _RETURNED = "update dead_letters set returned_at = clock_timestamp() where event_id = any($1) and settled_as = 'retried' and returned_at is null"
 
 
+_BY_ID = frozenset({Outcome.BEHIND, Outcome.FAILED})
+
+
 class SqlJournal:
     """`handle` is the stage's; it sees the events that were never applied before, in order."""
 
@@ -87,12 +90,12 @@ class SqlJournal:
         return [(item, heard) for item, heard in batch.events if heard.id in fresh]
 
     async def _not_applied(self, connection: "asyncpg.Connection[asyncpg.Record]", batch: Batch) -> list[Aside]:
-        """What is to be set aside, without what queues behind a failure only because it is delivered again: it was applied before that."""
-        behind = [id for _, outcome, _, _, id in batch.aside if outcome is Outcome.BEHIND and id is not None]
-        if not behind:
+        """What is to be set aside, without what fails or queues behind a failure only because it is delivered again: it was applied before that."""
+        ids = [id for _, outcome, _, _, id in batch.aside if outcome in _BY_ID and id is not None]
+        if not ids:
             return batch.aside
-        known = {row[0] for row in await connection.fetch(_KNOWN, [day_of(id) for id in behind], behind)}
-        return [each for each in batch.aside if each[1] is not Outcome.BEHIND or each[4] not in known]
+        known = {row[0] for row in await connection.fetch(_KNOWN, [day_of(id) for id in ids], ids)}
+        return [each for each in batch.aside if each[1] not in _BY_ID or each[4] not in known]
 
     async def _refuse(self, work: Transaction, events: Sequence[tuple[Item, Heard[Any]]]) -> list[DeadLetter]:
         """A refused event leaves the inbox again, or its retry would be taken for a duplicate."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("services", "deploy", "demo", "bench", "chaos", "tests")
+FOLDERS = ("services", "deploy", "demo", "bench", "chaos", "simulation", "teeth", "tests")
 FUNCTION_LINES, MODULE_LINES, TEST_LINES = 50, 400, 600
 
 EXCEPTIONS: dict[str, str] = {}

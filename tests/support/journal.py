@@ -38,7 +38,7 @@ class MemoryJournal:
             raise RuntimeError("broken")
         self.known |= {heard.id for heard in fresh}
         self.applied += [heard.data.n for heard in fresh]
-        aside = [each for each in batch.aside if each[1] is not Outcome.BEHIND or each[4] not in self.known]
+        aside = [each for each in batch.aside if each[1] not in (Outcome.BEHIND, Outcome.FAILED) or each[4] not in self.known]
         self.letters += [(outcome, item.message.offset) for item, outcome, *_ in aside]
         self.holds = {key: hold.copy() for key, hold in batch.holds.items()}
         self.returned += batch.returned

@@ -137,3 +137,13 @@ async def test_a_process_that_died_makes_the_next_go_event_by_event(stand: Stand
     assert done == Counter({Outcome.APPLIED: 2, Outcome.FAILED: 1})
     assert (await stand.applied(), await stand.letters()) == ([0, 2], [("failed", 1)])
     assert (await stand.journal.begin((Span("t.v1", 0, 0, 2),))).unfinished == ()
+
+
+async def test_an_event_that_was_applied_is_no_failure_however_often_processes_died_over_it(stand: Stand, new_id: NewId) -> None:
+    events: list[Message] = [_event(new_id(), n) for n in range(3)]
+    await stand.take(events)
+    await stand.journal.begin((Span("t.v1", 0, 0, 2),))
+    for _ in range(3):
+        await stand.journal.begin((Span("t.v1", 0, 1, 1),))
+    assert await stand.take([*events, _event(new_id(), 3)]) == Counter({Outcome.DUPLICATE: 3, Outcome.APPLIED: 1})
+    assert (await stand.applied(), await stand.letters()) == ([0, 1, 2, 3], [])
