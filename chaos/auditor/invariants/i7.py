@@ -5,6 +5,7 @@ inboxes and dead letters of all services that hear it; and the outboxes, which a
 compared in `commits.py`.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
@@ -35,11 +36,13 @@ def audit(evidence: Evidence) -> Finding:
 
 
 def _applied(evidence: Evidence, finding: Finding) -> None:
-    """Each event is in the inbox of each service that hears it, or was set aside there."""
+    """Each event is once in the inbox of each service that hears it, or was set aside there."""
     for service in SERVICES:
-        settled = {row["event_id"] for row in evidence.table(f"{service}.inbox")}
+        applied = Counter(row["event_id"] for row in evidence.table(f"{service}.inbox"))
+        for id in (id for id, count in applied.items() if count > 1):
+            finding.broken("applied-twice", f"the inbox of {service} has {applied[id]} rows of event {id}")
         letters = evidence.table(f"{service}.dead_letters")
-        settled |= {row["event_id"] for row in letters}
+        settled = applied.keys() | {row["event_id"] for row in letters}
         aside = {(row["topic"], row["partition"], row["offset"]) for row in letters}
         for records in evidence.events.values():
             for record in records:

@@ -80,7 +80,7 @@ def _held(evidence: Evidence, finding: Finding, topic: str) -> None:
 
 def _heard(evidence: Evidence, finding: Finding, service: str, table: str, column: str, topic: str, names: Collection[str]) -> None:
     heard: Counter[str] = Counter()
-    aside = {row["event_id"] for row in evidence.table(f"{service}.dead_letters")}
+    aside = {row["event_id"] for row in evidence.table(f"{service}.dead_letters")} - {row["event_id"] for row in evidence.table(f"{service}.inbox")}
     for record in evidence.firsts(topic):
         if record.name in names and record.id not in aside:
             thing = _thing(record)

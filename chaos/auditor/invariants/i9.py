@@ -1,8 +1,8 @@
 """I9: consumed = applied + duplicates + set aside + not heard, for each service.
 
 Compared is every record below a service's committed offset with the service's inbox (by event id) and dead letters (by position): it is in one of
-them, repeats an event that is, or is of a type that the service does not hear. Once all is quiet everything is consumed. Dead letters are compared
-with their records byte for byte, and with what the journal says is to be set aside, both ways; each id in an inbox with the topics.
+them, repeats an event that is, or is of a type that the service does not hear. Once all is quiet everything is consumed. Dead letters, one for
+each record, are compared with these byte for byte, and with what the journal says is to be set aside, both ways; each id in an inbox with the topics.
 """
 
 from chaos.auditor.evidence import Evidence, Position, Row
@@ -18,7 +18,9 @@ def audit(evidence: Evidence) -> Finding:
     finding = Finding("I9", "consumed = applied + duplicates + set aside + not heard")
     for service in SERVICES:
         inbox = {row["event_id"] for row in evidence.table(f"{service}.inbox")}
-        letters = {(row["topic"], row["partition"], row["offset"]): row for row in evidence.table(f"{service}.dead_letters")}
+        rows = evidence.table(f"{service}.dead_letters")
+        letters = {(row["topic"], row["partition"], row["offset"]): row for row in rows}
+        finding.expect(len(letters) == len(rows), "aside-twice", f"{service} has {len(rows)} dead letters for {len(letters)} records")
         _consumed(evidence, finding, service, inbox, letters)
         _known(evidence, finding, service, inbox)
         for place, letter in letters.items():

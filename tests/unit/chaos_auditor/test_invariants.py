@@ -175,6 +175,7 @@ CASES: dict[str, tuple[str, Tamper]] = {
         "I7 not-committed",
         lambda c: c.say_again(MESSAGES, "notifications.MessageSuppressed.v1", OTHER, version=99),
     ),
+    "an event that was applied twice": ("I7 applied-twice", lambda c: c.add("tables/loyalty.inbox.jsonl.gz", {}, day="2026-11-27")),
     "state without its event": ("I7 apart, I7 not-committed", lambda c: c.slot_line("table notifications.outbox: INSERT", change=lambda _: None)),
     "an order moved and nothing said": (
         "I7 apart, I7 not-committed",
@@ -212,6 +213,7 @@ CASES: dict[str, tuple[str, Tamper]] = {
     ),
     "a partition without an offset": ("I9 unread", lambda c: c.drop("offsets.jsonl", {"group": "loyalty"})),
     "a dead letter for nothing": ("I9 invented", lambda c: c.add("tables/loyalty.dead_letters.jsonl.gz", {}, offset=9_999)),
+    "a record that was set aside twice": ("I9 aside-twice", lambda c: c.add(LETTERS, {}, id=NEW)),
     "a dead letter with other bytes": (
         "I9 changed",
         lambda c: c.change(LETTERS, {"kind": "unreadable"}, value="\\x00"),
