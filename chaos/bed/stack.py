@@ -17,9 +17,6 @@ from deploy.local.progress import Progress
 from deploy.local.stack import BROKERS, DATABASE, Stack
 from deploy.local.supervise import Program
 
-SLOTS = (0, 1)
-"""Two workers of each service; a group member each, by its slot."""
-
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "wal_level": "logical", "max_wal_senders": "4", "max_replication_slots": "4"}
 """As in production, and so that an auditor may read every commit from a slot of its own."""
 
@@ -35,7 +32,8 @@ class BedStack(Stack):
 
     def _ports(self) -> list[str]:
         servers = ["postgres", *(name for broker in links.BROKERS for name in (f"kafka_{broker}", f"kafka_{broker}_controller"))]
-        return [*servers, *links.ports(), *programs.PORTS, *(_ops(service, slot) for service in programs.SERVICES for slot in SLOTS)]
+        own = (_port(service, role, slot, "_ops") for service in programs.SERVICES for role in programs.ROLES for slot in links.SLOTS)
+        return sorted({*servers, *links.ports(), *programs.PORTS, *own})
 
     def _prepare(self, chosen: Mapping[str, int]) -> tuple[list[Program], dict[str, str]]:
         plan, folder = self.var / "proxy.json", self.var / "postgres"
@@ -55,26 +53,34 @@ class BedStack(Stack):
 
     def _copies(self, program: Program, chosen: Mapping[str, int], database: str) -> Iterator[Program]:
         service, _, role = program.name.partition("-")
-        told = links.environment(service, chosen, database) if role else {}
-        told["KEPT_FAILPOINTS"] = f"file:{self.var / 'failpoints.txt'}"
-        if role != "worker":
-            yield replace(program, environment=told)
+        failing = {"KEPT_FAILPOINTS": f"file:{self.var / 'failpoints.txt'}"}
+        if role not in programs.ROLES:
+            yield replace(program, environment=failing)
             return
-        for slot in SLOTS:
-            own = {"KEPT_SLOT": str(slot), setting(f"{service}_worker_ops"): str(chosen[_ops(service, slot)])}
+        told = links.environment(service, chosen, database) | failing
+        for slot in links.SLOTS:
+            own = {"KEPT_SLOT": str(slot), setting(f"{service}_{role}_ops"): str(chosen[_port(service, role, slot, "_ops")])}
+            if role == "api":
+                own[setting(f"{service}_api")] = str(chosen[_port(service, role, slot)])
             yield replace(program, name=f"{program.name}-{slot}", environment=told | own)
 
     def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, Any]:
         told = super()._describe(chosen, environment)
-        ready = {}
+        operations = {
+            f"{service}-{role}-{slot}": f"http://127.0.0.1:{chosen[_port(service, role, slot, '_ops')]}"
+            for service in programs.SERVICES
+            for role in programs.ROLES
+            for slot in links.SLOTS
+        }
+        ready = {name: f"{url}/readyz" for name, url in operations.items()}
+        metrics = {name: f"{url}/metrics" for name, url in operations.items()}
         for name, service in told["services"].items():
-            ready[f"{name}-api"] = service["health"]
-            service["workers"] = [_addresses(chosen[_ops(name, slot)]) for slot in SLOTS]
-            service["worker"] = service["workers"][0]
-            ready |= {f"{name}-worker-{slot}": service["workers"][slot]["health"] for slot in SLOTS}
+            api, worker = ({"health": ready[first], "metrics": metrics[first]} for first in (f"{name}-api-0", f"{name}-worker-0"))
+            service |= {**api, "worker": worker}
         brokers = {f"kafka-{broker}": f"127.0.0.1:{chosen[f'kafka_{broker}']}" for broker in links.BROKERS}
         return told | {
             "ready": ready,
+            "metrics": metrics,
             "brokers": brokers,
             "proxy": {"control": chosen[links.CONTROL], "links": {link.name: f"127.0.0.1:{chosen[link.port]}" for link in links.links()}},
             "seed": self._seed,
@@ -94,14 +100,10 @@ class BedStack(Stack):
 
 
 def _node(broker: int, chosen: Mapping[str, int], var: Path) -> kafka.Node:
-    doors = {service.upper(): (chosen[links.door(broker, service)], chosen[f"link_{service}_kafka_{broker}"]) for service in programs.SERVICES}
+    doors = {service.upper(): (chosen[links.door(broker, service)], chosen[links.place(service, f"kafka-{broker}")]) for service in programs.SERVICES}
     return kafka.Node(broker, chosen[f"kafka_{broker}"], chosen[f"kafka_{broker}_controller"], var / f"kafka-{broker}", doors)
 
 
-def _ops(service: str, slot: int) -> str:
-    """The name of a worker's operations port."""
-    return f"{service}_worker_{slot}_ops"
-
-
-def _addresses(port: int) -> dict[str, str]:
-    return {"health": f"http://127.0.0.1:{port}/readyz", "metrics": f"http://127.0.0.1:{port}/metrics"}
+def _port(service: str, role: str, slot: int, kind: str = "") -> str:
+    """The name of a port of one process of a service: where an API listens (no kind), or its operations (`_ops`)."""
+    return f"{service}_{role}_{slot}{kind}"

@@ -1,7 +1,7 @@
 """`python -m chaos.proxy FILE`: every link that the file names, in one process, until it is told to stop.
 
-The file is JSON: `seed`, `control` (the port where faults are switched), and `links`, each with `name`, `port`, `server` (host:port) and `speaks`
-("kafka", "postgres", or "" for what is not read).
+The file is JSON: `seed`, `control` (the port where faults are switched), and `links`, each with `name`, `port`, `servers` (host:port; by turns) and
+`speaks` ("kafka", "postgres", or "" for what is not read).
 """
 
 import sys
@@ -20,7 +20,7 @@ class Place(Struct, forbid_unknown_fields=True):
 
     name: str
     port: int
-    server: str
+    servers: list[str]
     speaks: str = ""
 
 
@@ -41,8 +41,8 @@ async def run(plan: Plan) -> None:
 
 
 def _link(place: Place, seed: int) -> Link:
-    host, _, port = place.server.rpartition(":")
-    return Link(place.name, place.port, (host, int(port)), place.speaks, seed)
+    servers = [(host, int(port)) for host, _, port in (server.rpartition(":") for server in place.servers)]
+    return Link(place.name, place.port, servers, place.speaks, seed)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """A client's connection and the one to the server that goes with it: two pipes between two sockets."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
@@ -93,10 +94,11 @@ class Connection:
         self.settle()
 
     async def _reach(self) -> None:
-        try:
-            await asyncio.get_running_loop().create_connection(lambda: self._server, *self._link.server)
-        except OSError:
-            self.reset()
+        for server in self._link.turn():
+            with contextlib.suppress(OSError):
+                await asyncio.get_running_loop().create_connection(lambda: self._server, *server)
+                return
+        self.reset()
 
     def _server_came(self, server: asyncio.Transport) -> None:
         client, link = self._sides[0], self._link

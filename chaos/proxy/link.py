@@ -1,6 +1,8 @@
 """One link: a port of this machine behind which one server lies, as one who connects to it sees it."""
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
 from random import Random
 
 from chaos.proxy.connection import Connection, End
@@ -11,10 +13,12 @@ _HOST = "127.0.0.1"
 
 
 class Link:
-    """`port` is where clients connect, `server` what lies behind it, `speaks` one of `SPEECHES`. The seed makes its random numbers."""
+    """`port` is where clients connect, `servers` what lies behind it, by turns where there are several; `speaks` is one of `SPEECHES`. The seed
+    makes its random numbers."""
 
-    def __init__(self, name: str, port: int, server: tuple[str, int], speaks: str = "", seed: int = 0) -> None:
-        self.name, self.port, self.server, self._speech = name, port, server, SPEECHES[speaks]
+    def __init__(self, name: str, port: int, servers: Sequence[tuple[str, int]], speaks: str = "", seed: int = 0) -> None:
+        self.name, self.port, self._speech = name, port, SPEECHES[speaks]
+        self._servers = deque(servers)
         self.random = Random(f"{seed} {name}")
         self.counts, self.faults = Counts(), HEALTHY
         self._lost = 0
@@ -53,6 +57,11 @@ class Link:
         """Whether new connections reach the server now."""
         faults = self.faults
         return faults.accepts and not faults.to_server.blocked and not faults.to_client.blocked
+
+    def turn(self) -> list[tuple[str, int]]:
+        """The servers in the order in which the next connection tries them."""
+        self._servers.rotate(-1)
+        return list(self._servers)
 
     def loses(self) -> bool:
         """Whether the answer that just came is lost."""

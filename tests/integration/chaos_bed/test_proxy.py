@@ -57,7 +57,7 @@ def link(tmp_path: Path) -> Iterator[Callable[[str, str, int], Remote]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def made(server: str, speaks: str, port: int) -> Remote:
-        plan = Plan(free({port}), [Place("a->b", port, server, speaks)])
+        plan = Plan(free({port}), [Place("a->b", port, [server], speaks)])
         (tmp_path / "plan.json").write_bytes(msgspec.json.encode(plan))
         running.append(start([sys.executable, "-m", "chaos.proxy", str(tmp_path / "plan.json")]))
         wait_until(answers(plan.control))

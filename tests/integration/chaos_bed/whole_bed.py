@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -44,9 +45,8 @@ def everything(bed: Bed) -> list[psutil.Process]:
 
 
 def test_every_process_runs_in_a_session_of_its_own(bed: Bed) -> None:
-    workers = {f"{service}-worker-{slot}" for service in SERVICES for slot in (0, 1)}
-    others = {f"{service}-api" for service in SERVICES} | {"kafka-1", "kafka-2", "kafka-3", "postgres", "proxy", "carrier", "mailbox"}
-    assert set(bed.names) == workers | others
+    services = {f"{service}-{role}-{slot}" for service in SERVICES for role in ("api", "worker") for slot in (0, 1)}
+    assert set(bed.names) == services | {"kafka-1", "kafka-2", "kafka-3", "postgres", "proxy", "carrier", "mailbox"}
     assert run("status", bed.var).returncode == 0
     pids = [bed.process(name).pid for name in bed.names]
     assert [int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[3]) for pid in pids] == pids
@@ -73,7 +73,7 @@ def test_services_reach_their_servers_through_their_links_alone(bed: Bed) -> Non
         own = {port for name, port in links.items() if name.startswith(f"{service}->")}
         servers = {port for name, port in links.items() if name.endswith(("->postgres", "->kafka-1", "->kafka-2", "->kafka-3"))}
         apis = {int(each["api"].rpartition(":")[2]) for each in bed.told["services"].values()}
-        for name in (f"{service}-api", f"{service}-worker-0", f"{service}-worker-1"):
+        for name in (f"{service}-{role}-{slot}" for role in ("api", "worker") for slot in (0, 1)):
             process = bed.process(name)
             listening = {each.laddr.port for each in process.net_connections() if each.status == psutil.CONN_LISTEN}
             outgoing = {each.raddr.port for each in process.net_connections() if each.raddr and each.laddr.port not in listening}
@@ -100,6 +100,15 @@ def test_a_killed_worker_comes_back(bed: Bed) -> None:
     assert bed.process("orders-worker-0").pid != before
 
 
+def test_while_one_api_is_away_the_other_answers(bed: Bed) -> None:
+    openapi = bed.told["services"]["orders"]["openapi"]
+    for away in ("orders-api-0", "orders-api-1"):
+        bed.stop(away)
+        assert [httpx.get(openapi).status_code for _ in range(10)] == [200] * 10
+        bed.start(away)
+        assert bed.await_ready(away) < 30
+
+
 def test_a_stopped_process_stays_away_until_it_is_started(bed: Bed) -> None:
     bed.stop("loyalty-worker-1")
     with pytest.raises(NotRunning):
@@ -110,15 +119,15 @@ def test_a_stopped_process_stays_away_until_it_is_started(bed: Bed) -> None:
 
 def test_a_database_that_hangs_makes_services_unready_until_it_goes_on(bed: Bed) -> None:
     bed.pause("postgres")
-    wait_until(lambda: why_not_ready(bed.var / "stack.json", "orders-api") is not None, 20)
+    wait_until(lambda: why_not_ready(bed.var / "stack.json", "orders-api-0") is not None, 20)
     bed.resume("postgres")
     assert bed.await_ready("postgres") < 10
-    assert bed.await_ready("orders-api") < 30
+    assert bed.await_ready("orders-api-0") < 30
 
 
 def test_it_goes_down_without_a_trace_though_its_database_is_paused(bed: Bed) -> None:
     running = everything(bed)
-    assert len(running) > 25
+    assert len(running) > 30
     bed.pause("postgres")
     assert run("down", bed.var).returncode == 0
     assert psutil.wait_procs(running, 10)[1] == []

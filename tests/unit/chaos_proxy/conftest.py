@@ -96,7 +96,7 @@ def speaks() -> str:
 async def setting(speaks: str) -> AsyncIterator[Setting]:
     server = Server()
     await server.start()
-    one = Setting(server, Link("a->b", free(), ("127.0.0.1", server.port), speaks, seed=1))
+    one = Setting(server, Link("a->b", free(), [("127.0.0.1", server.port)], speaks, seed=1))
     await one.link.start()
     yield one
     one.close()

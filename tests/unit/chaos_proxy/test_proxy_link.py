@@ -7,8 +7,9 @@ import pytest
 
 from chaos.proxy.faults import Faults, Way
 from chaos.proxy.link import Link
+from deploy.local.ports import free
 from tests.support.polling import poll_until
-from tests.unit.chaos_proxy.conftest import Setting
+from tests.unit.chaos_proxy.conftest import Server, Setting
 from tests.unit.chaos_proxy.test_proxy_frames import COMMIT, PRODUCE, STARTED, message, reply, request
 
 DATA = bytes(range(256)) * 4096
@@ -186,6 +187,22 @@ async def test_where_no_server_answers_the_client_is_cut(setting: Setting) -> No
     assert await (await setting.client()).ends_by_reset()
 
 
+async def test_connections_go_to_several_servers_by_turns_and_around_one_that_is_away(setting: Setting) -> None:
+    other = Server()
+    await other.start()
+    link = Link("a->b", free(), [("127.0.0.1", setting.server.port), ("127.0.0.1", other.port)])
+    await link.start()
+    clients = [await asyncio.open_connection("127.0.0.1", link.port) for _ in range(4)]
+    await poll_until(lambda: (setting.server.came.qsize(), other.came.qsize()) == (2, 2))
+    other.close()
+    clients += [await asyncio.open_connection("127.0.0.1", link.port) for _ in range(4)]
+    await poll_until(lambda: setting.server.came.qsize() == 6)
+    assert link.counts.resets == 0
+    link.stop()
+    for _, writer in clients:
+        writer.close()
+
+
 async def test_a_client_that_reads_nothing_holds_back_its_server(setting: Setting) -> None:
     client, served = await setting.pair()
     await setting.link.set(Faults(to_client=Way(latency_seconds=0.01)))
@@ -232,7 +249,7 @@ async def test_a_lost_answer_to_a_commit_ends_its_connection(setting: Setting) -
 
 async def test_a_chance_loses_some_answers_and_not_others_the_same_ones_for_the_same_seed() -> None:
     async def lost(seed: int) -> list[bool]:
-        link = Link("a->b", 0, ("127.0.0.1", 0), "postgres", seed)
+        link = Link("a->b", 0, [], "postgres", seed)
         await link.set(Faults(lose_chance=0.5, listens=False))
         answers = [link.loses() for _ in range(200)]
         assert (link.counts.replies, link.counts.replies_lost) == (200, sum(answers))
