@@ -2,36 +2,31 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from simulation import toy
+from simulation.databases import Tables
 from simulation.kafka import Broker, Record
+from simulation.scenario import Violation
 
-Tables = Mapping[str, Mapping[str, Mapping[Any, Any]]]
-"""By service and table: rows by key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """`invariant` is its name; `sentence` says what was found."""
-
-    invariant: str
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{self.invariant}: {self.sentence}"
+PAID_TOPIC, BOOKED_TOPIC = "shop.paid.v1", "till.booked.v1"
 
 
-def violations(sent: Mapping[UUID, toy.Paid], tables: Tables, broker: Broker) -> list[Violation]:
+class Sent(Protocol):
+    """What was sent, and what is to become of it: count | refuse | fail | die."""
+
+    @property
+    def behaviour(self) -> str: ...
+
+
+def violations(sent: Mapping[UUID, Sent], tables: Tables, broker: Broker) -> list[Violation]:
     """`sent`: what the shop sent. `tables`: what is committed."""
     till, book, letters = tables["till"], tables["book"], list(tables["till"].get("dead_letters", {}).values())
-    heard = [record for record in broker.all(toy.PAID_TOPIC) if is_readable(record)]
+    heard = [record for record in broker.all(PAID_TOPIC) if is_readable(record)]
     named = {
         "applied once": _applied_once({UUID(_told(record, "ce_id")) for record in heard}, sent, till, letters),
-        "set aside once": _set_aside_once(broker.all(toy.PAID_TOPIC), sent, letters),
-        "said once": _said_once(broker.all(toy.BOOKED_TOPIC), till),
+        "set aside once": _set_aside_once(broker.all(PAID_TOPIC), sent, letters),
+        "said once": _said_once(broker.all(BOOKED_TOPIC), till),
         "in order": _in_order(book),
         "agree": _agree(till, book),
     }
@@ -51,7 +46,7 @@ def is_readable(record: Record) -> bool:
     return record.value is not None and record.value.endswith(b"}")
 
 
-def _applied_once(heard: set[UUID], sent: Mapping[UUID, toy.Paid], till: Mapping[str, Any], letters: list[Any]) -> Iterator[str]:
+def _applied_once(heard: set[UUID], sent: Mapping[UUID, Sent], till: Mapping[str, Any], letters: list[Any]) -> Iterator[str]:
     """A good event counts once or waits once behind a failed one; a poison never counts and is set aside."""
     applied = Counter(id for id, _ in till.get("counted", {}).values())
     aside = {letter["event_id"] for letter in letters if letter["kind"] != "unreadable"}
@@ -63,7 +58,7 @@ def _applied_once(heard: set[UUID], sent: Mapping[UUID, toy.Paid], till: Mapping
         yield f"{id} was applied and never heard"
 
 
-def _set_aside_once(records: list[Record], sent: Mapping[UUID, toy.Paid], letters: list[Any]) -> Iterator[str]:
+def _set_aside_once(records: list[Record], sent: Mapping[UUID, Sent], letters: list[Any]) -> Iterator[str]:
     """What cannot be read is set aside at its place, byte for byte; what can be read, for its own fault or
     behind a failed one of its key."""
     places = {(letter["topic"], letter["partition"], letter["offset"]): letter for letter in letters}

@@ -1,39 +1,41 @@
 """What stands where asyncpg stands: a pool and its connections to the fake PostgreSQL, over a network that delays, and loses requests and replies."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
 from services.kit.together import Query
 from simulation.host import Host
 from simulation.postgres import Server, Session
-from simulation.statements import STATEMENTS, Row, Statement, say_rows
+from simulation.statements import STATEMENTS, Row, say_rows
+from simulation.wire import Wire
+
+T = TypeVar("T")
 
 
-class Connection:
+class Connection(Wire):
     """One connection. A statement outside a transaction is one of its own."""
 
     def __init__(self, server: Server, host: Host) -> None:
-        self._host, self._server = host, server
-        self.session = Session(server, host.name)
-        self.closed = False
-        self._open = False
-        host.on_death(self._vanish)
+        super().__init__(host, server.turn)
+        self._server, self.session = server, Session(server, host.name)
 
-    async def run(self, statement: Statement, *arguments: Any) -> list[Row]:
-        """There, done, and back. The connection may break on the way, before or after the statement was done."""
-        await self._trip(statement.__name__)
-        try:
-            rows = await statement(self.session, *arguments)
-        except asyncpg.PostgresError:
-            self.session.rollback()
-            raise
-        if not self._open:
-            self.session.commit()
-        await self._trip(f"{statement.__name__} answered")
-        return rows
+    async def run(self, statement: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """The answer of a statement that is not SQL, but a function of the session."""
+
+        async def do() -> T:
+            try:
+                answer = await statement(self.session, *arguments)
+            except asyncpg.PostgresError:
+                self.session.rollback()
+                raise
+            if not self._in_transaction:
+                self.session.commit()
+            return answer
+
+        return await self._ask(statement.__name__, do)
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Row]:
         return await self.run(STATEMENTS[sql], *arguments)
@@ -58,43 +60,14 @@ class Connection:
     async def add_listener(self, channel: str, told: Callable[..., None]) -> None:
         self._server.listeners[self.session] = lambda: None if self._host.dead else told()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        self._open = True
-        try:
-            yield
-        except BaseException:
-            self.session.rollback()
-            raise
-        else:
-            await self._commit()
-        finally:
-            self._open = False
+    async def _begin(self) -> None:
+        """A transaction begins with its first statement."""
 
-    async def _commit(self) -> None:
-        await self._trip("commit")
-        self.session.commit()
-        await self._trip("commit answered")
+    async def _end(self, *, commit: bool) -> None:
+        self.session.commit() if commit else self.session.rollback()
 
-    async def _trip(self, what: str) -> None:
-        """Raises what asyncpg raises when the connection breaks; never returns in a process that is dead."""
-        if self.closed:
-            raise asyncpg.InterfaceError("connection is closed")
-        if await self._host.trip(f"postgres {what}"):
-            self._vanish()
-            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
-
-    def _vanish(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._server.close(self.session)
-
-    def terminate(self) -> None:
-        self._vanish()
-
-    async def close(self, timeout: float | None = None) -> None:
-        await self._host.trip("postgres close")
-        self._vanish()
+    def _drop(self) -> None:
+        self._server.close(self.session)
 
 
 class Prepared:
@@ -110,14 +83,14 @@ class Prepared:
 class Pool:
     """As many connections as are asked for; one that broke is never given out again."""
 
-    def __init__(self, server: Server, host: Host) -> None:
-        self._server, self._host = server, host
-        self._free: list[Connection] = []
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self._connect = connect
+        self._free: list[Any] = []
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
+    async def acquire(self) -> AsyncIterator[Any]:
         self._free = [each for each in self._free if not each.closed]
-        connection = self._free.pop() if self._free else Connection(self._server, self._host)
+        connection = self._free.pop() if self._free else self._connect()
         try:
             yield connection
         finally:
@@ -125,7 +98,8 @@ class Pool:
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Row]:
         async with self.acquire() as connection:
-            return await connection.fetch(sql, *arguments)
+            rows: list[Row] = await connection.fetch(sql, *arguments)
+            return rows
 
     async def fetchval(self, sql: str, *arguments: Any) -> Any:
         async with self.acquire() as connection:

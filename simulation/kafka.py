@@ -7,15 +7,22 @@ and not acknowledged may or may not be there, partition by partition up to some 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
+from uuid import UUID
 from zlib import crc32
 
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError
 
+from services.kit.envelope import headers_of
 from services.kit.ports import Headers, LogUnavailable, Outgoing
+from services.kit.trace import child_of
+from services.kit.values import Cause
 from simulation.host import Host
+
+_SENT_AT = datetime(2026, 11, 22, 5, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +267,13 @@ class SimulatedConsumer:
         mine: Collection[TopicPartition] = self._group.shares.get(self.instance, ())
         self._positions = {place: self._group.committed.get(place, 0) for place in mine}
         self._has = frozenset(mine)
+
+
+def event(topic: str, type: str, id: UUID, key: str, value: bytes, version: int = 1) -> Outgoing:
+    """An event as an outsider sends it."""
+    cause = Cause(id, id, child_of(None))
+    headers = headers_of(id=id, type=type, source="/outside", subject=key, time=_SENT_AT, version=version, cause=cause, traceparent=cause.traceparent)
+    return Outgoing(topic, key.encode(), value, headers)
 
 
 def _now() -> float:

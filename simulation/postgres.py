@@ -12,6 +12,8 @@ from typing import Any
 
 import asyncpg
 
+from simulation.wire import Turn
+
 Key = Any
 Place = tuple[str, Key]
 _LOCK_SECONDS = 3.0
@@ -124,6 +126,8 @@ class Server:
     advisory: dict[str, Session] = field(default_factory=dict)
     listeners: dict[Session, Any] = field(default_factory=dict)
     drawn: int = 0
+    turn: Turn | None = None
+    """Set where calls are serialised."""
 
     def table(self, name: str) -> dict[Key, Any]:
         return self.tables.setdefault(name, {})

@@ -1,6 +1,7 @@
 """A worker of one service in the simulated world, put together from the parts that `services.kit.worker` puts together."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,17 +15,17 @@ from services.kit.inbox import SqlJournal
 from services.kit.leader import Leader
 from services.kit.raw_driver import RawDriver
 from services.kit.relay import Relay
-from services.kit.stage import Stage
-from simulation.connection import Connection, Pool
+from services.kit.stage import Stage, Timer
+from services.kit.timers import TimerLoop
+from simulation.connection import Pool
 from simulation.host import Host
 from simulation.kafka import Broker, SimulatedLog
-from simulation.postgres import Server
 
 HOST: ContextVar[Host] = ContextVar("host")
 """The process that the code at hand runs in."""
 
 
-async def work(stage: Stage, slot: str, host: Host, server: Server, broker: Broker, clock: Clock) -> None:
+async def work(stage: Stage, timers: Sequence[Timer], slot: str, host: Host, open_one: Callable[[], Any], broker: Broker, clock: Clock) -> None:
     """Work until told to stop; raises what breaks and no repetition mends."""
     HOST.set(host)
     changes, said = Changes(), Changes()
@@ -34,7 +35,7 @@ async def work(stage: Stage, slot: str, host: Host, server: Server, broker: Brok
         said.happened()
         return leading[0].leading
 
-    pool: Any = Pool(server, host)
+    pool: Any = Pool(open_one)
     database = Database(pool, stage.service, clock, wake)
     journal = SqlJournal(database, stage.handle)
     loop = ConsumeLoop(Reader(stage.hears), journal, service=stage.service, changed=changes.happened)
@@ -43,9 +44,12 @@ async def work(stage: Stage, slot: str, host: Host, server: Server, broker: Brok
 
     async def connect() -> Any:
         await host.trip("postgres connect")
-        return Connection(server, host)
+        return open_one()
 
-    leader = Leader(stage.service, connect, (relay.run,))
+    async def fire(_: object) -> None:
+        await TimerLoop(timers, database, clock, changes).run()
+
+    leader = Leader(stage.service, connect, (relay.run, fire) if timers else (relay.run,))
     leading.append(leader)
     await driver.start()
     duties = asyncio.ensure_future(_duties(leader, driver))

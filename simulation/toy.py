@@ -7,17 +7,26 @@ It says Booked with the account's version. book hears Booked and appends it to t
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from services.kit.database import Transaction
-from services.kit.stage import Stage
+from services.kit.envelope import encode_data
+from services.kit.ids import uuid7
+from services.kit.stage import Stage, Timer
 from services.kit.values import Heard
+from simulation.checks import BOOKED_TOPIC, PAID_TOPIC, violations
+from simulation.databases import FakeDatabases
+from simulation.kafka import event
 from simulation.postgres import Session
 from simulation.process import HOST
+from simulation.scenario import Violation
 from simulation.statements import STATEMENTS, Row
 
+if TYPE_CHECKING:
+    from simulation.world import World
+
 PAID, BOOKED = "shop.Paid.v1", "till.Booked.v1"
-PAID_TOPIC, BOOKED_TOPIC = "shop.paid.v1", "till.booked.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +94,43 @@ async def keep_book(work: Transaction, batch: Sequence[Heard[Booked]]) -> None:
     await work.connection.execute("write down", [(heard.data.account, heard.version, heard.data.balance) for heard in batch])
 
 
-STAGES = (Stage("till", (PAID_TOPIC,), {PAID: Paid}, keep_till), Stage("book", (BOOKED_TOPIC,), {BOOKED: Booked}, keep_book))
+class Till:
+    """The two services, and a shop that pays: some events twice, some that are refused, fail or kill, some that cannot be read."""
+
+    workers: Sequence[tuple[Stage, Sequence[Timer]]] = (
+        (Stage("till", (PAID_TOPIC,), {PAID: Paid}, keep_till), ()),
+        (Stage("book", (BOOKED_TOPIC,), {BOOKED: Booked}, keep_book), ()),
+    )
+
+    def __init__(self, databases: FakeDatabases) -> None:
+        self._databases = databases
+        self.paid: dict[UUID, Paid] = {}
+
+    @property
+    def sent(self) -> int:
+        return len(self.paid)
+
+    async def play(self, world: "World") -> None:
+        rng, a_second = world.rng, world.rng.choice((1, 5, 50))
+        for number in range(rng.randrange(5, 60)):
+            await asyncio.sleep(rng.expovariate(a_second))
+            behaviour = rng.choices(("count", "refuse", "fail", "die"), (60, 2, 2, 1))[0]
+            paid, id = Paid(f"account-{rng.randrange(5)}", number + 1, behaviour), uuid7()
+            self.paid[id] = paid
+            for _ in range(1 + (rng.random() < 0.1)):
+                spoilt = b'{"account": 7' if rng.random() < 0.02 else None
+                world.broker.append(event(PAID_TOPIC, PAID, id, paid.account, encode_data(paid) if spoilt is None else spoilt))
+
+    def pending(self, world: "World") -> int:
+        return 0
+
+    def violations(self, world: "World") -> list[Violation]:
+        return violations(self.paid, self._databases.tables, world.broker)
+
+
+def till(seed: int) -> "World":
+    """The world of this seed."""
+    from simulation.world import World
+
+    databases = FakeDatabases(stage.service for stage, _ in Till.workers)
+    return World(seed, Till(databases), databases)

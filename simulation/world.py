@@ -2,31 +2,25 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
-from uuid import UUID
 
-from services.kit import database, ids, raw_driver
-from services.kit.clock import FixedClock
-from services.kit.envelope import encode_data, headers_of
-from services.kit.ids import uuid7
-from services.kit.ports import Outgoing
-from services.kit.trace import child_of
-from services.kit.values import Cause
-from simulation import connection, toy
-from simulation.checks import Violation, violations
+from services.kit import ids, raw_driver
+from services.kit.stage import Stage, Timer
+from simulation.databases import Databases
 from simulation.host import Host, Network
 from simulation.kafka import Broker, SimulatedConsumer
 from simulation.loop import run_virtually
-from simulation.postgres import Server
 from simulation.process import work
+from simulation.scenario import Scenario, Violation
 
 _BEGINNING = datetime(2026, 11, 22, 5, tzinfo=UTC)
 _QUIET_SECONDS = 900.0
@@ -45,9 +39,9 @@ class Run:
     virtual_seconds: float
 
 
-def simulate(seed: int) -> Run:
+def simulate(seed: int, new_world: Callable[[int], "World"]) -> Run:
     """The run of this seed."""
-    return run_virtually(World(seed).run())
+    return run_virtually(new_world(seed).run())
 
 
 @dataclass
@@ -55,10 +49,11 @@ class World:
     """All that one run consists of."""
 
     seed: int
+    scenario: Scenario
+    databases: Databases
     steps: list[str] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     broken: list[Violation] = field(default_factory=list)
-    paid: dict[UUID, toy.Paid] = field(default_factory=dict)
     hosts: dict[tuple[str, str], Host] = field(default_factory=dict)
     every_host: list[Host] = field(default_factory=list)
     tasks: list["asyncio.Future[None]"] = field(default_factory=list)
@@ -66,26 +61,26 @@ class World:
     def __post_init__(self) -> None:
         self.rng = Random(self.seed)
         self.broker = Broker(self.rng.choice(_PARTITIONS_AND_WORKERS), self.rng)
-        self.servers = {stage.service: Server() for stage in toy.STAGES}
-        self.clock = FixedClock(_BEGINNING)
+        self.clock = RunningClock()
+        self.calm = Network(0.0, 0.0)
         self.network = Network(self.rng.choice((0.0, 0.002, 0.02)), self.rng.choice((0.0, 0.01, 0.1)))
 
     async def run(self) -> Run:
         with self._in_place_of_the_real():
             workers = self.rng.choice(_PARTITIONS_AND_WORKERS[:2])
-            for stage in toy.STAGES:
+            for stage, timers in self.scenario.workers:
                 for slot in map(str, range(workers)):
-                    self.tasks.append(asyncio.ensure_future(self._keep_running(stage, slot)))
+                    self.tasks.append(asyncio.ensure_future(self._keep_running(stage, timers, slot)))
             watch = asyncio.ensure_future(self._expire())
             faults = asyncio.ensure_future(self._break_things())
-            await self._sell(self.rng.randrange(5, 60))
+            await self.scenario.play(self)
             faults.cancel()
             self._heal()
             await self._until_quiet()
             watch.cancel()
-            self._judge()
+            self.broken += self.scenario.violations(self)
             trace = sha256("\n".join(self.steps).encode()).hexdigest()
-            return Run(self.seed, tuple(self.broken), trace, len(self.paid), self.faults, _now())
+            return Run(self.seed, tuple(self.broken), trace, self.scenario.sent, self.faults, _now())
 
     @contextmanager
     def _in_place_of_the_real(self) -> Iterator[None]:
@@ -97,8 +92,7 @@ class World:
             (raw_driver, "time", fake_time),
             (raw_driver, "AIOKafkaConsumer", self._consumer),
             (raw_driver, "pace", lambda *_: None),
-            (database, "execute_together", connection.execute_together),
-            (database, "fetch_together", connection.fetch_together),
+            *self.databases.replaced,
         )
         with ExitStack() as stack:
             for module, name, fake in places:
@@ -111,13 +105,15 @@ class World:
         host = next(host for host in self.hosts.values() if host.name == bootstrap_servers)
         return SimulatedConsumer(self.broker, host, options)
 
-    async def _keep_running(self, stage: Any, slot: str) -> None:
+    async def _keep_running(self, stage: Stage, timers: Sequence[Timer], slot: str) -> None:
         """As the supervisor does: started again whenever it ended."""
         for number in range(10_000):
             host = Host(f"{stage.service}-{slot}.{number}", self.rng, self.steps.append, self.network)
             self.every_host.append(host)
             self.hosts[stage.service, slot] = host
-            working = asyncio.ensure_future(work(stage, slot, host, self.servers[stage.service], self.broker, self.clock))
+            working = asyncio.ensure_future(
+                work(stage, timers, slot, host, partial(self.databases.connect, stage.service, host), self.broker, self.clock)
+            )
             while not working.done() and not host.dead:  # noqa: ASYNC110  # the dead tell nobody
                 await asyncio.sleep(0.1)
             if working.done() and not host.dead:
@@ -132,18 +128,6 @@ class World:
             for group in self.broker.groups.values():
                 group.expire(_now())
 
-    async def _sell(self, count: int) -> None:
-        """Paid events, some twice, some that are refused or fail, some that cannot be read."""
-        rng, a_second = self.rng, self.rng.choice((1, 5, 50))
-        for number in range(count):
-            await asyncio.sleep(rng.expovariate(a_second))
-            behaviour = rng.choices(("count", "refuse", "fail", "die"), (60, 2, 2, 1))[0]
-            paid = toy.Paid(f"account-{rng.randrange(5)}", number + 1, behaviour)
-            id = uuid7()
-            self.paid[id] = paid
-            for _ in range(1 + (rng.random() < 0.1)):
-                self.broker.append(_message(id, paid, b'{"account": 7' if rng.random() < 0.02 else None))
-
     async def _break_things(self) -> None:
         rng, often = self.rng, self.rng.choice((0.05, 0.3, 1.0))
         while True:
@@ -156,7 +140,7 @@ class World:
             elif fault == "stop":
                 host.stopping.set()
             elif fault == "replay":
-                self._replay(rng.choice(toy.STAGES).service)
+                self._replay(rng.choice(self.scenario.workers)[0].service)
             elif fault == "still":
                 host.stand_still(rng.choice((0.5, 5, 45)))
             else:
@@ -189,20 +173,16 @@ class World:
         return not any(self._left().values())
 
     def _left(self) -> dict[str, int]:
-        behind = {f"{stage.service} behind": self.broker.behind(stage.service, stage.topics) for stage in toy.STAGES}
-        return behind | {f"{name} outbox": len(server.rows("outbox")) for name, server in self.servers.items()}
-
-    def _judge(self) -> None:
-        tables = {name: server.tables for name, server in self.servers.items()}
-        self.broken += violations(self.paid, tables, self.broker)
+        left = {f"{stage.service} behind": self.broker.behind(stage.service, stage.topics) for stage, _ in self.scenario.workers}
+        left |= {f"{stage.service} outbox": self.databases.to_send(stage.service) for stage, _ in self.scenario.workers}
+        return left | {"pending": self.scenario.pending(self)}
 
 
-def _message(id: UUID, paid: toy.Paid, spoilt: bytes | None) -> Outgoing:
-    cause = Cause(id, id, child_of(None))
-    headers = headers_of(
-        id=id, type=toy.PAID, source="/shop", subject=paid.account, time=_BEGINNING, version=1, cause=cause, traceparent=cause.traceparent
-    )
-    return Outgoing(toy.PAID_TOPIC, paid.account.encode(), encode_data(paid) if spoilt is None else spoilt, headers)
+class RunningClock:
+    """Business time runs with the virtual loop's."""
+
+    def now(self) -> datetime:
+        return _BEGINNING + timedelta(seconds=_now())
 
 
 def _now() -> float:

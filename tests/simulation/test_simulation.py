@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from services.kit.relay import Relay
+from simulation.toy import till
 from simulation.world import Run, simulate
 
 ROOT = Path(__file__).parents[2]
@@ -23,14 +24,14 @@ def quiet_logs() -> None:
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_nothing_is_lost_doubled_or_out_of_order(first: int) -> None:
-    runs = [simulate(seed) for seed in range(first, first + AT_ONCE)]
+    runs = [simulate(seed, till) for seed in range(first, first + AT_ONCE)]
     assert {run.seed: [str(each) for each in run.violations] for run in runs if run.violations} == {}
     assert all(sum(run.faults[fault] for run in runs) > 0 for fault in ("kill", "stop", "still", "kafka away", "replay"))
     assert min(run.sent for run in runs) > 0
 
 
 def test_a_seed_replays_exactly() -> None:
-    first, again, other = simulate(11), simulate(11), simulate(12)
+    first, again, other = simulate(11, till), simulate(11, till), simulate(12, till)
     assert first == again
     assert first.trace != other.trace
 
@@ -50,5 +51,5 @@ def test_a_relay_that_forgets_what_failed_is_found_out(monkeypatch: pytest.Monke
         return None
 
     monkeypatch.setattr(Relay, "_send", forget)
-    run: Run = simulate(11)
+    run: Run = simulate(11, till)
     assert "said once" in {violation.invariant for violation in run.violations}
