@@ -5,6 +5,7 @@ Processes are known by their names in the description and met by their ids alone
 
 import contextlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Bed:
 
     @property
     def names(self) -> list[str]:
-        """Every process: `orders-worker-0`, `orders-api`, `kafka-1`, `postgres`, `proxy`, `carrier`, ..."""
+        """Every process: `orders-worker-0`, `orders-api-1`, `kafka-1`, `postgres`, `proxy`, `carrier`, ..."""
         return list(self.told["processes"])
 
     def process(self, name: str) -> psutil.Process:
@@ -57,8 +58,10 @@ class Bed:
     def kill(self, name: str) -> int:
         """SIGKILL. Returns its id once it is gone; the supervisor starts it again by itself. Raises NotRunning."""
         process = self.process(name)
+        children = process.children(recursive=True)
         process.kill()
         process.wait(_GONE_SECONDS)
+        _resume(children)  # one that is paused would never notice that its parent is gone
         return process.pid
 
     def pause(self, name: str) -> None:
@@ -72,9 +75,7 @@ class Bed:
     def resume(self, name: str) -> None:
         """Go on, after `pause`. Raises NotRunning."""
         process = self.process(name)
-        for each in [*process.children(recursive=True), process]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.resume()
+        _resume([*process.children(recursive=True), process])
 
     def stop(self, name: str) -> None:
         """Stop it in good order, and return once it ended; it stays away until `start`."""
@@ -119,3 +120,9 @@ class Bed:
         stopped = self._supervisor.stop()
         self._description.unlink(missing_ok=True)
         return stopped
+
+
+def _resume(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()

@@ -20,7 +20,7 @@ _RESET = struct.pack("ii", 1, 0)
 class End(asyncio.Protocol):
     """One socket. `hears` is the pipe of what comes in here, `tells` the one of what goes out; none before both sides are there."""
 
-    def __init__(self, made: Callable[[asyncio.Transport], None], lost: Callable[["End"], None]) -> None:
+    def __init__(self, made: Callable[[asyncio.Transport], None], lost: Callable[[], None]) -> None:
         self._made, self._lost = made, lost
         self.hears: Pipe | None = None
         self.tells: Pipe | None = None
@@ -57,7 +57,7 @@ class End(asyncio.Protocol):
             self.tells.cut()
         if self.hears:
             self.hears.end()
-        self._lost(self)
+        self._lost()
 
 
 class Connection:
@@ -123,7 +123,7 @@ class Connection:
             self.reset()
         return passed or b""
 
-    def _lost(self, end: End) -> None:
+    def _lost(self) -> None:
         if all(side.is_closing() for side in self._sides):
             self._over = True
             self._link.left(self)

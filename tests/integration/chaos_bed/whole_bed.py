@@ -125,6 +125,15 @@ def test_a_database_that_hangs_makes_services_unready_until_it_goes_on(bed: Bed)
     assert bed.await_ready("orders-api-0") < 30
 
 
+def test_a_database_that_is_killed_while_it_hangs_leaves_nobody_behind(bed: Bed) -> None:
+    sessions = bed.process("postgres").children(recursive=True)
+    bed.pause("postgres")
+    bed.kill("postgres")
+    assert psutil.wait_procs(sessions, 10)[1] == []
+    assert bed.await_ready("postgres") < 15
+    assert bed.await_ready("orders-api-0") < 30
+
+
 def test_it_goes_down_without_a_trace_though_its_database_is_paused(bed: Bed) -> None:
     running = everything(bed)
     assert len(running) > 30
