@@ -36,12 +36,16 @@ class Host:
         await asyncio.sleep(self._rng.uniform(0, 2) if self._rng.random() < self._network.slow else self._rng.expovariate(500))
         while not self.dead and loop.time() < self._still_until:  # noqa: ASYNC110  # stood still again meanwhile
             await asyncio.sleep(self._still_until - loop.time())
-        if self.dead:
-            self._never.append(loop.create_future())
-            await self._never[-1]
+        await self.alive()
         lost = self._rng.random() < self._network.loss
         self._trace(f"{self.name} {what}{' lost' if lost else ''}")
         return lost
+
+    async def alive(self) -> None:
+        """Never returns in a process that is dead."""
+        if self.dead:
+            self._never.append(asyncio.get_running_loop().create_future())
+            await self._never[-1]
 
     def stand_still(self, seconds: float) -> None:
         """As SIGSTOP, and SIGCONT after so long."""
@@ -60,4 +64,7 @@ class Host:
                 asyncio.get_running_loop().call_later(self._rng.uniform(0, 0.5), told)
 
     def on_death(self, told: Callable[[], None]) -> None:
+        """Called a little after the kill, at once where that has been."""
+        if self.dead:
+            told()
         self._at_death.append(told)

@@ -26,7 +26,8 @@ class RealDatabases:
 
     def __init__(self, url: str, services: Iterable[str]) -> None:
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
         self.servers = {service: RealServer(self, service_url(url, service), service) for service in services}
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -41,9 +42,11 @@ class RealDatabases:
 
     def close(self) -> None:
         for server in self.servers.values():
-            for connection in server.idle:
-                connection.terminate()
+            for connection in server.opened:
+                self.run(connection.close(timeout=5))
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 class RealServer:
@@ -52,6 +55,7 @@ class RealServer:
     def __init__(self, owner: RealDatabases, url: str, service: str) -> None:
         self._owner, self._url, self.service = owner, url, service
         self.run, self.turn = owner.run, Turn()
+        self.opened: list[Any] = []
         self.idle: list[Any] = []
         self.leader: Wire | None = None
         self.listeners: dict[Wire, Callable[[], object]] = {}
@@ -70,6 +74,7 @@ class RealServer:
     async def _connect(self) -> Any:
         connection = await asyncpg.connect(self._url, server_settings=session_settings(self.service, "api"))
         await _teach_json(connection)
+        self.opened.append(connection)
         return connection
 
 

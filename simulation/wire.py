@@ -31,7 +31,11 @@ class Turn:
             return
         called = asyncio.get_running_loop().create_future()
         self._waiting.append((who, called))
-        await called
+        try:
+            await called
+        except asyncio.CancelledError:
+            self.release(who)  # it may have been called in this very moment
+            raise
 
     def release(self, who: "Wire") -> None:
         """Whoever does not hold it releases nothing: a connection that vanished has done so already."""
@@ -101,6 +105,7 @@ class Wire:
     @asynccontextmanager
     async def _its_turn(self) -> AsyncIterator[None]:
         if self._turn is not None:
+            await self._host.alive()
             await self._turn.take(self)
         try:
             yield

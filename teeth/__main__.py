@@ -39,7 +39,8 @@ def violated(mutant: Mutant | None) -> set[str]:
         copy_to(folder)
         if mutant is not None:
             plant(mutant, folder)
-        command = [sys.executable, "-m", "simulation", "--seeds", str(_SEEDS), *(["--until", mutant.fails] if mutant else [])]
+        told = ["--world", mutant.world, "--until", mutant.fails] if mutant else []
+        command = [sys.executable, "-m", "simulation", "--seeds", str(_SEEDS), *told]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
         if done.returncode not in (0, 1) or "Traceback" in done.stderr:
             raise RuntimeError(f"the simulation itself broke:\n{done.stderr[-2000:]}")

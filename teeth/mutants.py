@@ -13,6 +13,8 @@ class Mutant:
     statement: str
     replacement: str
     fails: str
+    world: str = "till"
+    """Where the simulation is to find it."""
 
 
 SIMULATION = (
@@ -146,5 +148,35 @@ SIMULATION = (
         "self._holds = before.holds",
         "self._holds = {}",
         "applied once",
+    ),
+    Mutant(
+        "a cancel frees units twice",
+        "services/fulfilment/stock/handlers.py",
+        "release",
+        "if want.state in (WantState.SHORT, WantState.RESERVED):\n"
+        "    books.apply([releasing(want, part) for part in want.parts], cause)\n"
+        "    books.keep(replace(want, parts=(), state=WantState.RELEASED, ripe=False))",
+        "books.apply([releasing(want, part) for part in want.parts], cause)\nbooks.keep(replace(want, state=WantState.RELEASED, ripe=False))",
+        "no oversell",
+        "shop",
+    ),
+    Mutant(
+        "a version is given twice",
+        "services/orders/book.py",
+        "Book.note",
+        "self.said.append(Said(event, order.order_id, said, cause))",
+        "self.said.append(Said(event, order.order_id, max(1, said - 1), cause))",
+        "in order",
+        "shop",
+    ),
+    Mutant(
+        "an order is released before its stock",
+        "services/orders/decisions.py",
+        "settle",
+        "if order.state is not State.VALIDATING or not order.announced or order.cancel_requested or missing_checks(order):\n"
+        "    return Decision(order)",
+        "if order.state is not State.VALIDATING or not order.announced or order.cancel_requested:\n    return Decision(order)",
+        "set aside once",
+        "shop",
     ),
 )

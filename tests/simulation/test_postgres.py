@@ -142,8 +142,12 @@ def test_the_fake_answers_as_the_real_one(database_url: str) -> None:
 
         def teardown(self) -> None:
             async def close() -> None:
+                waiting = [task for pair in self.both.waiting.values() for task in pair]
+                for task in waiting:
+                    task.cancel()
+                await asyncio.gather(*waiting, return_exceptions=True)
                 for each in (*self.both.real, self.both.look):
-                    each.terminate()
+                    await each.close(timeout=5)
 
             with contextlib.suppress(asyncio.CancelledError):
                 self.runner.run(close())
