@@ -6,6 +6,7 @@ they commit in any order.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,8 @@ class Session:
     name: str
     writes: dict[Place, Any] = field(default_factory=dict)
     locks: set[Place] = field(default_factory=set)
+    _new: set[Place] = field(default_factory=set)
+    """Keys whose row, if any, is not the one that was there before."""
     waits_for: "Session | None" = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -73,11 +76,13 @@ class Session:
             self.waits_for = None
 
     async def select_for_update(self, table: str, key: Key) -> Any:
-        """The row, locked; None where none is visible, which then locks nothing."""
+        """The row, locked; None where none is visible, which then locks nothing. One that was deleted while this waited is gone, even if another
+        stands in its place."""
         if self.get(table, key) is None:
             return None
+        born = self.server.born[table, key]
         await self.lock(table, [key])
-        return self.get(table, key)
+        return self.get(table, key) if self.server.born[table, key] == born else None
 
     async def put(self, table: str, key: Key, row: Any) -> None:
         """An upsert."""
@@ -85,11 +90,16 @@ class Session:
         self.writes[table, key] = row
 
     async def insert(self, table: str, key: Key, row: Any) -> bool:
-        """False where the key is taken: on conflict do nothing."""
+        """False where the key is taken: on conflict do nothing. Waits for who writes that row, and not for who has only locked it."""
+        while (holder := self.server.locks.get((table, key), self)) is not self and (table, key) in holder.writes:
+            await self._wait(holder)
+        if self.get(table, key) is not None:
+            return False
         await self.lock(table, [key])
         if self.get(table, key) is not None:
             return False
         self.writes[table, key] = row
+        self._new.add((table, key))
         return True
 
     async def delete(self, table: str, key: Key) -> bool:
@@ -97,10 +107,13 @@ class Session:
         if await self.select_for_update(table, key) is None:
             return False
         self.writes[table, key] = _GONE
+        self._new.add((table, key))
         return True
 
     def commit(self) -> None:
         for (table, key), row in self.writes.items():
+            if row is not _GONE and ((table, key) in self._new or key not in self.server.table(table)):
+                self.server.born[table, key] += 1
             if row is _GONE:
                 self.server.table(table).pop(key, None)
             else:
@@ -110,6 +123,7 @@ class Session:
     def rollback(self) -> None:
         """The transaction is over; whoever waits goes on."""
         self.writes.clear()
+        self._new.clear()
         for place in self.locks:
             del self.server.locks[place]
         self.locks.clear()
@@ -125,6 +139,8 @@ class Server:
     locks: dict[Place, Session] = field(default_factory=dict)
     advisory: dict[str, Session] = field(default_factory=dict)
     listeners: dict[Session, Any] = field(default_factory=dict)
+    born: Counter[Place] = field(default_factory=Counter)
+    """How many rows there have been under a key, one after the other."""
     drawn: int = 0
     turn: Turn | None = None
     """Set where calls are serialised."""

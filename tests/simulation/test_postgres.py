@@ -153,7 +153,7 @@ def test_the_fake_answers_as_the_real_one(database_url: str) -> None:
                 self.runner.run(close())
             self.runner.close()
 
-    quick = settings(max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    quick = settings(max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     run_state_machine_as_test(Machine, settings=quick)
 
 
