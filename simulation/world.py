@@ -92,6 +92,7 @@ class World:
             (raw_driver, "time", fake_time),
             (raw_driver, "AIOKafkaConsumer", self._consumer),
             (raw_driver, "pace", lambda *_: None),
+            (raw_driver, "insist_on_fetching", lambda *_: None),
             *self.databases.replaced,
         )
         with ExitStack() as stack:

@@ -62,8 +62,6 @@ class ConsumeLoop:
         self._changed, self._sleep = changed, sleep
         self._holds: dict[Key, Hold] = {}
         self._failures = 0
-        self.busy_since: float | None = None
-        """Monotonic instant at which the batch in hand was begun."""
         self.rest_seconds = 0.0
         """How long what comes next may gather (`services.kit.pace`)."""
 
@@ -83,7 +81,7 @@ class ConsumeLoop:
 
     async def take(self, items: Sequence[Item]) -> Counter[Outcome]:
         """Settle these, in order. Raises TooManyFailures, and nothing else but bugs of the kit itself."""
-        began = self.busy_since = time.monotonic()
+        began = time.monotonic()
         try:
             told = [item for item in items if item.heard is not None]
             done = Counter({Outcome.NOT_HEARD: len(items) - len(told)})
@@ -95,7 +93,6 @@ class ConsumeLoop:
             self._count(done, began)
             return done
         finally:
-            self.busy_since = None
             self.rest_seconds = rest_after(len(items), time.monotonic() - began)
 
     async def _take(self, items: list[Item]) -> Counter[Outcome]:

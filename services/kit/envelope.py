@@ -95,6 +95,10 @@ class Reader:
         self._reads = {name: how if isinstance(how, Reads) else Reads(how, _as_it_stands) for name, how in hears.items()}
         self._decoders = {name: msgspec.json.Decoder(how.wire) for name, how in self._reads.items()}
         self._names = {name.encode(): name for name in self._reads}
+        self._majors: dict[str, int] = {}
+        for name in self._reads:
+            event, major = _major(name)
+            self._majors[event] = max(major, self._majors.get(event, 0))
 
     def read(self, headers: Headers, value: bytes | None) -> Heard[Any] | None:
         """The event, or None when its type is not heard here. Raises BadData."""
@@ -102,10 +106,17 @@ class Reader:
             headers, value = _unfold(value)
         name = self._names.get(headers.get("ce_type") or b"")
         if name is None:
-            if not EVENT_TYPE.match(_text(headers, "ce_type")):
-                raise BadData("the attribute ce_type is not a type of the form owner.EventName.v1")
+            self._refuse_unknown(_text(headers, "ce_type"))
             return None
         return _heard(name, headers, self._data(name, self._reads[name], value, headers))
+
+    def _refuse_unknown(self, type: str) -> None:
+        """Raises BadData for what is no type, and for a heard event's newer major: it waits among the dead letters for a release that reads it."""
+        if not EVENT_TYPE.match(type):
+            raise BadData("the attribute ce_type is not a type of the form owner.EventName.v1")
+        event, major = _major(type)
+        if major > self._majors.get(event, major):
+            raise BadData(f"this release reads {event} up to v{self._majors[event]}, and this is v{major}: retry it after the upgrade")
 
     def _data(self, name: str, how: Reads[T], value: bytes | None, headers: Headers) -> T:
         try:
@@ -118,6 +129,12 @@ class Reader:
             raise BadData(f"the data of {name} is nested too deep") from None
         except (ValueError, msgspec.MsgspecError) as error:
             raise BadData(f"the data of {name} does not fit: {_reason(error)}") from None
+
+
+def _major(type: str) -> tuple[str, int]:
+    """The event's name, and its major version."""
+    event, _, major = type.rpartition(".v")
+    return event, int(major)
 
 
 def _erased(name: str, how: Reads[T], headers: Headers) -> T:

@@ -14,6 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from services.kit.clock import record_now
 from services.kit.failpoints import ARMED, hit
+from services.kit.fetching import mend_connections
 from services.kit.ports import LogUnavailable, Outgoing
 
 _BATCH_BYTES = 1_048_576
@@ -24,6 +25,7 @@ class KafkaLog:
     """Opens its producer when there is first something to send."""
 
     def __init__(self, bootstrap: str, client_id: str) -> None:
+        mend_connections()
         self._bootstrap, self._client_id = bootstrap, client_id
         self._producer: Any = None
 

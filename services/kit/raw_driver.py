@@ -12,6 +12,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.kit.consume import ConsumeLoop
 from services.kit.failpoints import ARMED, hit
+from services.kit.fetching import insist_on_fetching, mend_connections
 from services.kit.group import BATCH, Group
 from services.kit.offsets import OffsetTracker
 from services.kit.pace import pace
@@ -35,6 +36,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def start(self) -> None:
         group = self._group
+        mend_connections()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=group.bootstrap,
             client_id=group.client_id,
@@ -97,6 +99,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     async def _run(self) -> None:
         while True:
             await self._learn_starts()
+            insist_on_fetching(self._consumer)
             got = await self._consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=BATCH)
             async with self._in_hand:
                 await self._take(got)

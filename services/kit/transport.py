@@ -23,6 +23,7 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 
 from services.kit.failpoints import ARMED, hit
+from services.kit.fetching import insist_on_fetching, mend_connections
 from services.kit.journal import Item
 from services.kit.offsets import OffsetTracker
 from services.kit.pace import pace
@@ -78,6 +79,10 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # no 
     async def on_start(self) -> None:
         await super().on_start()
         pace(self._consumer, self.app.rest_seconds)
+
+    def insist_on_fetching(self) -> None:
+        """Raises FetchingEnded."""
+        insist_on_fetching(self._ensure_consumer())
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         """A commit that fails is repeated by the next one: nothing is lost, since the inbox knows what is delivered again."""
@@ -191,6 +196,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]  # no types
                 elif dropped:
                     dropped = await self._seek_back(dropped)
                 else:
+                    self._thread.insist_on_fetching()
                     records, generation = await self._wait_next_records(_POLL_SECONDS)
                     dropped = await self._deliver_all(records or {}, generation)
                 await asyncio.sleep(0)
@@ -249,6 +255,7 @@ class Transport(stock.Transport):  # type: ignore[misc]  # no types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         insist_on_versions()
+        mend_connections()
         super().__init__(*args, **kwargs)
 
 

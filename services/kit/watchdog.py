@@ -7,7 +7,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,12 +21,15 @@ _ANSWER_SECONDS = 5.0
 
 
 class Watchdog:
-    """`seen` tells a value that changes with every progress; `waits` whether work waits although the servers answer."""
+    """`seen` tells how far each part of the work is (a partition's offset); `waits` for which of them work waits although the servers answer.
+
+    Each part is judged alone: one that stands still beside others that move is as dead as all of them.
+    """
 
     def __init__(
         self,
-        seen: Callable[[], object],
-        waits: Callable[[], Awaitable[bool]],
+        seen: Callable[[], Mapping[Hashable, object]],
+        waits: Callable[[], Awaitable[Collection[Hashable]]],
         *,
         limit_seconds: float = 60.0,
         tick_seconds: float = 1.0,
@@ -36,34 +39,45 @@ class Watchdog:
         self._limit, self._tick = limit_seconds, tick_seconds
         self._missed = 0
         self._over = threading.Event()
+        self._last: dict[Hashable, tuple[object, float]] = {}
+        """How far each part was when it last moved, and when that was."""
         self.still_since: float | None = None
         """Monotonic instant since when work waits and nothing moves."""
 
     async def run(self) -> None:
         """Watch until cancelled."""
         threading.Thread(target=self._watch_the_loop, name="watchdog", daemon=True).start()
-        last, since, looked = self._seen(), time.monotonic(), 0.0
+        looked = 0.0
         try:
             while True:
                 self._missed = 0
-                now, value = time.monotonic(), self._seen()
-                if value != last:
-                    last, since, self.still_since = value, now, None
-                elif now - since > self._limit / 3 and now - looked > min(_LOOK_SECONDS, self._limit / 6):
-                    looked, self.still_since = now, since if await self._stands_still() else None
-                    since = since if self.still_since else now
+                now = time.monotonic()
+                still = self._still(now)
+                if still and now - looked > min(_LOOK_SECONDS, self._limit / 6):
+                    looked = now
+                    waiting = still & set(await self._waiting())
+                    self._last |= {part: (self._last[part][0], now) for part in still - waiting}
+                    self.still_since = min((self._last[part][1] for part in waiting), default=None)
+                elif not still:
+                    self.still_since = None
                 if self.still_since is not None and now - self.still_since > self._limit:
                     self._give_up("work waits and nothing moves")
                 await asyncio.sleep(self._tick)
         finally:
             self._over.set()
 
-    async def _stands_still(self) -> bool:
+    def _still(self, now: float) -> set[Hashable]:
+        """The parts that have not moved for a third of the limit. A part that is new has moved."""
+        seen = self._seen()
+        self._last = {part: self._last[part] if self._last.get(part, (None,))[0] == value else (value, now) for part, value in seen.items()}
+        return {part for part, (_, since) in self._last.items() if now - since > self._limit / 3}
+
+    async def _waiting(self) -> Collection[Hashable]:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 return await self._waits()
         except TimeoutError:
-            return False
+            return ()
 
     def _watch_the_loop(self) -> None:
         """Counts its own ticks, not the clock's: a process that was stopped as a whole has not blocked its loop."""
@@ -77,17 +91,17 @@ class Watchdog:
         self._end(STOOD_STILL)
 
 
-async def is_behind(bootstrap: str, positions: Mapping[str, Mapping[int, int]]) -> bool:
-    """Whether the broker holds messages past these positions. False when it does not answer."""
-    places = {TopicPartition(topic, partition): offset for topic, partitions in positions.items() for partition, offset in partitions.items()}
+async def behind(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> set[tuple[str, int]]:
+    """The partitions (topic, number) of which the broker holds messages past these positions. None of them when it does not answer."""
+    places = {TopicPartition(*place): offset for place, offset in positions.items()}
     if not places:
-        return False
+        return set()
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     try:
         await consumer.start()
         ends = await consumer.end_offsets(list(places))
-        return any(ends[place] > offset for place, offset in places.items())
+        return {(place.topic, place.partition) for place, offset in places.items() if ends[place] > offset}
     except (KafkaError, OSError):
-        return False
+        return set()
     finally:
         await consumer.stop()

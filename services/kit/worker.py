@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -37,7 +37,7 @@ from services.kit.stage import Errand, Stage, Timer
 from services.kit.stored_answers import forget_answers
 from services.kit.timers import TimerLoop
 from services.kit.transient import MAY_PASS
-from services.kit.watchdog import Watchdog, is_behind
+from services.kit.watchdog import Watchdog, behind
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +108,6 @@ class Process:
         self._timers: TimerLoop | None = None
         self._errands: ErrandLoop | None = None
         self._leader: Leader | None = None
-        self._loop: ConsumeLoop | None = None
         self._watchdog = Watchdog(self._moved, self._waits)
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -141,7 +140,7 @@ class Process:
         journal = SqlJournal(database, worker.stage.handle)
         reader = Reader(worker.stage.hears)
         loop = ConsumeLoop(reader, journal, service=self._service, prefix=self._settings.topic_prefix, changed=changes.happened)
-        self._loop, driver = loop, _driver(self._settings.driver, loop, self._group)
+        driver = _driver(self._settings.driver, loop, self._group)
         self._timers = TimerLoop(worker.timers, database, self._clock, changes)
         self._errands = ErrandLoop(worker.errands, database, changes)
         relay = Relay(self._service, self._settings.topic_prefix, self._log, self._said, foreign=changes.happened)
@@ -176,18 +175,23 @@ class Process:
         log.error("crashed", exc_info=error)
         return 1
 
-    def _moved(self) -> object:
-        return self._driver.positions() if self._driver else None, self._changes.count
+    def _moved(self) -> dict[Hashable, object]:
+        return dict(self._positions())
 
-    async def _waits(self) -> bool:
-        """Whether there is work in hand or in the log, and the servers that it needs answer."""
-        if self._database is None or self._driver is None or self._loop is None:
-            return False
+    def _positions(self) -> dict[tuple[str, int], int]:
+        """By topic and partition the offset up to which everything is done."""
+        positions = self._driver.positions() if self._driver else {}
+        return {(topic, partition): offset for topic, partitions in positions.items() for partition, offset in partitions.items()}
+
+    async def _waits(self) -> Collection[Hashable]:
+        """The partitions that are behind, while the servers that the work needs answer."""
+        if self._database is None:
+            return ()
         try:
             await self._database.pool.fetchval("select 1")
         except MAY_PASS:
-            return False
-        return self._loop.busy_since is not None or await is_behind(self._settings.kafka, self._driver.positions())
+            return ()
+        return await behind(self._settings.kafka, self._positions())
 
     def live(self) -> str | None:
         still = self._watchdog.still_since

@@ -94,10 +94,9 @@ async def _mark(work: Transaction, begins: Sequence[Attempt], ended: Sequence[En
     ends = [_end(each, None if each.settled.state is State.WAITING else work.now) for each in ended]
     rows = await work.connection.fetch(_MARK, *_columns(starts, 3), *_columns(ends, 6))
     versions = {row["message_id"]: row["version"] for row in rows if row["version"] is not None}
-    for each in ended:
-        message = each.attempt.message
-        if message.message_id in versions:
-            _say(work, message, each.settled, versions[message.message_id])
+    counted = [each for each in ended if each.attempt.message.message_id in versions]
+    for each in sorted(counted, key=lambda each: versions[each.attempt.message.message_id]):  # versions of one customer rise on the topic
+        _say(work, each.attempt.message, each.settled, versions[each.attempt.message.message_id])
     return {row["message_id"]: row["attempts"] for row in rows if row["attempts"] is not None}
 
 

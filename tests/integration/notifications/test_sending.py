@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.kit import tokens
+from services.kit.database import decode_headers
 from services.notifications.attempts import Attempt, Ended, Mark, mark
 from services.notifications.clients import UNREACHABLE
 from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver, Settled, State
@@ -264,6 +265,10 @@ async def test_several_messages_are_marked_and_settled_in_the_order_of_their_ids
             await other.fetch("select from messages where message_id = $1 for update nowait", second.message.message_id)
         await waits
     assert [state for _, state, _ in await notifications.states()] == ["sent", "sent"]
+    said = [decode_headers(headers) for (headers,) in await notifications.rows("select headers from outbox order by id")]
+    versions = [int(dict(headers)["ce_aggregateversion"] or b"0") for headers in said]
+    assert len(versions) == 2
+    assert versions == sorted(versions), "a customer's versions rise on the topic"
 
 
 async def _waits_for_a_lock(notifications: Notifications) -> bool:

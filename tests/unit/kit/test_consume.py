@@ -203,4 +203,3 @@ async def test_what_stopped_in_the_middle_is_left_counted(it: Fixture) -> None:
     with pytest.raises(asyncio.CancelledError):
         await it.take([it.event(1)])
     assert it.journal.begun == {("t.v1", 0, 1, 1): 1}
-    assert it.loop.busy_since is None

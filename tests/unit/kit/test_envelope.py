@@ -70,6 +70,11 @@ def test_a_type_that_is_not_heard_is_passed_over_before_its_value_is_read(new_id
     assert READER.read(headers, b"\xff") is None
 
 
+def test_a_newer_major_of_what_is_heard_waits_for_the_upgrade(new_id: NewId) -> None:
+    assert _refused(_headers(new_id(), "shop.Placed.v2"), b"{}").endswith("reads shop.Placed up to v1, and this is v2: retry it after the upgrade")
+    assert Reader({PLACED: Placed, "shop.Placed.v3": Placed}).read(_headers(new_id(), "shop.Placed.v2"), b"{}") is None
+
+
 def test_unknown_fields_are_tolerated(new_id: NewId) -> None:
     assert _read(_headers(new_id()), {"n": 1, "later": {"x": [1]}}).data == Placed(1)
 
