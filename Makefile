@@ -6,7 +6,7 @@ VAR ?= $(or $(KEPT_VAR),var)
 KEPT = KEPT_VAR="$(VAR)" $(WAY) $(PYTHON) -m services.kit.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status fmt check test itest e2e simulate teeth bench config topics dead-letters clean
+.PHONY: help setup demo up down status fmt check test itest e2e simulate teeth chaos-quick chaos bench config topics dead-letters clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ e2e: setup ## a customer's day through topics, HTTP and a real browser
 
 simulate: setup ## the kit in a simulated world, SEEDS=300 runs of it (SEED=n: one, step by step)
 	@$(WAY) $(PYTHON) -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
+
+chaos-quick: setup ## three brokers, PostgreSQL, two of each process, and each fault once; audited (SEED=n)
+	@$(WAY) $(PYTHON) -m chaos.run $(if $(SEED),--seed $(SEED))
+
+chaos: setup ## the same, and then faults by chance for MINUTES=n (SEED=n)
+	@$(WAY) $(PYTHON) -m chaos.run --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 teeth: setup ## bugs planted one at a time, each of which the tests must catch
 	@$(WAY) $(PYTHON) -m teeth

@@ -29,6 +29,8 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._tracker: OffsetTracker[TopicPartition] = OffsetTracker()
         self._starts: dict[TopicPartition, int] = {}
         self._in_hand = asyncio.Lock()
+        self._generation = 0
+        """How often partitions were taken away."""
         self._committed_at = 0.0
         self._last_committed: dict[TopicPartition, int] = {}
         self._consumer: Any = None
@@ -92,6 +94,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             self._tracker.reset()
             self._starts.clear()
             self._last_committed = {}
+            self._generation += 1
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         return None
@@ -101,8 +104,10 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             await self._learn_starts()
             insist_on_fetching(self._consumer)
             got = await self._consumer.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=BATCH)
+            generation = self._generation
             async with self._in_hand:
-                await self._take(got)
+                if generation == self._generation:  # else it is delivered again, to whom the partitions are given
+                    await self._take(got)
             if time.monotonic() - self._committed_at > self._group.commit_seconds:
                 await self._commit()
 

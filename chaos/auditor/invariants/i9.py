@@ -66,6 +66,8 @@ def _known(evidence: Evidence, finding: Finding, service: str, inbox: set[str]) 
     """What was applied stands on a topic, but for what compaction and retention took away."""
     heard = {record.id for topic in HEARS[service] for record in evidence.records[topic]}
     ends = {(each.topic, each.partition): each.end for each in evidence.positions if each.service == service}
+    for record in (record for topic in HEARS[service] for record in evidence.records[topic]):  # some may have come since the ends were read
+        ends[record.topic, record.partition] = max(record.offset + 1, ends.get((record.topic, record.partition), 0))
     gone = sum(ends.values()) - sum(len(evidence.records[topic]) for topic in HEARS[service])
     unknown = sorted(inbox - heard)
     if len(unknown) > max(0, gone):

@@ -1,0 +1,150 @@
+"""`make chaos-quick`, `make chaos MINUTES=n SEED=s`: bring the bed up, load it, let the faults loose, heal, wait until it is quiet, audit.
+
+Writes `var/chaos.json`, keeps the evidence in the bed's folder, and exits with 1 where an invariant is violated.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import psutil
+import psycopg
+
+from chaos.auditor.audit import audit, figures, lines
+from chaos.auditor.collect import Sources, collect
+from chaos.auditor.slot import close_slot, open_slot
+from chaos.bed.bed import Bed
+from chaos.bed.stack import BedStack
+from chaos.proxy.faults import HEALTHY
+from chaos.run.client import Client
+from chaos.run.notes import Journal, Timeline
+from chaos.run.rows import ROWS, Scene
+from demo.house import House
+from deploy.local.programs import SERVICES
+from deploy.local.progress import Progress
+from services.kit import topics
+
+_BURST, _EVERY_SECONDS = 60, 4.0
+_QUIET_SECONDS, _EARLY_SECONDS = 120.0, 35.0
+"""How long everything may take to come to rest; how long an event waits for its order."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--var", type=Path, default=Path("var/chaos"))
+    parser.add_argument("--rows", type=lambda text: [int(number) for number in text.split(",")], default=list(ROWS))
+    parser.add_argument("--minutes", type=float, default=0, help="go on with rows drawn by chance for so long; 0: each row once")
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    told = parser.parse_args()
+    print(f"Seed {told.seed}, rows {', '.join(map(str, told.rows))}.", flush=True)
+    shutil.rmtree(told.var, ignore_errors=True)
+    stack = BedStack(told.var.resolve(), os.environ, Progress(), seed=told.seed)
+    stack.up(attached=True)
+    try:
+        return asyncio.run(_run(Bed(told.var), told.rows, told.minutes, told.seed))
+    finally:
+        Bed(told.var).down()
+
+
+async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
+    rng, evidence = Random(seed), bed.var / "evidence"
+    house = House.at(bed.var)
+    journal, timeline = Journal(bed.var / "journal.jsonl"), Timeline(bed.var / "timeline.jsonl")
+    await asyncio.to_thread(open_slot, bed.told["database"], evidence)
+    async with house.http, Client(house, journal, rng) as client:
+        await client.open()
+        loading = asyncio.ensure_future(_load(client))
+        await asyncio.sleep(2 * _EVERY_SECONDS)
+        await _befall(Scene(bed, client, timeline, rng), rows, minutes)
+        await asyncio.to_thread(bed.proxy().set, HEALTHY)
+        loading.cancel()
+        await asyncio.gather(loading, return_exceptions=True)
+        print(f"  {len(client.placed)} orders placed; waiting until all is quiet.", flush=True)
+        await asyncio.sleep(10)
+        busy = await asyncio.to_thread(psutil.cpu_percent, 5)
+        seconds = await _until_quiet(bed)
+    return await asyncio.to_thread(_judge, bed, evidence, {"seed": seed, "busy_percent_in_quiet": busy, "quiet_seconds": round(seconds, 1)}, timeline)
+
+
+async def _load(client: Client) -> None:
+    """A burst every few seconds, however long the one before takes."""
+    under_way: set[asyncio.Task[None]] = set()
+    try:
+        while True:
+            task = asyncio.ensure_future(client.burst(_BURST))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            await asyncio.sleep(_EVERY_SECONDS)
+    finally:
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def _befall(scene: Scene, rows: list[int], minutes: float) -> None:
+    ends = time.monotonic() + minutes * 60
+    remaining = list(rows)
+    while remaining or time.monotonic() < ends:
+        row = remaining.pop(0) if remaining else scene.rng.choice(rows)
+        print(f"  row {row}: {ROWS[row].__name__.replace('_', ' ')}", flush=True)
+        await ROWS[row](scene)
+        await asyncio.sleep(2)
+
+
+async def _until_quiet(bed: Bed) -> float:
+    """Seconds until nothing was left to read or to send; then everything is stopped, so that what the auditor reads stands still. Raises TimeoutError."""
+    began = time.monotonic()
+    await asyncio.sleep(_EARLY_SECONDS)
+    while left := await asyncio.to_thread(_left, bed) or await asyncio.to_thread(_left_when_stopped, bed):
+        if time.monotonic() - began > _QUIET_SECONDS + _EARLY_SECONDS:
+            raise TimeoutError(f"not quiet after {_QUIET_SECONDS + _EARLY_SECONDS:.0f} s: {left}")
+        await asyncio.sleep(1)
+    return time.monotonic() - began
+
+
+def _left_when_stopped(bed: Bed) -> dict[str, int]:
+    """What a timer said in the moment between: then they go on."""
+    names = [name for name in bed.names if "-worker-" in name or "-api-" in name]
+    for name in names:
+        bed.stop(name)
+    left = _left(bed)
+    for name in names if left else []:
+        bed.start(name)
+    return left
+
+
+def _left(bed: Bed) -> dict[str, int]:
+    """Messages that a group has not read, rows that a relay has not sent."""
+    found = {}
+    for service in SERVICES:
+        found[f"{service} behind"] = sum(behind for each in topics.lag(bed.told["kafka"], service).values() for behind in each.values())
+        with psycopg.connect(bed.told["database"]) as connection:
+            row = connection.execute(f"select count(*) from {service}.outbox").fetchone()
+        found[f"{service} outbox"] = int(row[0]) if row else 0
+    return {name: count for name, count in found.items() if count}
+
+
+def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline) -> int:
+    sources = Sources(bed.told["kafka"], bed.told["database"], bed.var / "journal.jsonl", timeline.path, bed.var / "mail")
+    collect(sources, evidence)
+    close_slot(bed.told["database"])
+    audited = audit(evidence)
+    print(*lines(audited), sep="\n")
+    faults = {str(row): count for row, count in sorted(timeline.rows.items())}
+    told = about | {"kills": dict(timeline.kills), "faults": faults} | figures(audited)
+    Path("var").mkdir(exist_ok=True)
+    Path("var/chaos.json").write_text(json.dumps(told, indent=1) + "\n")
+    print(json.dumps({name: value for name, value in told.items() if name != "violations"}))
+    print(f"All of it: var/chaos.json; the evidence: {evidence}.")
+    if about["busy_percent_in_quiet"] > 85:
+        print(f"The run is void: the machine was busy to {about['busy_percent_in_quiet']:.0f}% while all was quiet.")
+        return 1
+    return 1 if audited.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
