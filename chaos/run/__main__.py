@@ -96,7 +96,7 @@ async def _befall(scene: Scene, rows: list[int], minutes: float) -> None:
 
 
 async def _until_quiet(bed: Bed) -> float:
-    """Seconds until nothing was left to read or to send; then everything is stopped, so that what the auditor reads stands still. Raises TimeoutError."""
+    """Seconds until nothing was left to read or to send. Then all is stopped, so that what the auditor reads stands still. Raises TimeoutError."""
     began = time.monotonic()
     await asyncio.sleep(_EARLY_SECONDS)
     while left := await asyncio.to_thread(_left, bed) or await asyncio.to_thread(_left_when_stopped, bed):
