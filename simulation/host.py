@@ -51,10 +51,6 @@ class Host:
         """As SIGSTOP, and SIGCONT after so long."""
         self._still_until = asyncio.get_running_loop().time() + seconds
 
-    @property
-    def still(self) -> bool:
-        return self.dead or asyncio.get_running_loop().time() < self._still_until
-
     def kill(self) -> None:
         """As SIGKILL. The other ends of its connections learn of it a little later."""
         if not self.dead:

@@ -116,7 +116,7 @@ class Client:
         for record in records:
             told = dict(record.headers)
             number = self._journal.before("repeat", "topic", None, {"topic": topic, "event_id": (told.get("ce_id") or b"").decode()})
-            await self._produce(number, topic, record.key, record.value, record.headers)
+            await self._produce(number, topic, record.key, record.value, list(record.headers))
 
     async def _say(self, op: str, topic: str, type: str, key: str, data: dict[str, Any], event_id: str | None = None, **more: Any) -> None:
         id, at = event_id or str(uuid7()), _now()
