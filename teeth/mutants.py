@@ -180,3 +180,108 @@ SIMULATION = (
         "shop",
     ),
 )
+
+TESTS = (
+    Mutant(
+        "tracker kept on a seek",
+        "services/kit/transport.py",
+        "Consumer.seek",
+        "self.tracker.reset([ensure_TP(partition)])",
+        "pass",
+        "tests/contract/kit/test_transport.py::test_a_seek_forgets_what_was_delivered_and_delivers_again",
+    ),
+    Mutant(
+        "no bisect",
+        "services/kit/consume.py",
+        "ConsumeLoop._settle",
+        "if len(items) == 1:\n    return await self._try_again(items[0], result)",
+        "return sum([await self._set_aside(item, 'failed') for item in items], Counter())",
+        "tests/unit/kit/test_consume.py::test_the_culprit_is_found_and_set_aside_and_the_rest_applies_in_order",
+    ),
+    Mutant(
+        "wedged producer kept",
+        "services/kit/kafka_log.py",
+        "KafkaLog.send",
+        "await self.close()",
+        "pass",
+        "tests/integration/kit/test_failpoints.py::test_a_producer_whose_sequence_is_spoilt_is_replaced",
+    ),
+    Mutant(
+        "revoke without a commit",
+        "services/kit/raw_driver.py",
+        "RawDriver.on_partitions_revoked",
+        "async with self._in_hand:\n    await self._commit()\n    self._tracker.reset()\n    self._starts.clear()\n"
+        "    self._last_committed = {}\n    self._generation += 1",
+        "async with self._in_hand:\n    self._tracker.reset()\n    self._starts.clear()\n    self._generation += 1",
+        "tests/contract/kit/test_drivers.py::test_a_second_member_takes_over_partitions_without_repeating_anything",
+    ),
+    Mutant(
+        "generations of the group ignored",
+        "services/kit/raw_driver.py",
+        "RawDriver._run",
+        "if generation == self._generation:\n    await self._take(got)",
+        "await self._take(got)",
+        "tests/unit/kit/test_raw_driver.py::test_what_was_fetched_before_a_revoke_is_dropped",
+    ),
+    Mutant(
+        "no lock on a key",
+        "services/kit/http/idempotency.py",
+        "once",
+        "if not await work.connection.fetchval(_LOCK, f'{scope}\\x1f{key}'):\n"
+        "    detail = 'The first request with this key is under way: send it again in a moment.'\n"
+        "    raise Problem(409, 'in-progress', detail, headers={'retry-after': '1'})",
+        "pass",
+        "tests/integration/kit/test_idempotency.py::test_fifty_at_once_have_one_effect",
+    ),
+    Mutant(
+        "body hash ignored",
+        "services/kit/http/idempotency.py",
+        "once",
+        "if stored['fingerprint'] != fingerprint:\n"
+        "    raise Problem(422, 'key-reused', 'This Idempotency-Key was used for another request: send a new one.')",
+        "pass",
+        "tests/integration/kit/test_idempotency.py::test_a_key_that_stands_for_another_body_is_refused",
+    ),
+    Mutant(
+        "no fencing",
+        "services/fulfilment/floor/domain/claiming.py",
+        "refuse_stale",
+        "if task.fence != fence or task.hold.by != by:\n"
+        "    sentence = f\"The task is with {task.hold.by} since {task.hold.at.isoformat(timespec='seconds')}: stop here and claim the next one.\"\n"
+        "    raise StaleClaim(sentence, claimed_by=task.hold.by, claimed_at=task.hold.at, fence=task.fence)",
+        "pass",
+        "tests/integration/fulfilment/test_picking.py::test_a_task_is_taken_over_only_when_its_lease_ran_out_and_the_old_device_is_refused",
+    ),
+    Mutant(
+        "audience unchecked",
+        "services/kit/http/signin.py",
+        "SignIn._claims",
+        "return jwt.decode(token, key, algorithms=['EdDSA'], audience=self._audience, issuer=self._issuer, options={'require': _REQUIRED})",
+        "return jwt.decode(token, key, algorithms=['EdDSA'], issuer=self._issuer, options={'require': _REQUIRED, 'verify_aud': False})",
+        "tests/unit/kit/http/test_http_signin.py::test_a_token_that_is_not_for_us_now_is_refused",
+    ),
+    Mutant(
+        "no owner filter",
+        "services/orders/handlers.py",
+        "_decide",
+        "if order is None or not reach.covers(order):\n    raise NotFound",
+        "if order is None:\n    raise NotFound",
+        "tests/integration/orders/test_orders_api.py::test_someone_elses_order_is_answered_like_none",
+    ),
+    Mutant(
+        "no replay table",
+        "services/fulfilment/shipping/tracking/store.py",
+        "Tracking.is_new",
+        "return await self.work.connection.fetchval(_FIRST, carrier, message_id, today) is not None",
+        "return True",
+        "tests/integration/fulfilment_shipping/test_shipping_webhooks.py",
+    ),
+    Mutant(
+        "echo of input",
+        "services/kit/http/problems.py",
+        "_sentence",
+        "return 'The value does not fit.'",
+        "return f\"The value {error.get('input')!r} does not fit.\"",
+        "tests/unit/kit/http/test_http_input.py",
+    ),
+)

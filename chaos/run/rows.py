@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import KafkaException
 
 from chaos.bed.bed import Bed, NotRunning
 from chaos.proxy.faults import HEALTHY, Faults, Way
@@ -88,7 +89,7 @@ async def leading_broker_killed(scene: Scene) -> None:
     """Row 13."""
     for _ in range(2 * scene.scale):
         topic = scene.rng.choice(_HEARD)
-        await _kill(scene, 13, await asyncio.to_thread(scene.bed.broker_leader, topic, scene.rng.randrange(3)))
+        await _kill(scene, 13, await _leader(scene, topic, scene.rng.randrange(3)))
         await asyncio.sleep(5)
 
 
@@ -198,6 +199,16 @@ ROWS: dict[int, Row] = {
     34: race_for_picks,
     36: one_key_fifty_times,
 }
+
+
+async def _leader(scene: Scene, topic: str, partition: int) -> str:
+    """Which broker leads, once the one that is asked knows it."""
+    while True:
+        with contextlib.suppress(KeyError, KafkaException):
+            leader = await asyncio.to_thread(scene.bed.broker_leader, topic, partition)
+            if leader in scene.bed.names:
+                return leader
+        await asyncio.sleep(0.5)
 
 
 async def _kill(scene: Scene, row: int, name: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from teeth.mutants import SIMULATION, Mutant
+from teeth.mutants import SIMULATION, TESTS, Mutant
 from teeth.planting import NotPlanted, copy_to, plant
 
 
@@ -15,7 +15,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("mutant", SIMULATION, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", (*SIMULATION, *TESTS), ids=lambda mutant: mutant.name)
 def test_it_can_be_planted(mutant: Mutant, copy: Path) -> None:
     path = copy / mutant.file
     before = path.read_text()
