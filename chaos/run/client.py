@@ -111,12 +111,11 @@ class Client:
             number = self._journal.before("poison", "topic", None, {"topic": topic, "sha256": sha256(value or b"").hexdigest()})
             await self._produce(number, topic, b"poison", value, [("ce_type", topic.encode())])
 
-    async def repeat(self, topic: str, records: list[Any]) -> None:
-        """Records of this topic again, as they were."""
-        for record in records:
-            told = dict(record.headers)
-            number = self._journal.before("repeat", "topic", None, {"topic": topic, "event_id": (told.get("ce_id") or b"").decode()})
-            await self._produce(number, topic, record.key, record.value, list(record.headers))
+    async def repeat(self, topic: str, records: list[tuple[Any, Any, list[tuple[str, bytes]]]]) -> None:
+        """Records of this topic again, as they were: key, value, headers."""
+        for key, value, headers in records:
+            number = self._journal.before("repeat", "topic", None, {"topic": topic, "event_id": dict(headers)["ce_id"].decode()})
+            await self._produce(number, topic, key, value, headers)
 
     async def _say(self, op: str, topic: str, type: str, key: str, data: dict[str, Any], event_id: str | None = None, **more: Any) -> None:
         id, at = event_id or str(uuid7()), _now()

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from confluent_kafka import KafkaException
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from chaos.bed.bed import Bed, NotRunning
 from chaos.proxy.faults import HEALTHY, Faults, Way
@@ -15,6 +14,7 @@ from chaos.run.client import Client
 from chaos.run.notes import Timeline
 from services.kit.ids import uuid7
 
+_ANSWER_SECONDS = 15.0
 _HEARD = ("storefront.order.v1", "orders.order.v1", "fulfilment.work.v1", "promises.promise.v1")
 
 
@@ -134,8 +134,8 @@ async def duplicates(scene: Scene) -> None:
     """Row 22: a fifth of what lies on the topics comes again."""
     for topic in _HEARD:
         scene.timeline.began(22, "records again", topic)
-        records = await _some_records(scene, topic)
-        await scene.client.repeat(topic, records)
+        records = await asyncio.to_thread(_some_records, scene.bed.told["kafka"], topic, scene.rng)
+        await scene.client.repeat(topic, [(each.key(), each.value(), each.headers() or []) for each in records])
         scene.timeline.ended(22, "records again", topic)
 
 
@@ -234,23 +234,17 @@ async def _on_links(scene: Scene, row: int, fault: str, links: list[str], faults
     scene.timeline.ended(row, fault, target)
 
 
-async def _some_records(scene: Scene, topic: str) -> list[object]:
-    """A fifth of the topic's readable records, in their order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=scene.bed.told["kafka"], auto_offset_reset="earliest")
-    await consumer.start()
+def _some_records(bootstrap: str, topic: str, rng: Random) -> list[Message]:
+    """A fifth of the topic's events, in their order."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "kept-chaos", "enable.auto.commit": False})
     try:
-        places = [TopicPartition(topic, number) for number in await asyncio.to_thread(_numbers, consumer, topic)]
-        consumer.assign(places)
-        ends = await consumer.end_offsets(places)
-        await consumer.seek_to_beginning(*places)
-        found: list[object] = []
-        while any([await consumer.position(place) < ends[place] for place in places]):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += [record for record in records if dict(record.headers).get("ce_id") and scene.rng.random() < 0.2]
+        places = [TopicPartition(topic, number) for number in consumer.list_topics(topic, _ANSWER_SECONDS).topics[topic].partitions]
+        left = sum(consumer.get_watermark_offsets(place, _ANSWER_SECONDS)[1] for place in places)
+        consumer.assign([TopicPartition(topic, place.partition, OFFSET_BEGINNING) for place in places])
+        found: list[Message] = []
+        while left > 0 and (messages := consumer.consume(min(left, 1000), _ANSWER_SECONDS)):
+            left -= len(messages)
+            found += [each for each in messages if not each.error() and dict(each.headers() or ()).get("ce_id") and rng.random() < 0.2]
         return found
     finally:
-        await consumer.stop()
-
-
-def _numbers(consumer: AIOKafkaConsumer, topic: str) -> list[int]:
-    return sorted(consumer.partitions_for_topic(topic) or range(6))
+        consumer.close()
