@@ -89,7 +89,7 @@ async def leading_broker_killed(scene: Scene) -> None:
     """Row 13."""
     for _ in range(2 * scene.scale):
         topic = scene.rng.choice(_HEARD)
-        await _kill(scene, 13, await _leader(scene, topic, scene.rng.randrange(3)))
+        await _kill(scene, 13, await _leader(scene, topic))
         await asyncio.sleep(5)
 
 
@@ -201,11 +201,11 @@ ROWS: dict[int, Row] = {
 }
 
 
-async def _leader(scene: Scene, topic: str, partition: int) -> str:
-    """Which broker leads, once the one that is asked knows it."""
+async def _leader(scene: Scene, topic: str) -> str:
+    """Which broker leads the topic's first partition, once the one that is asked knows it."""
     while True:
         with contextlib.suppress(KeyError, KafkaException):
-            leader = await asyncio.to_thread(scene.bed.broker_leader, topic, partition)
+            leader = await asyncio.to_thread(scene.bed.broker_leader, topic, 0)
             if leader in scene.bed.names:
                 return leader
         await asyncio.sleep(0.5)
