@@ -65,7 +65,7 @@ def _run(mutant: Mutant | None, command: list[str]) -> "subprocess.CompletedProc
         copy_to(folder)
         if mutant is not None:
             plant(mutant, folder)
-        told = os.environ | {"PYTHONPATH": name}
+        told = os.environ | {"PYTHONPATH": name, "COLUMNS": "400"}  # or the reason of a failure is cut off
         return subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True, check=False, timeout=600)
 
 
