@@ -275,6 +275,12 @@ async def test_what_two_readers_would_understand_differently_is_refused_whole(
     assert _is_problem(await _post(client, bearer, raw.encode()), 400)["type"].endswith(":malformed-json")
 
 
+def test_what_was_sent_is_not_told_again() -> None:
+    error = {"type": "unheard_of", "loc": ("body", "name"), "msg": "the words of a customer", "input": "the words of a customer"}
+    told = validation_problem([error], frozenset({"body", "name"})).members("id")
+    assert "the words of a customer" not in str(told)
+
+
 def test_a_place_is_named_without_the_senders_own_words() -> None:
     error = {"type": "string_type", "loc": ("notes", CANARY, 0), "msg": "Input should be a valid string"}
     problem = validation_problem([error], frozenset({"notes"}))
