@@ -5,6 +5,7 @@ whatever stands at the other end, and the fake PostgreSQL can be compared with t
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -49,7 +50,7 @@ class Turn:
                 called.set_result(None)
 
 
-class Wire:
+class Wire(ABC):
     """What every connection has; a subclass does what is asked, and `_end` ends what is open at the other end."""
 
     def __init__(self, host: Host, turn: Turn | None) -> None:
@@ -92,15 +93,15 @@ class Wire:
                 if self._ends is not None:
                     self._ends.cancel()
 
-    async def _begin(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _begin(self) -> None: ...
 
-    async def _end(self, *, commit: bool) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _end(self, *, commit: bool) -> None: ...
 
+    @abstractmethod
     def _drop(self) -> None:
         """The server lets go of all that this connection had."""
-        raise NotImplementedError
 
     @asynccontextmanager
     async def _its_turn(self) -> AsyncIterator[None]:
