@@ -48,6 +48,14 @@ KIT_TABLES = (
         created_at timestamptz not null default clock_timestamp(), primary key (scope, key))""",
 )
 
+ADDED_TABLES = (
+    # Wrong tries at secrets, for all processes of the service. Unlogged: a crash of the database may forget them.
+    """create unlogged table if not exists guesses (
+        purpose text not null, key bytea not null, ends_at timestamptz not null, count int not null, primary key (purpose, key))""",
+    "create index if not exists guesses_ends_at on guesses (ends_at)",
+)
+"""What came after the first databases were made: `migrate` makes what is missing, in old schemas and new ones alike."""
+
 
 def create_kit_tables() -> None:
     """Called by the first revision of every service."""
@@ -120,7 +128,7 @@ def _upgrade(url: str, service: str) -> None:
         with engine.begin() as connection:
             command.upgrade(_config(service, connection), "head")
             present = [day_of_partition(name) for (name,) in connection.execute(text(PARTITIONS))]
-            for statement in inbox_statements(record_now().date(), present):
+            for statement in (*ADDED_TABLES, *inbox_statements(record_now().date(), present)):
                 connection.execute(text(statement))
     finally:
         engine.dispose()

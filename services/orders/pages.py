@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import RedirectResponse, Response
 
 from services.kit.database import Database
-from services.kit.http import Attempts, Routes, address_of, cause_of, page
+from services.kit.http import Guesses, Routes, address_of, cause_of, page
 from services.kit.http.pages import CachedFiles, render, static_address, templates
 from services.kit.ids import uuid7
 from services.kit.values import NotFound
@@ -23,6 +23,7 @@ _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
 _PREFIX = "/order-static"
 _TOO_MANY_MISSES = "Too many wrong links were tried from where you are: wait a minute, then open the link just as it stands in our message."
+_misses = Guesses("order-link", 10, 60, _TOO_MANY_MISSES)
 _environment = templates(_HERE / "templates")
 
 router = Routes()
@@ -32,7 +33,6 @@ def install(app: FastAPI, settings: Settings) -> None:
     """Serve the page's style, and let the page know how a customer reaches a person."""
     app.mount(_PREFIX, CachedFiles(directory=_STATIC), name="order-static")
     app.state.shop = settings
-    app.state.link_misses = Attempts(10, 60)
 
 
 @router.get("/o/", **page(access="public"))
@@ -74,9 +74,7 @@ async def _found(request: Request, token: str) -> queries.Found:
     """What the secret opens. Who misses too often is refused; who has a link never is."""
     found = await queries.order_by_link(cast(AsyncEngine, request.app.state.reads), token)
     if found is None:
-        misses, address = cast(Attempts, request.app.state.link_misses), address_of(request)
-        misses.refuse_above(address, _TOO_MANY_MISSES)
-        misses.count(address)
+        await _misses.count(_database(request), address_of(request))
         raise NotFound
     return found
 

@@ -4,8 +4,9 @@ from services.kit.http.app import create_app
 from services.kit.http.body import Parsed
 from services.kit.http.fields import Currency, Instant, MoneyMinor, PageSize, Quantity, ShortText, Sku, Strict
 from services.kit.http.front import cause_of
+from services.kit.http.guesses import Guesses
 from services.kit.http.idempotency import IdempotencyKey, fingerprint_of, once
-from services.kit.http.limits import Attempts, address_of
+from services.kit.http.limits import address_of
 from services.kit.http.problems import Problem
 from services.kit.http.replies import answer
 from services.kit.http.routing import Caller, Routes, operation, page
@@ -14,9 +15,9 @@ from services.kit.http.signin import Principal
 from services.kit.http.waiters import Waiters
 
 __all__ = [
-    "Attempts",
     "Caller",
     "Currency",
+    "Guesses",
     "IdempotencyKey",
     "Instant",
     "MoneyMinor",

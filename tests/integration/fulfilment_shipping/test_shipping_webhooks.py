@@ -168,3 +168,10 @@ async def test_signed_rubbish_is_a_problem_and_changes_nothing(shipping: Shippin
 
 async def test_a_body_of_ten_megabytes_is_not_read(shipping: Shipping) -> None:
     assert (await shipping.webhook(b"x" * 10_000_000)).status_code == 413
+
+
+async def test_who_signs_wrongly_again_and_again_waits_and_who_signs_well_never(shipping: Shipping) -> None:
+    guesses = [await shipping.webhook(event("delivered"), secret=OTHER_SECRET) for _ in range(31)]
+    assert [answer.status_code for answer in guesses] == [401] * 30 + [429]
+    assert 0 < int(guesses[-1].headers["retry-after"]) <= 60
+    assert (await shipping.webhook(event("delivered"))).status_code == 202

@@ -36,7 +36,7 @@ def test_migrating_twice_changes_nothing(database_url: str, services: tuple[str,
     before = _tables(database_url, services[0])
     migrations.migrate(database_url, services)
     assert _tables(database_url, services[0]) == before
-    assert {"inbox", "outbox", "dead_letters", "attempts", "idempotency_keys", "alembic_version"} <= before
+    assert {"inbox", "outbox", "dead_letters", "attempts", "idempotency_keys", "guesses", "alembic_version"} <= before
 
 
 def test_a_service_logs_in_as_itself_and_sees_its_own_schema_only(database_url: str, services: tuple[str, ...]) -> None:

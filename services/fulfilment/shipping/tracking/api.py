@@ -11,8 +11,10 @@ from services.fulfilment.shipping.tracking.messages import CarrierEvent, verifie
 from services.fulfilment.shipping.tracking.store import Tracking
 from services.fulfilment.work import WorkLog
 from services.kit.failpoints import ARMED, hit
-from services.kit.http import PageSize, Problem, Routes, answer, cause_of, operation
+from services.kit.http import Guesses, PageSize, Problem, Routes, address_of, answer, cause_of, operation
 from services.kit.http.body import parse
+
+_misses = Guesses("carrier-signature", 30, 60)
 
 router = Routes()
 
@@ -24,10 +26,12 @@ router = Routes()
     ),
 )
 async def post_webhook(request: Request, carrier: Annotated[str, Path(max_length=32)]) -> Response:
-    """401 for whatever is not signed by the carrier within 5 minutes of now, an unknown carrier included: nobody learns which."""
+    """401 for whatever is not signed by the carrier within 5 minutes of now, an unknown carrier included: nobody learns which. Who is
+    wrong too often is refused for a while (429); who signs well never is."""
     body = await request.body()
     message_id = verified_id(secrets_of(request, carrier), request.headers, body)
     if message_id is None:
+        await _misses.count(database_of(request), f"{carrier} {address_of(request)}")
         raise Problem(401, "not-signed", "The webhook carries no valid signature of this carrier: sign it anew, with the time of now.")
     event = parse(CarrierEvent, body)
     assert isinstance(event, CarrierEvent)
