@@ -75,7 +75,7 @@ class Guarded(APIRoute):
 
         async def guarded(request: Request) -> Response:
             request.scope["route_path"] = self.path_format
-            self._admit(request)
+            await self._admit(request)
             if not _acceptable(request.headers.get("accept"), self.produces):
                 raise Problem(406)
             if (self.openapi_extra or {}).get("x-idempotent"):
@@ -84,11 +84,11 @@ class Guarded(APIRoute):
 
         return guarded
 
-    def _admit(self, request: Request) -> None:
+    async def _admit(self, request: Request) -> None:
         if self.access == "public":
             return
         signin: SignIn = request.app.state.signin
-        principal = signin.principal(request)
+        principal = await signin.principal(request)
         scope = (self.access or {}).get(principal.role)
         if scope is None:
             raise Problem(403)
