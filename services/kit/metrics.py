@@ -6,6 +6,10 @@ _FAST = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 HTTP_REQUESTS = Counter("kept_http_requests_total", "Requests answered, by route and status.", ("service", "method", "route", "status"))
 HTTP_SECONDS = Histogram("kept_http_seconds", "From a request's first byte to its answer's.", ("service", "route"), buckets=_FAST)
+HTTP_IN_HAND = Gauge("kept_http_in_hand", "Requests that are worked on.", ("service",))
+HTTP_REFUSED = Counter(
+    "kept_http_refused_total", "Requests refused unread or given up: address, caller (429), busy (503), late (504).", ("service", "why")
+)
 HTTP_WAITERS = Gauge("kept_http_waiters", "Requests that wait for a state.", ("service",))
 
 EVENTS = Counter("kept_events_total", "Events read, by what became of them: applied, duplicate, unheard, dead.", ("service", "outcome"))

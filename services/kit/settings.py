@@ -27,9 +27,16 @@ class KitSettings(BaseSettings):
     grace_seconds: float = Field(8.0, ge=0, description="How long a worker's batch in hand may take to finish after SIGTERM.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least severe log line written.")
     jwks: Path | None = Field(None, description="Public keys of who may sign tokens (JWKS); var/keys/jwks.json where not set.")
-    jwks_url: str | None = Field(None, pattern="^https?://", description="Where an OpenID provider publishes its keys (JWKS), instead of a file.")
     token_issuer: str = Field("https://issuer.kept.invalid", description="The `iss` that tokens must carry.")
     token_audience: str = Field("kept", description="The `aud` that tokens must carry.")
+    api_processes: int = Field(2, ge=1, description="How many API processes of each service share the two limits below.")
+    requests_per_address: int = Field(600_000, ge=1, description="Requests that one address may send in a minute; above them 429.")
+    requests_per_caller: int = Field(600_000, ge=1, description="Requests that one signed-in caller may send in a minute; above them 429.")
+    trusted_proxies: str = Field("", description="Networks, comma separated, of proxies whose X-Forwarded-For says who asks; no other's is read.")
+    requests_in_hand: int = Field(
+        100, ge=1, description="Requests that one API process works on at once; as many wait a second for their turn, the rest are answered 503."
+    )
+    request_seconds: float = Field(45.0, gt=0, description="How long a request may take, its body's arrival included; then it is given up with 504.")
     body_limit_bytes: int = Field(262_144, description="Largest request body; a larger one is answered 413.")
 
     def service_database(self, service: str) -> str:

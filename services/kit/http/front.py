@@ -1,4 +1,4 @@
-"""What stands before parsing: an id and a trace for each request, and limits on what is read at all."""
+"""What stands before parsing: an id and a trace for each request, limits on what is read at all, on how much one asks, and on how much at once."""
 
 import asyncio
 import re
@@ -13,8 +13,11 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kit import metrics
+from services.kit.http.limits import Capacity, Peers
 from services.kit.http.problems import Problem
+from services.kit.http.turns import Turn, Turns
 from services.kit.ids import uuid7
+from services.kit.settings import KitSettings
 from services.kit.trace import child_of, valid_traceparent
 from services.kit.values import Cause
 
@@ -46,8 +49,9 @@ class Front:
     body_seconds = 30.0
     """How long a body may take to arrive."""
 
-    def __init__(self, app: ASGIApp, service: str, body_limit: int) -> None:
-        self._app, self._service, self._body_limit = app, service, body_limit
+    def __init__(self, app: ASGIApp, service: str, settings: KitSettings, capacity: Capacity) -> None:
+        self._app, self._service, self._body_limit, self._seconds = app, service, settings.body_limit_bytes, settings.request_seconds
+        self._capacity, self._peers, self._turns = capacity, Peers(settings.trusted_proxies), Turns(service, settings.requests_in_hand)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,13 +60,40 @@ class Front:
         id = _identify(scope)
         with structlog.contextvars.bound_contextvars(request_id=str(id)):
             measured = _Measured(scope, send, self._service, str(id))
-            problem = _refuse(scope, self._body_limit)
-            if problem is None:
-                await self._app(scope, _capped(receive, self._body_limit, self.body_seconds), measured)
-            else:
+            try:
+                await self._refuse(scope)
+                await self._serve(scope, receive, measured)
+            except Problem as problem:
                 if problem.status == 413 and _worth_discarding(scope):
                     await _discard(receive)
                 await problem.response(str(id))(scope, receive, measured)
+
+    async def _refuse(self, scope: Scope) -> None:
+        """Raises Problem where the request is not read any further."""
+        if (problem := _unfit(scope, self._body_limit)) is not None:
+            raise problem
+        scope["state"]["address"] = address = self._peers.address(scope)
+        await self._capacity.take("address", address)
+        self._turns.refuse_above()
+
+    async def _serve(self, scope: Scope, receive: Receive, measured: "_Measured") -> None:
+        """A body is awaited without a place: who sends slowly keeps nobody waiting. Raises Problem."""
+
+        async def give_up() -> None:
+            metrics.HTTP_REFUSED.labels(self._service, "late").inc()
+            await measured.answer_instead(Problem(504, headers={"connection": "close", "retry-after": "1"}), receive)
+
+        turn = Turn(self._turns, self._seconds, give_up)
+        scope["state"]["turn"] = turn
+        try:
+            if not _has_body(scope):
+                await turn.take()
+            await self._app(scope, _capped(receive, self._body_limit, self.body_seconds, turn), measured)
+        except asyncio.CancelledError:
+            if not await turn.was_given_up():
+                raise
+        finally:
+            turn.finish()
 
 
 class _Measured:
@@ -70,8 +101,18 @@ class _Measured:
 
     def __init__(self, scope: Scope, send: Send, service: str, request_id: str) -> None:
         self._scope, self._send, self._service, self._request_id, self._started = scope, send, service, request_id, time.perf_counter()
+        self._begun = self._over = False
+
+    async def answer_instead(self, problem: Problem, receive: Receive) -> None:
+        """Send this, unless an answer has begun, and nothing more of what the application sends."""
+        if not self._begun:
+            await problem.response(self._request_id)(self._scope, receive, self)
+        self._over = True
 
     async def __call__(self, message: Message) -> None:
+        if self._over:
+            return
+        self._begun = True
         if message["type"] == "http.response.start":
             self._count(message["status"])
             present = {name.lower() for name, _ in message["headers"]}
@@ -94,7 +135,7 @@ def _identify(scope: Scope) -> UUID:
     return id
 
 
-def _refuse(scope: Scope, body_limit: int) -> Problem | None:
+def _unfit(scope: Scope, body_limit: int) -> Problem | None:
     """Why the request is not read any further, None where it may be."""
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     path = scope.get("raw_path") or scope["path"].encode()
@@ -123,8 +164,14 @@ def _readable(raw: bytes) -> bool:
         return False
 
 
-def _capped(receive: Receive, limit: int, seconds: float) -> Receive:
-    """The body as it comes, until it passes the limit: then Problem (413), whatever length was announced; or until time is up: Problem (408)."""
+def _has_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0") != b""
+
+
+def _capped(receive: Receive, limit: int, seconds: float, turn: Turn) -> Receive:
+    """The body as it comes, until it passes the limit: then Problem (413), whatever length was announced; or until time is up: Problem (408). Its end
+    is handed on once the request has its turn: Problem (503) where it gets none."""
     read, whole = 0, False
     last = asyncio.get_running_loop().time() + seconds
 
@@ -140,6 +187,8 @@ def _capped(receive: Receive, limit: int, seconds: float) -> Receive:
             if not whole:
                 await _discard(receive)
             raise Problem(413, headers={"connection": "close"})
+        if whole:
+            await turn.take()
         return message
 
     return capped

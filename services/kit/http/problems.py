@@ -38,6 +38,7 @@ _HTTP = {
     431: ("headers-too-large", "The headers are larger than what is taken here: send fewer or shorter ones."),
     500: ("internal", "Something went wrong on our side, and we have a record of it: try again, or tell us the instance."),
     503: ("unavailable", "Something this needs is away at the moment, and nothing was done: send the same request again shortly."),
+    504: ("timed-out", "It took too long and was given up; whether it was done is not known: send the same request again, with the same key or id."),
 }
 
 _SAFE_MESSAGES = (

@@ -88,10 +88,11 @@ class Guarded(APIRoute):
         if self.access == "public":
             return
         signin: SignIn = request.app.state.signin
-        principal = await signin.principal(request)
+        principal = signin.principal(request)
         scope = (self.access or {}).get(principal.role)
         if scope is None:
             raise Problem(403)
+        await request.app.state.capacity.take("caller", f"{principal.role} {principal.subject}")
         request.state.principal = replace(principal, scope=scope)
 
 

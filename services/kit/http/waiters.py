@@ -9,10 +9,12 @@ from uuid import UUID
 from starlette.requests import Request
 
 from services.kit import metrics
+from services.kit.http.turns import step_aside
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.05
 LONGEST_SECONDS = 10.0
+_MOST_WAITERS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,13 @@ class Waiters(Generic[T]):
         return len(self._waiting)
 
     async def wait(self, request: Request, id: UUID, until: Callable[[T], bool], seconds: float = LONGEST_SECONDS) -> T | None:
-        """The first state seen that satisfies `until`; None when the time is up or the client has gone. Raises what `look` raises.
+        """The first state seen that satisfies `until`; None when the time is up, the client has gone, or too many wait. Raises what `look` raises.
 
         To be called once the body was read: what the client sends next can only be that it leaves.
         """
+        if len(self._waiting) >= _MOST_WAITERS:
+            return None
+        step_aside(request, seconds)
         waiter = _Waiter(id, until, asyncio.get_running_loop().create_future())
         gone = asyncio.ensure_future(_disconnected(request))
         self._waiting.add(waiter)

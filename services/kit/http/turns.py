@@ -1,0 +1,104 @@
+"""No more requests in hand than can be served well, and none for longer than anybody waits.
+
+So many are worked on at once. As many more wait for their turn, a second at most; all others are told at once to come back. Whoever got a turn is
+served: under ten times the load that a process bears, it does what it can, and says so to the rest.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+
+from services.kit import metrics
+from services.kit.http.problems import Problem
+
+_LONGEST_WAIT_SECONDS = 1.0
+
+
+class Turns:
+    """The places of one process."""
+
+    def __init__(self, service: str, places: int) -> None:
+        self._places, self._waiting, self._free = places, 0, asyncio.Semaphore(places)
+        self._in_hand, self._refused = metrics.HTTP_IN_HAND.labels(service), metrics.HTTP_REFUSED.labels(service, "busy")
+
+    def refuse_above(self) -> None:
+        """Raises Problem (503) while too many wait already: whoever came now would wait for nothing."""
+        if self._waiting >= self._places:
+            raise self._busy()
+
+    async def take(self) -> None:
+        """A place. Raises Problem (503) where none became free in time."""
+        self.refuse_above()
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise self._busy() from None
+        finally:
+            self._waiting -= 1
+        self._in_hand.inc()
+
+    def give_back(self) -> None:
+        self._free.release()
+        self._in_hand.dec()
+
+    def _busy(self) -> Problem:
+        self._refused.inc()
+        detail = "More is asked than can be answered at the moment, and nothing was done: send the same request again shortly."
+        return Problem(503, "busy", detail, headers={"retry-after": "1"})
+
+
+class Turn:
+    """One request's place, taken once, and its time, which runs from the start. The request is given up when that is over: `answer` is sent in its
+    place at once, and its task is cancelled, however long that takes to unwind (a database that hangs)."""
+
+    def __init__(self, turns: Turns, seconds: float, answer: Callable[[], Awaitable[None]]) -> None:
+        self._turns, self._answer, self._task = turns, answer, asyncio.current_task()
+        self._has_place = self._had_place = False
+        self._end = asyncio.get_running_loop().call_later(seconds, self._give_up)
+        self._answering: asyncio.Future[None] | None = None
+
+    async def take(self) -> None:
+        """Raises Problem (503) where there is no place."""
+        if not self._had_place:
+            await self._turns.take()
+            self._has_place = self._had_place = True
+
+    def step_aside(self, seconds: float) -> None:
+        """The request does nothing but wait from here on: another may have its place, and so many seconds do not count."""
+        self._leave()
+        loop, at = asyncio.get_running_loop(), self._end.when() + seconds
+        self._end.cancel()
+        self._end = loop.call_at(at, self._give_up)
+
+    async def was_given_up(self) -> bool:
+        """Whether the cancelling was ours; the answer is sent, then."""
+        if self._answering is None or self._task is None:
+            return False
+        self._task.uncancel()
+        await self._answering
+        return True
+
+    def finish(self) -> None:
+        """The request is over, whatever came of it."""
+        self._end.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._turns.give_back()
+
+    def _give_up(self) -> None:
+        assert self._task is not None, "a request runs in a task"
+        self._answering = asyncio.ensure_future(self._answer())
+        self._task.cancel()
+
+
+def step_aside(request: Request, seconds: float) -> None:
+    """To be called where a request waits for others to do something."""
+    turn: Turn | None = getattr(request.state, "turn", None)
+    if turn is not None:
+        turn.step_aside(seconds)
