@@ -27,6 +27,7 @@ class KitSettings(BaseSettings):
     grace_seconds: float = Field(8.0, ge=0, description="How long a worker's batch in hand may take to finish after SIGTERM.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least severe log line written.")
     jwks: Path | None = Field(None, description="Public keys of who may sign tokens (JWKS); var/keys/jwks.json where not set.")
+    jwks_url: str | None = Field(None, pattern="^https?://", description="Where an OpenID provider publishes its keys (JWKS), instead of a file.")
     token_issuer: str = Field("https://issuer.kept.invalid", description="The `iss` that tokens must carry.")
     token_audience: str = Field("kept", description="The `aud` that tokens must carry.")
     api_processes: int = Field(2, ge=1, description="How many API processes of each service share the two limits below.")

@@ -10,10 +10,11 @@ from starlette.responses import Response
 from services.kit.http import pages as looks
 from services.kit.http import problems
 from services.kit.http.front import Front
+from services.kit.http.keys import keys_of
 from services.kit.http.limits import Capacity
 from services.kit.http.replies import answer
 from services.kit.http.routing import Guarded, Routes, operation, refuse_unguarded
-from services.kit.http.signin import Keys, SignIn
+from services.kit.http.signin import SignIn
 from services.kit.settings import KitSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -35,7 +36,7 @@ def create_app(
 
     app = FastAPI(title=f"Kept: {service}", version="1", openapi_url=None, docs_url=None, redoc_url=None, lifespan=guarded, redirect_slashes=False)
     app.router.route_class = Guarded
-    app.state.signin = SignIn(Keys(settings.jwks_path), settings.token_issuer, settings.token_audience)
+    app.state.signin = SignIn(keys_of(settings), settings.token_issuer, settings.token_audience)
     problems.install(app)
     for router in (*routers, *pages, _description()):
         app.include_router(router)

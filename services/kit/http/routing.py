@@ -88,7 +88,7 @@ class Guarded(APIRoute):
         if self.access == "public":
             return
         signin: SignIn = request.app.state.signin
-        principal = signin.principal(request)
+        principal = await signin.principal(request)
         scope = (self.access or {}).get(principal.role)
         if scope is None:
             raise Problem(403)
