@@ -20,6 +20,7 @@ from services.loyalty.domain import Rules, RulesStale
 from services.loyalty.history.domain import TierStep, check_tiers
 from services.loyalty.tables import current_rules
 
+_CUSTOMER = {"customer_id": "customer"}
 _PLANNERS: Access = {"planner": "all", "admin": "all"}
 _TIER_READERS: Access = {"customer": "own", "care": "all", "planner": "all", "admin": "all", "service": "all"}
 
@@ -55,7 +56,7 @@ class HistoryBody(Strict):
 router = Routes()
 
 
-@router.get("/v1/customers/{customer_id}/tier", **operation(access=_TIER_READERS))
+@router.get("/v1/customers/{customer_id}/tier", **operation(access=_TIER_READERS, owner=_CUSTOMER))
 async def get_tier(request: Request, customer_id: UUID, caller: Caller) -> Response:
     if caller.scope == "own" and caller.subject != str(customer_id):
         raise NotFound
@@ -64,7 +65,7 @@ async def get_tier(request: Request, customer_id: UUID, caller: Caller) -> Respo
     return answer({"customer_id": view.customer_id, "tier": view.tier} if caller.scope == "own" else view)
 
 
-@router.put("/v1/customers/{customer_id}/history", **operation(access=_PLANNERS, body=HistoryBody))
+@router.put("/v1/customers/{customer_id}/history", **operation(access=_PLANNERS, owner=_CUSTOMER, body=HistoryBody))
 async def put_customer_history(request: Request, customer_id: UUID, body: Annotated[HistoryBody, Parsed(HistoryBody)]) -> Response:
     """Set, not added to: sent again, it changes nothing."""
     async with database_of(request).transaction() as work:

@@ -38,7 +38,7 @@ async def get_preview(request: Request, intent: Annotated[Intent, Query()], lang
     return answer({"intent": intent, "language": language, "rendered": render(intent, language, filled)})
 
 
-@router.get("/v1/messages", **operation(access=_STAFF))
+@router.get("/v1/messages", **operation(access=_STAFF, owner={"order_id": "order"}))
 async def get_messages(request: Request, order_id: UUID | None = None, state: State | None = None, limit: PageSize = 50) -> Response:
     """Those of an order in the order they were recorded, or the newest in a state (`unknown` is what a person must look after)."""
     if (order_id is None) == (state is None):
@@ -49,7 +49,7 @@ async def get_messages(request: Request, order_id: UUID | None = None, state: St
     return answer({"messages": found})
 
 
-@router.get("/v1/messages/{message_id}", **operation(access=_STAFF))
+@router.get("/v1/messages/{message_id}", **operation(access=_STAFF, owner={"message_id": "message"}))
 async def get_message(request: Request, message_id: UUID) -> Response:
     async with database_of(request).transaction() as work:
         found = await queries.one(work.connection, message_id)

@@ -42,6 +42,7 @@ from services.orders.validation import Submission
 from services.orders.views import OrderView, RefusalView, order_view, refusal_view
 
 _READERS: Access = {"customer": "own", "storefront": "own", "care": "all", "planner": "all", "admin": "all", "service": "all"}
+_ORDER = {"order_id": "order"}
 _HOLDERS: Access = {"care": "all", "planner": "all", "admin": "all"}
 
 Channel = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[a-z0-9-]+$")]
@@ -140,7 +141,10 @@ class LinksBody(Strict):
 router = Routes()
 
 
-@router.post("/v1/orders", **operation(access={"storefront": "own"}, body=OrderBody, answers={201: "Taken.", 200: "Taken before."}, idempotent=True))
+_TAKEN = {201: "Taken.", 200: "Taken before."}
+
+
+@router.post("/v1/orders", **operation(access={"storefront": "own"}, owner={"channel": "channel"}, body=OrderBody, answers=_TAKEN, idempotent=True))
 async def post_order(request: Request, body: Annotated[OrderBody, Parsed(OrderBody)], caller: Caller, key: IdempotencyKey) -> Response:
     if body.channel != caller.channel:
         raise Problem(403, "other-channel", "The order is of another channel than yours: send it with that channel's token.")
@@ -162,7 +166,7 @@ async def post_order(request: Request, body: Annotated[OrderBody, Parsed(OrderBo
     return await once(_database(request), scope=scope, key=key, fingerprint=fingerprint_of(request, body), do=take)
 
 
-@router.get("/v1/orders/{order_id}", **operation(access=_READERS, answers={200: "The order as it stands."}))
+@router.get("/v1/orders/{order_id}", **operation(access=_READERS, owner=_ORDER, answers={200: "The order as it stands."}))
 async def get_order(request: Request, order_id: UUID, caller: Caller, wait_for: Annotated[State | None, Query()] = None) -> Response:
     view = await _view(request, order_id, caller)
     if wait_for is not None and isinstance(view, OrderView) and not has_reached(State(view.state), wait_for):
@@ -171,7 +175,7 @@ async def get_order(request: Request, order_id: UUID, caller: Caller, wait_for: 
     return answer(view)
 
 
-@router.get("/v1/orders", **operation(access=_READERS, answers={200: "The order of this reference, or none."}))
+@router.get("/v1/orders", **operation(access=_READERS, owner={"external_ref": "order"}, answers={200: "The order of this reference, or none."}))
 async def find_order(
     request: Request, caller: Caller, channel: Annotated[str, Query(max_length=32)], external_ref: Annotated[str, Query(max_length=64)]
 ) -> Response:
@@ -184,7 +188,9 @@ async def find_order(
 
 @router.post(
     "/v1/orders/{order_id}/cancel",
-    **operation(access={"customer": "own", "storefront": "own", "care": "all"}, body=CancelBody, answers={202: "Asked; fulfilment decides."}),
+    **operation(
+        access={"customer": "own", "storefront": "own", "care": "all"}, owner=_ORDER, body=CancelBody, answers={202: "Asked; fulfilment decides."}
+    ),
 )
 async def post_cancel(request: Request, order_id: UUID, body: Annotated[CancelBody, Parsed(CancelBody)], caller: Caller) -> Response:
     async with _database(request).transaction() as work:
@@ -195,7 +201,7 @@ async def post_cancel(request: Request, order_id: UUID, body: Annotated[CancelBo
     return answer(told, 202, location=f"/v1/orders/{order_id}")
 
 
-@router.post("/v1/orders/{order_id}/holds", **operation(access=_HOLDERS, body=HoldBody, answers={201: "Held."}))
+@router.post("/v1/orders/{order_id}/holds", **operation(access=_HOLDERS, owner=_ORDER, body=HoldBody, answers={201: "Held."}))
 async def post_hold(request: Request, order_id: UUID, body: Annotated[HoldBody, Parsed(HoldBody)], caller: Caller) -> Response:
     async with _database(request).transaction() as work:
         hold = Hold(uuid7(), HoldReason(body.reason), body.owner or caller.role, body.note, work.now)
@@ -204,7 +210,7 @@ async def post_hold(request: Request, order_id: UUID, body: Annotated[HoldBody, 
     return answer(told, 201, location=f"/v1/orders/{order_id}/holds/{hold.hold_id}")
 
 
-@router.delete("/v1/orders/{order_id}/holds/{hold_id}", **operation(access=_HOLDERS, answers={200: "Lifted."}))
+@router.delete("/v1/orders/{order_id}/holds/{hold_id}", **operation(access=_HOLDERS, owner=_ORDER | {"hold_id": "hold"}, answers={200: "Lifted."}))
 async def delete_hold(request: Request, order_id: UUID, hold_id: UUID) -> Response:
     async with _database(request).transaction() as work:
         order = await handlers.lift_hold(PostgresStore(work), order_id, hold_id, cause_of(request))
@@ -214,7 +220,7 @@ async def delete_hold(request: Request, order_id: UUID, hold_id: UUID) -> Respon
 _NEW_LINKS = {201: "A new link to each order that there is, in the order asked; earlier ones stay."}
 
 
-@router.post("/v1/order-links", **operation(access={"service": "all"}, body=LinksBody, answers=_NEW_LINKS))
+@router.post("/v1/order-links", **operation(access={"service": "all"}, owner={"order_ids": "order"}, body=LinksBody, answers=_NEW_LINKS))
 async def post_links(request: Request, body: Annotated[LinksBody, Parsed(LinksBody)]) -> Response:
     secrets = {order_id: new_secret() for order_id in body.order_ids}
     async with _database(request).transaction() as work:

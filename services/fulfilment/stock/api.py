@@ -18,6 +18,7 @@ from services.kit.http.routing import Access
 Site = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9-]+$")]
 BinName = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9./-]+$")]
 
+_SITE = {"site": "site"}
 _PLANNERS: Access = {"planner": "all", "admin": "all"}
 _READERS: Access = {"planner": "all", "admin": "all", "care": "all", "picker": "all", "service": "all"}
 
@@ -49,7 +50,7 @@ class Count(Strict):
 router = Routes()
 
 
-@router.post("/v1/stock/receipts", **operation(access=_PLANNERS, body=Receipt, answers={201: "Booked, now or before."}))
+@router.post("/v1/stock/receipts", **operation(access=_PLANNERS, owner=_SITE, body=Receipt, answers={201: "Booked, now or before."}))
 async def post_receipt(request: Request, body: Annotated[Receipt, Parsed(Receipt)], caller: Caller) -> Response:
     refuse_other_site(caller.site, body.site)
     lines = [(line.sku, line.bin, line.quantity) for line in body.lines]
@@ -58,7 +59,7 @@ async def post_receipt(request: Request, body: Annotated[Receipt, Parsed(Receipt
     return answer({"receipt_id": body.receipt_id, "site": body.site, "units": sum(quantity for _, _, quantity in lines)}, 201)
 
 
-@router.post("/v1/stock/counts", **operation(access=_PLANNERS, body=Count, answers={201: "Booked, now or before."}))
+@router.post("/v1/stock/counts", **operation(access=_PLANNERS, owner=_SITE, body=Count, answers={201: "Booked, now or before."}))
 async def post_count(request: Request, body: Annotated[Count, Parsed(Count)], caller: Caller) -> Response:
     refuse_other_site(caller.site, body.site)
     async with database_of(request).transaction() as work:
@@ -68,7 +69,7 @@ async def post_count(request: Request, body: Annotated[Count, Parsed(Count)], ca
         return answer(await queries.stock(work, body.sku, body.site, 10), 201)
 
 
-@router.get("/v1/stock/{sku}", **operation(access=_READERS))
+@router.get("/v1/stock/{sku}", **operation(access=_READERS, owner={"sku": "item"}))
 async def get_stock(
     request: Request, sku: str, caller: Caller, site: Annotated[Site | None, Query()] = None, movements: Annotated[int, Query(ge=0, le=100)] = 20
 ) -> Response:

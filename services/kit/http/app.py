@@ -13,7 +13,7 @@ from services.kit.http.front import Front
 from services.kit.http.keys import keys_of
 from services.kit.http.limits import Capacity
 from services.kit.http.replies import answer
-from services.kit.http.routing import Guarded, Routes, operation, refuse_unguarded
+from services.kit.http.routing import Guarded, Routes, operation, refuse_unguarded, refuse_unowned
 from services.kit.http.signin import SignIn
 from services.kit.settings import KitSettings
 
@@ -25,7 +25,7 @@ def create_app(
 ) -> FastAPI:
     """The application of a service's api process. `pages` are routers that answer HTML; with them come /static and error pages.
 
-    Raises ValueError where a route says nothing of who may call it.
+    Raises ValueError where a route says nothing of who may call it, or where a role sees its own alone and the route does not say own what.
     """
 
     @asynccontextmanager
@@ -45,6 +45,7 @@ def create_app(
     app.state.capacity = Capacity(service, settings)
     app.add_middleware(Front, service=service, settings=settings, capacity=app.state.capacity)
     refuse_unguarded(app.routes)
+    refuse_unowned(app.routes)
     return app
 
 

@@ -3,8 +3,10 @@
 FastAPI answers bad JSON before it runs dependencies, so that the check stands in the route itself, around everything else.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -20,20 +22,29 @@ from services.kit.http.signin import Principal, Scope, SignIn
 from services.kit.tokens import ROLES
 
 Access = Mapping[str, Scope] | Literal["public"]
+_NEVER = "never"
 _PROBLEM = {"description": "A problem (RFC 9457).", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
 
 def operation(
-    *, access: Access, body: type[BaseModel] | None = None, answers: Mapping[int, type[BaseModel] | str] | None = None, idempotent: bool = False
+    *,
+    access: Access,
+    owner: Mapping[str, str] | None = None,
+    body: type[BaseModel] | None = None,
+    answers: Mapping[int, type[BaseModel] | str] | None = None,
+    idempotent: bool = False,
 ) -> dict[str, Any]:
     """What a route's decorator is told: `@router.post("/v1/things", **operation(access={"storefront": "own", "care": "all"}, body=Thing))`.
 
     `access` names every role that may call and how far it sees, or is "public" for routes that check a secret or a signature of their own.
+    `owner` says which parameters, or fields of the body, name a thing that is somebody's, and what kind of thing: `{"order_id": "order"}`.
     `answers` are the successes, by status. `idempotent` demands an Idempotency-Key.
     """
     _refuse_unknown(access)
     documented = answers or {200: "Done."}
-    extra: dict[str, Any] = {"x-access": access if access == "public" else dict(access), "x-idempotent": idempotent}
+    extra: dict[str, Any] = {"x-access": _written_out(access), "x-idempotent": idempotent}
+    if owner:
+        extra["x-owner"] = dict(owner)
     if access != "public":
         extra["security"] = [{"bearer": []}]
     if body is not None:
@@ -53,17 +64,28 @@ def operation(
 def page(*, access: Access) -> dict[str, Any]:
     """What the decorator of an HTML page is told."""
     _refuse_unknown(access)
-    extra = {"x-access": access if access == "public" else dict(access), "x-produces": "text/html"}
+    extra = {"x-access": _written_out(access), "x-produces": "text/html"}
     return {"openapi_extra": extra, "response_model": None, "include_in_schema": False}
 
 
 class Guarded(APIRoute):
     """A route that admits before it reads. Without a policy it admits nobody."""
 
-    @property
+    @cached_property
     def access(self) -> Access | None:
         """Who may call, None where no policy was given."""
-        return cast("Access | None", (self.openapi_extra or {}).get("x-access"))
+        told = (self.openapi_extra or {}).get("x-access")
+        return {role: scope for role, scope in told.items() if scope != _NEVER} if isinstance(told, dict) else told
+
+    @property
+    def has_owners(self) -> bool:
+        """Whether some role sees its own things alone."""
+        return isinstance(self.access, dict) and "own" in self.access.values()
+
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """Which of its parameters name a thing that is somebody's, and its kind."""
+        return cast("Mapping[str, str]", (self.openapi_extra or {}).get("x-owner", {}))
 
     @property
     def produces(self) -> str:
@@ -119,10 +141,35 @@ def refuse_unguarded(routes: Iterable[BaseRoute]) -> None:
         raise ValueError(f"no policy says who may call {', '.join(open_routes)}: give each route **operation(access=...)")
 
 
+def refuse_unowned(routes: Iterable[BaseRoute]) -> None:
+    """Raises ValueError, naming them, where a role sees its own alone and a parameter of the path is not said to name a thing of somebody's."""
+    guarded = [(str(each.path), each.original_route) for each in iter_route_contexts(list(routes)) if isinstance(each.original_route, Guarded)]
+    unowned = [path for path, route in guarded if route.has_owners and not _in_path(path) <= route.owner.keys()]
+    if unowned:
+        raise ValueError(f"no owner is named of what stands in the path of {', '.join(unowned)}: give each route **operation(owner=...)")
+    strange = [path for path, route in guarded if not route.owner.keys() <= _in_path(path) | _in_query_and_body(route)]
+    if strange:
+        raise ValueError(f"an owner is named of what is no parameter of {', '.join(strange)}")
+
+
 def _has_policy(route: BaseRoute) -> bool:
     if isinstance(route, Mount):
         return isinstance(route.app, StaticFiles)
     return isinstance(route, Guarded) and route.access is not None
+
+
+def _in_path(path: str) -> set[str]:
+    return set(re.findall(r"\{(\w+)", path))
+
+
+def _in_query_and_body(route: Guarded) -> set[str]:
+    body = (route.openapi_extra or {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    return {field.alias for field in route.dependant.query_params} | set(body.get("properties", ()))
+
+
+def _written_out(access: Access) -> Mapping[str, str] | Literal["public"]:
+    """The policy with every role in it, so that nobody is left to be guessed at."""
+    return access if access == "public" else {role: access.get(role, _NEVER) for role in ROLES}
 
 
 def _refuse_unknown(access: Access) -> None:

@@ -17,7 +17,7 @@ _READERS: Access = {"customer": "own", "care": "all", "planner": "all", "admin":
 router = Routes()
 
 
-@router.get("/v1/promises/{promise_id}", **operation(access=_READERS))
+@router.get("/v1/promises/{promise_id}", **operation(access=_READERS, owner={"promise_id": "promise"}))
 async def get_promise(request: Request, promise_id: UUID, caller: Caller) -> Response:
     async with _database(request).transaction() as work:
         view = await queries.promise(work.connection, promise_id, behind=caller.scope == "all")
@@ -26,7 +26,7 @@ async def get_promise(request: Request, promise_id: UUID, caller: Caller) -> Res
     return answer(view)
 
 
-@router.get("/v1/orders/{order_id}/promises", **operation(access=_READERS))
+@router.get("/v1/orders/{order_id}/promises", **operation(access=_READERS, owner={"order_id": "order"}))
 async def get_promises_of_order(request: Request, order_id: UUID, caller: Caller) -> Response:
     async with _database(request).transaction() as work:
         view = await queries.promises_of(work.connection, order_id, behind=caller.scope == "all")

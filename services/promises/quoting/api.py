@@ -60,6 +60,7 @@ class QuoteRequest(Strict):
     "/v1/quotes",
     **operation(
         access={"storefront": "own", "care": "all"},
+        owner={"channel": "channel"},
         body=QuoteRequest,
         answers={201: "The date that can be kept, term by term.", 200: "The same question again: the same answer, byte for byte."},
     ),

@@ -18,6 +18,7 @@ from services.kit.http import Caller, Instant, Parsed, Principal, Problem, Route
 from services.kit.http.routing import Access
 from services.kit.values import NotFound
 
+_LOAD_LIST = {"load_list_id": "load list"}
 _LOADERS: Access = {"loader": "own"}
 _STAGERS: Access = {"loader": "own", "picker": "own"}
 _WATCHERS: Access = {"loader": "own", "picker": "own", "care": "all", "planner": "all", "admin": "all"}
@@ -60,27 +61,30 @@ class ScanBody(Strict):
 router = Routes()
 
 
-@router.get("/v1/departures", **operation(access=_WATCHERS))
+@router.get("/v1/departures", **operation(access=_WATCHERS, owner={"site": "site"}))
 async def get_departures(request: Request, site: SiteQuery, caller: Caller) -> Response:
     _at(caller, site)
     async with database_of(request).transaction() as work:
         return answer({"site": site, "now": work.now, "departures": await queries.board(work, site, shipping_settings().rates)})
 
 
-@router.post("/v1/parcels/{parcel_id}/stage", **operation(access=_STAGERS, body=StageBody))
+@router.post("/v1/parcels/{parcel_id}/stage", **operation(access=_STAGERS, owner={"parcel_id": "parcel"}, body=StageBody))
 async def post_stage(request: Request, parcel_id: UUID, body: Annotated[StageBody, Parsed(StageBody)], caller: Caller) -> Response:
     async with database_of(request).transaction() as work:
         return answer(await _dock(work, caller).stage(parcel_id, body.lane))
 
 
-@router.post("/v1/load-lists", **operation(access=_LOADERS, body=LoadListBody, answers={201: "The trailer's load list is open."}))
+@router.post(
+    "/v1/load-lists",
+    **operation(access=_LOADERS, owner={"carrier_service": "carrier service"}, body=LoadListBody, answers={201: "The trailer's load list is open."}),
+)
 async def post_load_list(request: Request, body: Annotated[LoadListBody, Parsed(LoadListBody)], caller: Caller) -> Response:
     async with database_of(request).transaction() as work:
         opened = await _dock(work, caller).open_list(body.load_list_id, body.carrier_service, body.departs_at, caller.subject)
     return answer(opened, 201, location=f"/v1/load-lists/{opened.load_list_id}")
 
 
-@router.get("/v1/load-lists/{load_list_id}", **operation(access=_WATCHERS))
+@router.get("/v1/load-lists/{load_list_id}", **operation(access=_WATCHERS, owner=_LOAD_LIST))
 async def get_load_list(request: Request, load_list_id: UUID, caller: Caller) -> Response:
     async with database_of(request).transaction() as work:
         found = await queries.load_list(work, load_list_id)
@@ -89,19 +93,19 @@ async def get_load_list(request: Request, load_list_id: UUID, caller: Caller) ->
     return answer(found[1])
 
 
-@router.post("/v1/load-lists/{load_list_id}/loads", **operation(access=_LOADERS, body=ScanBody))
+@router.post("/v1/load-lists/{load_list_id}/loads", **operation(access=_LOADERS, owner=_LOAD_LIST | {"parcel_id": "parcel"}, body=ScanBody))
 async def post_load(request: Request, load_list_id: UUID, body: Annotated[ScanBody, Parsed(ScanBody)], caller: Caller) -> Response:
     async with database_of(request).transaction() as work:
         return answer(await _dock(work, caller).load(body.scan(load_list_id, caller.subject)))
 
 
-@router.post("/v1/load-lists/{load_list_id}/unload", **operation(access=_LOADERS, body=ScanBody))
+@router.post("/v1/load-lists/{load_list_id}/unload", **operation(access=_LOADERS, owner=_LOAD_LIST | {"parcel_id": "parcel"}, body=ScanBody))
 async def post_unload(request: Request, load_list_id: UUID, body: Annotated[ScanBody, Parsed(ScanBody)], caller: Caller) -> Response:
     async with database_of(request).transaction() as work:
         return answer(await _dock(work, caller).unload(body.scan(load_list_id, caller.subject)))
 
 
-@router.post("/v1/load-lists/{load_list_id}/close", **operation(access=_LOADERS))
+@router.post("/v1/load-lists/{load_list_id}/close", **operation(access=_LOADERS, owner=_LOAD_LIST))
 async def post_close(request: Request, load_list_id: UUID, caller: Caller) -> Response:
     """Answers the ids of the manifests that the carrier has to be told next; none for an empty trailer."""
     async with database_of(request).transaction() as work:
@@ -109,27 +113,27 @@ async def post_close(request: Request, load_list_id: UUID, caller: Caller) -> Re
     return answer({"load_list_id": load_list_id, "state": "closed", "manifests": [each.manifest_id for each in manifests]})
 
 
-@router.post("/v1/load-lists/{load_list_id}/reopen", **operation(access=_LOADERS))
+@router.post("/v1/load-lists/{load_list_id}/reopen", **operation(access=_LOADERS, owner=_LOAD_LIST))
 async def post_reopen(request: Request, load_list_id: UUID, caller: Caller) -> Response:
     async with database_of(request).transaction() as work:
         return answer(await _dock(work, caller).reopen(load_list_id))
 
 
-@router.post("/v1/load-lists/{load_list_id}/hand-over", **operation(access=_LOADERS))
+@router.post("/v1/load-lists/{load_list_id}/hand-over", **operation(access=_LOADERS, owner=_LOAD_LIST))
 async def post_hand_over(request: Request, load_list_id: UUID, caller: Caller) -> Response:
     async with database_of(request).transaction() as work:
         parcels = await _dock(work, caller).hand_over(load_list_id, cause_of(request))
     return answer({"load_list_id": load_list_id, "state": "handed_over", "parcels": parcels})
 
 
-@router.get("/v1/manifests", **operation(access=_WATCHERS))
+@router.get("/v1/manifests", **operation(access=_WATCHERS, owner={"site": "site"}))
 async def get_manifests(request: Request, site: SiteQuery, caller: Caller) -> Response:
     _at(caller, site)
     async with database_of(request).transaction() as work:
         return answer(await queries.manifests(work, site))
 
 
-@router.post("/v1/manifests/{manifest_id}/close", **operation(access=_LOADERS))
+@router.post("/v1/manifests/{manifest_id}/close", **operation(access=_LOADERS, owner={"manifest_id": "manifest"}))
 async def post_close_manifest(request: Request, manifest_id: UUID, caller: Caller) -> Response:
     book = Manifests(database_of(request), caller.site)
     try:

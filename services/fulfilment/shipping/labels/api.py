@@ -15,6 +15,7 @@ from services.kit.http import Caller, Problem, Routes, answer, cause_of, operati
 from services.kit.http.routing import Access
 from services.kit.values import NotFound
 
+_PARCEL = {"parcel_id": "parcel"}
 _PACKERS: Access = {"picker": "own"}
 _BENCH: Access = {"picker": "own", "loader": "own"}
 _STAFF: Access = {"picker": "own", "loader": "own", "care": "all", "planner": "all", "admin": "all"}
@@ -23,7 +24,10 @@ _RETRY_AFTER_SECONDS = {AddressMissing: "3", LabelUnsettled: "3", CarrierSilent:
 router = Routes()
 
 
-@router.post("/v1/parcels/{parcel_id}/label", **operation(access=_PACKERS, answers={200: "The label, bought once however often it is asked for."}))
+@router.post(
+    "/v1/parcels/{parcel_id}/label",
+    **operation(access=_PACKERS, owner=_PARCEL, answers={200: "The label, bought once however often it is asked for."}),
+)
 async def post_label(request: Request, parcel_id: UUID, caller: Caller) -> Response:
     await _see(request, parcel_id, caller.site)
     with _worth_repeating():
@@ -31,7 +35,7 @@ async def post_label(request: Request, parcel_id: UUID, caller: Caller) -> Respo
     return answer(_shown(label))
 
 
-@router.post("/v1/parcels/{parcel_id}/label/void", **operation(access=_BENCH, answers={200: "The parcel carries no label any more."}))
+@router.post("/v1/parcels/{parcel_id}/label/void", **operation(access=_BENCH, owner=_PARCEL, answers={200: "The parcel carries no label any more."}))
 async def post_void(request: Request, parcel_id: UUID, caller: Caller) -> Response:
     await _see(request, parcel_id, caller.site)
     with _worth_repeating():
@@ -39,7 +43,7 @@ async def post_void(request: Request, parcel_id: UUID, caller: Caller) -> Respon
     return await get_parcel(request, parcel_id, caller)
 
 
-@router.get("/v1/parcels/{parcel_id}", **operation(access=_STAFF))
+@router.get("/v1/parcels/{parcel_id}", **operation(access=_STAFF, owner=_PARCEL))
 async def get_parcel(request: Request, parcel_id: UUID, caller: Caller) -> Response:
     return answer(await _see(request, parcel_id, caller.site if caller.scope == "own" else None))
 

@@ -96,7 +96,10 @@ class CarrierServiceBody(Strict):
 router = Routes()
 
 
-@router.put("/v1/carrier-services/{code}", **operation(access=_PLANNERS, body=CarrierServiceBody, answers={200: "Changed.", 201: "Put in."}))
+@router.put(
+    "/v1/carrier-services/{code}",
+    **operation(access=_PLANNERS, owner={"code": "carrier service"}, body=CarrierServiceBody, answers={200: "Changed.", 201: "Put in."}),
+)
 async def put_carrier_service(
     request: Request,
     code: Code,
@@ -118,7 +121,7 @@ async def put_carrier_service(
     return answer(schedule, 200 if present else 201, etag=_etag(version))
 
 
-@router.get("/v1/carrier-services/{code}", **operation(access=_STAFF))
+@router.get("/v1/carrier-services/{code}", **operation(access=_STAFF, owner={"code": "carrier service"}))
 async def get_carrier_service(request: Request, code: Code) -> Response:
     async with database_of(request).transaction() as work:
         present = await store.find(work, code)

@@ -68,7 +68,7 @@ def routes() -> Routes:
     async def post_keyed(key: IdempotencyKey) -> Response:
         return answer({"key": key})
 
-    @router.get("/v1/things/{thing_id}", **operation(access={"customer": "own", "care": "all"}))
+    @router.get("/v1/things/{thing_id}", **operation(access={"customer": "own", "care": "all"}, owner={"thing_id": "thing"}))
     async def get_thing(thing_id: UUID, caller: Caller) -> Response:
         if thing_id != MINE and caller.scope == "own":
             raise NotFound

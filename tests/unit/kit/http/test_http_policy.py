@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 
 from services.kit.http import Routes, answer, create_app, operation
 from services.kit.settings import KitSettings
+from services.kit.tokens import ROLES
 from tests.unit.kit.http.conftest import MINE, OTHERS
 
 Bearer = Callable[..., dict[str, str]]
@@ -77,6 +78,17 @@ async def test_a_route_without_a_policy_that_came_later_admits_nobody(app: FastA
     assert (await client.get("/v1/later", headers=bearer("admin"))).status_code == 403
 
 
+@pytest.mark.parametrize("owner", [None, {"order_id": "order"}, {"thing_id": "thing", "nothing_id": "thing"}])
+def test_a_route_where_a_role_sees_its_own_says_what_it_owns(settings: KitSettings, owner: dict[str, str] | None) -> None:
+    router = Routes()
+
+    @router.get("/v1/things/{thing_id}", **operation(access={"customer": "own"}, owner=owner))
+    async def thing(thing_id: str) -> None: ...
+
+    with pytest.raises(ValueError, match=r"/v1/things/\{thing_id\}"):
+        create_app("toy", [router], settings)
+
+
 @pytest.mark.parametrize("access", [{}, {"emperor": "all"}, {"care": "some"}])
 def test_a_policy_that_names_no_known_role_is_refused(access: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="access names"):
@@ -88,6 +100,8 @@ async def test_every_operation_in_openapi_says_who_may_call(client: httpx.AsyncC
     operations = [each for path in document["paths"].values() for each in path.values()]
     assert len(operations) == 8
     assert all(each["x-access"] and "default" in each["responses"] for each in operations)
+    assert document["paths"]["/v1/things/{thing_id}"]["get"]["x-access"] == dict.fromkeys(ROLES, "never") | {"customer": "own", "care": "all"}
+    assert document["paths"]["/v1/things/{thing_id}"]["get"]["x-owner"] == {"thing_id": "thing"}
     assert document["components"]["schemas"]["Line"]["properties"].keys() == {"sku", "quantity"}
     assert "$defs" not in str(document)
 
