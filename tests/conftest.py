@@ -65,11 +65,12 @@ def topics() -> tuple[str, ...] | None:
 
 @pytest.fixture
 def prefix(kafka: str, topics: tuple[str, ...] | None) -> Iterator[str]:
-    """A topic prefix of this test's own; its topics exist, and are deleted afterwards."""
+    """A topic prefix of this test's own; its topics exist, and the one that every worker hears, and are deleted afterwards."""
+    from services.kit.revocations import TOPIC
     from services.kit.topics import apply, remove
 
     name = f"t{secrets.token_hex(4)}."
-    apply(kafka, name, only=topics)
+    apply(kafka, name, only=topics and (*topics, TOPIC))
     yield name
     remove(kafka, name)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 SERVICES = ("orders", "fulfilment", "promises", "loyalty", "notifications")
 
-HEARS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+_OWN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "orders": {
         "storefront.order.v1": ("OrderSubmitted", "PaymentSecured", "OrderCancelRequested"),
         "storefront.item.v1": ("ItemListed",),
@@ -44,7 +44,9 @@ HEARS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "fulfilment.work.v1": ("HandedOver", "ParcelDelivered"),
     },
 }  # fmt: skip
-"""Service -> topic -> the names of the events it acts upon."""
+
+HEARS: Mapping[str, Mapping[str, tuple[str, ...]]] = {service: {**own, "issuer.revocation.v1": ("SubjectRevoked",)} for service, own in _OWN.items()}
+"""Service -> topic -> the names of the events it acts upon. Whose tokens are revoked is heard by all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ ADDED_TABLES = (
     """create unlogged table if not exists guesses (
         purpose text not null, key bytea not null, ends_at timestamptz not null, count int not null, primary key (purpose, key))""",
     "create index if not exists guesses_ends_at on guesses (ends_at)",
+    # Whose tokens are not taken any more, by those issued before when.
+    "create table if not exists revocations (subject text primary key, not_before timestamptz not null)",
 )
 """What came after the first databases were made: `migrate` makes what is missing, in old schemas and new ones alike."""
 

@@ -32,6 +32,7 @@ from services.kit.logs import configure
 from services.kit.ops import Operations, listen
 from services.kit.ports import Driver
 from services.kit.relay import Relay
+from services.kit.revocations import hearing_revocations
 from services.kit.settings import KitSettings
 from services.kit.stage import Errand, Stage, Timer
 from services.kit.stored_answers import forget_answers
@@ -96,9 +97,10 @@ class Process:
 
     def __init__(self, worker: Worker) -> None:
         settings, service = worker.settings, worker.stage.service
+        self._stage = hearing_revocations(worker.stage)
         self._worker, self._service, self._settings = worker, service, settings
         self._clock, self._changes, self._said = clock_from(settings.clock), Changes(), Changes()
-        topics = tuple(settings.topic_prefix + topic for topic in worker.stage.topics)
+        topics = tuple(settings.topic_prefix + topic for topic in self._stage.topics)
         gather = 0.0 if isinstance(self._clock, FileClock) else worker.stage.gather_seconds
         self._group = Group(settings.kafka, settings.topic_prefix + service, settings.slot, topics, gather_seconds=gather)
         self._log = KafkaLog(settings.kafka, f"{self._group.name}-relay")
@@ -137,8 +139,8 @@ class Process:
 
     async def _consume_and_lead(self, database: Database) -> None:
         worker, changes = self._worker, self._changes
-        journal = SqlJournal(database, worker.stage.handle)
-        reader = Reader(worker.stage.hears)
+        journal = SqlJournal(database, self._stage.handle)
+        reader = Reader(self._stage.hears)
         loop = ConsumeLoop(reader, journal, service=self._service, prefix=self._settings.topic_prefix, changed=changes.happened)
         driver = _driver(self._settings.driver, loop, self._group)
         self._timers = TimerLoop(worker.timers, database, self._clock, changes)

@@ -21,7 +21,14 @@ SCHEMAS = ROOT / "schemas"
 FILES = sorted(file for file in SCHEMAS.glob("*/*.json") if not file.name.endswith(".example.json"))
 TYPES = {f"{file.parent.name}.{file.stem}": file for file in FILES}
 REGISTER: dict[str, Any] = tomllib.loads((SCHEMAS / "topics.toml").read_text())["topics"]
-MODULES = sorted({*ROOT.glob("services/*/messages.py"), *ROOT.glob("services/*/*/messages.py"), *ROOT.glob("services/*/*/*/messages.py")})
+MODULES = sorted(
+    {
+        *ROOT.glob("services/*/messages.py"),
+        *ROOT.glob("services/*/*/messages.py"),
+        *ROOT.glob("services/*/*/*/messages.py"),
+        ROOT / "services/kit/revocations.py",
+    }
+)
 
 
 def _messages() -> dict[str, Any]:
@@ -90,7 +97,7 @@ def test_every_event_type_that_code_names_has_a_schema(file: Path) -> None:
 
 
 def test_every_topic_that_code_names_is_in_the_register() -> None:
-    pattern = re.compile(r'"((?:storefront|orders|fulfilment|promises|loyalty|notifications)\.[a-z]+\.v[0-9]+)"')
+    pattern = re.compile(r'"((?:storefront|orders|fulfilment|promises|loyalty|notifications|issuer)\.[a-z]+\.v[0-9]+)"')
     named = {(name, str(file.relative_to(ROOT))) for file in ROOT.glob("services/**/*.py") for name in pattern.findall(file.read_text())}
     assert {(name, file) for name, file in named if name not in REGISTER} == set()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -11,25 +12,25 @@ from services.kit.settings import KitSettings
 from services.loyalty.main import application as loyalty
 from services.notifications.main import application as notifications
 from services.notifications.settings import Settings as NotificationsSettings
-from services.orders.main import assemble as orders
+from services.orders.main import application as orders
 from services.orders.settings import Settings as OrdersSettings
 from services.promises.main import application as promises
 from services.promises.settings import Settings as PromisesSettings
 
 
-def _with_keys(make: Callable[[Path], FastAPI]) -> Callable[[Path], FastAPI]:
-    def made(var: Path) -> FastAPI:
+def _with_keys(settings: type[KitSettings], make: Callable[[Any], FastAPI]) -> Callable[..., FastAPI]:
+    def made(var: Path, **given: Any) -> FastAPI:
         tokens.signing_key(var / "keys")
-        return make(var)
+        return make(settings(var=var, **given))
 
     return made
 
 
-APPLICATIONS: Mapping[str, Callable[[Path], FastAPI]] = {
-    "orders": _with_keys(lambda var: orders(OrdersSettings(var=var))),
-    "fulfilment": _with_keys(lambda var: fulfilment(KitSettings(var=var))),
-    "promises": _with_keys(lambda var: promises(PromisesSettings(var=var))),
-    "loyalty": _with_keys(lambda var: loyalty(KitSettings(var=var))),
-    "notifications": _with_keys(lambda var: notifications(NotificationsSettings(var=var))),
+APPLICATIONS: Mapping[str, Callable[..., FastAPI]] = {
+    "orders": _with_keys(OrdersSettings, orders),
+    "fulfilment": _with_keys(KitSettings, fulfilment),
+    "promises": _with_keys(PromisesSettings, promises),
+    "loyalty": _with_keys(KitSettings, loyalty),
+    "notifications": _with_keys(NotificationsSettings, notifications),
 }
-"""By service: its application with the settings of a stack in this folder, whose key is made there."""
+"""By service: its application for a stack in this folder, whose key is made there; more settings by name."""

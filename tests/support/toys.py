@@ -11,7 +11,7 @@ from psycopg import sql
 from services.kit.clock import record_now
 from services.kit.database import service_password, service_url
 from services.kit.inbox_days import inbox_statements
-from services.kit.migrations import KIT_TABLES
+from services.kit.migrations import ADDED_TABLES, KIT_TABLES
 
 SERVICE = "toy"
 
@@ -40,7 +40,7 @@ def _create_schema(admin_url: str) -> None:
         admin.execute(sql.SQL("{} kept_toy login password {}").format(verb, sql.Literal(service_password(admin_url, SERVICE))))
         admin.execute("create schema toy authorization kept_toy")
     with psycopg.connect(service_url(admin_url, SERVICE), options="-c search_path=toy") as service:
-        for statement in (*KIT_TABLES, *inbox_statements(record_now().date(), [])):
+        for statement in (*KIT_TABLES, *ADDED_TABLES, *inbox_statements(record_now().date(), [])):
             service.execute(statement)
         service.execute("create table counted (event_id uuid not null, n int not null)")
         service.execute("create table chores (event_id uuid not null, fired boolean not null default false, done boolean not null default false)")

@@ -13,6 +13,7 @@ from services.kit.http.front import Front
 from services.kit.http.keys import keys_of
 from services.kit.http.limits import Capacity
 from services.kit.http.replies import answer
+from services.kit.http.revoked import Revoked
 from services.kit.http.routing import Guarded, Routes, operation, refuse_unguarded, refuse_unowned
 from services.kit.http.signin import SignIn
 from services.kit.settings import KitSettings
@@ -36,7 +37,8 @@ def create_app(
 
     app = FastAPI(title=f"Kept: {service}", version="1", openapi_url=None, docs_url=None, redoc_url=None, lifespan=guarded, redirect_slashes=False)
     app.router.route_class = Guarded
-    app.state.signin = SignIn(keys_of(settings), settings.token_issuer, settings.token_audience)
+    revoked = Revoked(lambda: getattr(app.state, "database", None))
+    app.state.signin = SignIn(keys_of(settings), settings.token_issuer, settings.token_audience, revoked)
     problems.install(app)
     for router in (*routers, *pages, _description()):
         app.include_router(router)

@@ -11,6 +11,7 @@ from jwt.utils import base64url_decode
 from services.kit.envelope import refuse_ambiguous
 from services.kit.http.keys import Keys
 from services.kit.http.problems import Problem
+from services.kit.http.revoked import Revoked
 from services.kit.tokens import ROLES
 
 Scope = Literal["own", "all"]
@@ -34,18 +35,21 @@ class Principal:
 class SignIn:
     """Checks bearer tokens of one issuer for one audience."""
 
-    def __init__(self, keys: Keys, issuer: str, audience: str) -> None:
-        self._keys, self._issuer, self._audience = keys, issuer, audience
+    def __init__(self, keys: Keys, issuer: str, audience: str, revoked: Revoked) -> None:
+        self._keys, self._issuer, self._audience, self._revoked = keys, issuer, audience, revoked
 
     async def principal(self, request: Request) -> Principal:
-        """Who sent the request. Raises Problem: 401 with WWW-Authenticate, 503 while it cannot be known."""
+        """Who sent the request. Raises Problem: 401 with WWW-Authenticate, 403 where the token was revoked, 503 while either cannot be known."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, headers={"www-authenticate": "Bearer"})
         try:
-            return _principal(await self._claims(token))
+            claims = await self._claims(token)
+            principal = _principal(claims)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise Problem(401, headers={"www-authenticate": 'Bearer error="invalid_token"'}) from None
+        await self._revoked.refuse(principal.subject, claims["iat"])
+        return principal
 
     async def _claims(self, token: str) -> dict[str, Any]:
         if len(token) > _TOKEN_LIMIT or not _COMPACT.fullmatch(token):

@@ -74,7 +74,7 @@ async def test_progress_tells_positions_outbox_and_idleness(site: Site, clock: F
         await poll_until(lambda: site.counted() == 30)
         await poll_until(lambda: _idle(process))
         told = await poll_until(lambda: _has_handled(process, site.prefix + toy.HEARD, 30))
-        assert len(told["assigned"]) == 6
+        assert len([topic for topic, _ in told["assigned"] if topic == site.prefix + toy.HEARD]) == 6
 
 
 async def test_an_errand_runs_after_a_commit_and_outlives_what_it_expects(site: Site, clock: FileClockDriver, tmp_path: Path) -> None:

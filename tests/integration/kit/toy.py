@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.kit.database import Database, Transaction
+from services.kit.revocations import TOPIC as REVOCATIONS
 from services.kit.settings import KitSettings
 from services.kit.stage import Errand, Stage, Timer
 from services.kit.topics import Topic
@@ -19,7 +20,7 @@ from tests.support.toys import SERVICE
 
 HEARD, SAID = "toy.in.v1", "toy.out.v1"
 COUNTED, ECHOED, FIRED = "toy.Counted.v1", "toy.Echoed.v1", "toy.Fired.v1"
-TOPICS = tuple(Topic(name, 6, "delete", 168, 1_048_576) for name in (HEARD, SAID))
+TOPICS = tuple(Topic(name, 6, "delete", 168, 1_048_576) for name in (HEARD, SAID, REVOCATIONS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from services.kit import tokens
 from services.kit.http import create_app
 from services.kit.http.keys_by_address import AddressKeys
 from services.kit.http.problems import Problem
+from services.kit.http.revoked import Revoked
 from services.kit.http.signin import SignIn
 from services.kit.settings import KitSettings
 from tests.unit.kit.http.conftest import routes
@@ -208,7 +209,7 @@ def app(settings: KitSettings, provider: Provider) -> FastAPI:
     kid, ours = tokens.signing_key(settings.var / "keys")
     provider.says(_jwk(kid, ours))
     app = create_app("toy", [routes()], settings)
-    app.state.signin = SignIn(provider.keys, settings.token_issuer, settings.token_audience)
+    app.state.signin = SignIn(provider.keys, settings.token_issuer, settings.token_audience, Revoked(lambda: None))
     return app
 
 
