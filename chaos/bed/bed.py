@@ -4,18 +4,22 @@ Processes are known by their names in the description and met by their ids alone
 """
 
 import contextlib
+import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
+import psycopg
 
 from chaos.bed.ready import metadata, why_not_ready
 from chaos.proxy.control import Remote
 from deploy.local import description
 from deploy.local.files import write_private
 from deploy.local.supervise import Supervisor
+from services.kit.failpoints import hits_file
 
 _GONE_SECONDS = 5
 _PAUSE_SECONDS = 0.05
@@ -35,6 +39,7 @@ class Bed:
     def __init__(self, var: Path) -> None:
         self.var = var.resolve()
         self._description = self.var / "stack.json"
+        self._hits = self.var / "failpoints"
         self._supervisor = Supervisor(self.var)
 
     @property
@@ -94,9 +99,46 @@ class Bed:
             time.sleep(_PAUSE_SECONDS)
         return time.monotonic() - started
 
+    def stop_at_once(self, name: str) -> None:
+        """SIGQUIT: for PostgreSQL a stop without a checkpoint. Returns once it is gone; the supervisor starts it again. Raises NotRunning."""
+        process = self.process(name)
+        process.send_signal(signal.SIGQUIT)
+        process.wait(_GONE_SECONDS)
+
     def arm(self, failpoints: str) -> None:
-        """What processes that start from now on stumble over (`services/kit/failpoints.py`); an empty text disarms."""
+        """What processes that start from now on stumble over (`services/kit/failpoints.py`), none of it counted yet; an empty text disarms."""
+        for hits in self._hits.glob("*"):
+            hits.unlink()
         write_private(self.var / "failpoints.txt", failpoints)
+
+    def met(self, specs: Iterable[str]) -> set[str]:
+        """Those of these armed points that a process has come to since."""
+        return {spec for spec in specs if hits_file(self._hits, spec).exists()}
+
+    def await_relayed(self, service: str, patience_seconds: float = 120) -> float:
+        """Returns after how many seconds all that lay in the service's outbox was sent. Raises NotReady."""
+        started = time.monotonic()
+        last = self._ask(f"select max(id) from {service}.outbox")
+        while last is not None and self._ask(f"select id from {service}.outbox where id <= {last} limit 1") is not None:
+            self._patient(started, patience_seconds, f"the outbox of {service} still holds what lay there")
+        return time.monotonic() - started
+
+    def await_set_aside(self, service: str, event_id: str, patience_seconds: float = 60) -> None:
+        """Until the service has set the event aside. Raises NotReady."""
+        started = time.monotonic()
+        while self._ask(f"select id from {service}.dead_letters where event_id = '{UUID(event_id)}'") is None:
+            self._patient(started, patience_seconds, f"{service} has not set {event_id} aside")
+
+    def _patient(self, started: float, patience_seconds: float, reason: str) -> None:
+        if time.monotonic() - started > patience_seconds:
+            raise NotReady(f"{reason} after {patience_seconds} s")
+        time.sleep(_PAUSE_SECONDS)
+
+    def _ask(self, sql: str) -> Any:
+        """The first column of the first row, None where there is none."""
+        with psycopg.connect(self.told["database"]) as connection:
+            row = connection.execute(sql.encode()).fetchone()
+        return row[0] if row else None
 
     def proxy(self, *links: str) -> Remote:
         """These links (`orders->kafka-1`), or all where none is named."""

@@ -23,6 +23,7 @@ from chaos.bed.bed import Bed
 from chaos.bed.stack import BedStack
 from chaos.proxy.faults import HEALTHY
 from chaos.run.client import Client
+from chaos.run.crew import Crew
 from chaos.run.notes import Journal, Timeline
 from chaos.run.rows import ROWS, Scene
 from demo.house import House
@@ -59,7 +60,7 @@ async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
     await asyncio.to_thread(open_slot, bed.told["database"], evidence)
     async with house.http, Client(house, journal, rng) as client:
         await client.open()
-        loading = asyncio.ensure_future(_load(client))
+        loading = asyncio.gather(_load(client), Crew(client).work())
         await asyncio.sleep(2 * _EVERY_SECONDS)
         await _befall(Scene(bed, client, timeline, rng), rows, minutes)
         await asyncio.to_thread(bed.proxy().set, HEALTHY)
@@ -135,7 +136,8 @@ def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline
     audited = audit(evidence)
     print(*lines(audited), sep="\n")
     faults = {str(row): count for row, count in sorted(timeline.rows.items())}
-    told = about | {"kills": dict(timeline.kills), "faults": faults} | figures(audited)
+    points = {"met": len(timeline.points), "never_met": sorted(timeline.missed)}
+    told = about | {"kills": dict(timeline.kills), "faults": faults, "crash_points": points} | figures(audited)
     Path("var").mkdir(exist_ok=True)
     Path("var/chaos.json").write_text(json.dumps(told, indent=1) + "\n")
     print(json.dumps({name: value for name, value in told.items() if name != "violations"}))

@@ -8,7 +8,6 @@ import itertools
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -26,14 +25,13 @@ ORDERS, ITEMS = "storefront.order.v1", "storefront.item.v1"
 SUBMITTED, CANCELLED = "storefront.OrderSubmitted.v1", "storefront.OrderCancelRequested.v1"
 _TRIES, _PAUSE_SECONDS = 40, 0.5
 _UNITS = 100_000
-_POISON = (b"\xff\xfe{", b'{"order_id": ', b"", None, b"\x00" * 64, b"[" * 100_000)
 
 
 class Client:
     """One shop and its pickers, at one bed."""
 
     def __init__(self, house: House, journal: Journal, rng: Random) -> None:
-        self._house, self._journal, self._rng = house, journal, rng
+        self.house, self.journal, self.rng = house, journal, rng
         self._shop = house.caller("storefront", f"shop-{day.CHANNEL}", channel=day.CHANNEL)
         self._producer = AIOKafkaProducer(bootstrap_servers=house.stack["kafka"], acks="all", enable_idempotence=True, request_timeout_ms=30_000)
         self._orders = self._endless()
@@ -48,91 +46,83 @@ class Client:
 
     async def open(self) -> None:
         """Carriers, items and units, before anything happens to the bed."""
-        planner = self._house.caller("planner", "planner-1")
+        planner = self.house.caller("planner", "planner-1")
         for code, body in opening.carrier_services().items():
             await planner.ask("PUT", "fulfilment", f"/v1/carrier-services/{code}", {**body, "closed_on": []}, expect=(200, 201))
         items = day.items()
         for item in items.values():
-            await self._say("list", ITEMS, "storefront.ItemListed.v1", item.sku, item.listed())
+            await self.say("list", ITEMS, "storefront.ItemListed.v1", item.sku, item.listed())
         await asyncio.sleep(5)
-        receiving, skus = self._house.caller("planner", "planner-1", site=day.SITE), sorted(items)
+        receiving, skus = self.house.caller("planner", "planner-1", site=day.SITE), sorted(items)
         for at in range(0, len(skus), 500):
             lines = [{"sku": sku, "bin": opening.bin_of(sku), "quantity": _UNITS} for sku in skus[at : at + 500]]
             receipt = {"receipt_id": str(uuid7()), "site": day.SITE, "lines": lines}
-            await self._post("receipt", receiving, "fulfilment", "/v1/stock/receipts", receipt)
+            await self.post("receipt", receiving, "fulfilment", "/v1/stock/receipts", receipt)
 
     async def burst(self, count: int) -> None:
         """So many orders at once; some are sent again, some are cancelled a moment later."""
-        await asyncio.gather(*(self._place(next(self._orders)) for _ in range(count)))
+        await asyncio.gather(*(self._place(self.next_order()) for _ in range(count)))
 
     async def _place(self, order: dict[str, Any]) -> None:
-        chance = self._rng.random()
+        chance = self.rng.random()
         self.placed.append(order)
         if chance < 0.5:
             key = str(uuid7())
-            await self._post("place", self._shop, "orders", "/v1/orders", order, key=key)
+            await self.post("place", self._shop, "orders", "/v1/orders", order, key=key)
             if chance < 0.05:
-                await self._post("place", self._shop, "orders", "/v1/orders", order, key=key)
+                await self.post("place", self._shop, "orders", "/v1/orders", order, key=key)
         else:
-            await self._say("place", ORDERS, SUBMITTED, _key(order), order)
+            await self.say("place", ORDERS, SUBMITTED, key_of(order), order)
             if chance > 0.95:
-                await self._say("place", ORDERS, SUBMITTED, _key(order), order)
+                await self.say("place", ORDERS, SUBMITTED, key_of(order), order)
         if 0.4 < chance < 0.45:
-            told = {"channel": order["channel"], "external_ref": order["external_ref"], "reason": "changed my mind", "requested_at": _now()}
-            await self._say("cancel", ORDERS, CANCELLED, _key(order), told)
+            told = {"channel": order["channel"], "external_ref": order["external_ref"], "reason": "changed my mind", "requested_at": now()}
+            await self.say("cancel", ORDERS, CANCELLED, key_of(order), told)
+
+    def next_order(self) -> dict[str, Any]:
+        """One that was never sent."""
+        return next(self._orders)
 
     async def place_as(self, event_id: str, **more: Any) -> None:
         """An order on the topic whose event has this id."""
-        order = next(self._orders)
-        await self._say("place", ORDERS, SUBMITTED, _key(order), order, event_id=event_id, **more)
+        order = self.next_order()
+        await self.say("place", ORDERS, SUBMITTED, key_of(order), order, event_id=event_id, **more)
 
     async def place_fifty_times_at_once(self) -> None:
         """One order, one key, fifty requests side by side."""
-        order, key = next(self._orders), str(uuid7())
-        await asyncio.gather(*(self._post("place", self._shop, "orders", "/v1/orders", order, key=key) for _ in range(50)))
+        order, key = self.next_order(), str(uuid7())
+        await asyncio.gather(*(self.post("place", self._shop, "orders", "/v1/orders", order, key=key) for _ in range(50)))
 
     async def race_for_picks(self, rounds: int, pickers: int) -> None:
         """Pickers claim side by side, and put back what they got."""
-        callers = {f"picker-{number}": self._house.caller("picker", f"picker-{number}", site=day.SITE) for number in range(pickers)}
+        callers = {f"picker-{number}": self.house.caller("picker", f"picker-{number}", site=day.SITE) for number in range(pickers)}
         for _ in range(rounds):
             await asyncio.gather(*(self._claim(name, caller) for name, caller in callers.items()))
 
     async def _claim(self, name: str, caller: Caller) -> None:
         claim = {"claim_id": str(uuid7()), "site": day.SITE}
-        answer = await self._post("claim", caller, "fulfilment", "/v1/pick-tasks:claim-next", claim, told={**claim, "picker": name})
+        answer = await self.post("claim", caller, "fulfilment", "/v1/pick-tasks:claim-next", claim, told={**claim, "picker": name})
         if answer is not None and answer.status_code == 200:
             task = answer.json()
             back = {"fence": task["fence"]}
-            await self._post("put_back", caller, "fulfilment", f"/v1/pick-tasks/{task['task_id']}/put-back", back)
+            await self.post("put_back", caller, "fulfilment", f"/v1/pick-tasks/{task['task_id']}/put-back", back)
 
-    async def poison(self, topics: tuple[str, ...]) -> None:
-        """What cannot be read, on each of these topics."""
-        for topic, value in itertools.product(topics, _POISON):
-            number = self._journal.before("poison", "topic", None, {"topic": topic, "sha256": sha256(value or b"").hexdigest()})
-            await self._produce(number, topic, b"poison", value, [("ce_type", topic.encode())])
-
-    async def repeat(self, topic: str, records: list[tuple[Any, Any, list[tuple[str, bytes]]]]) -> None:
-        """Records of this topic again, as they were: key, value, headers."""
-        for key, value, headers in records:
-            number = self._journal.before("repeat", "topic", None, {"topic": topic, "event_id": dict(headers)["ce_id"].decode()})
-            await self._produce(number, topic, key, value, headers)
-
-    async def _say(self, op: str, topic: str, type: str, key: str, data: dict[str, Any], event_id: str | None = None, **more: Any) -> None:
-        id, at = event_id or str(uuid7()), _now()
+    async def say(self, op: str, topic: str, type: str, key: str, data: dict[str, Any], event_id: str | None = None, **more: Any) -> None:
+        id, at = event_id or str(uuid7()), now()
         headers = {"ce_specversion": "1.0", "ce_id": id, "ce_type": type, "ce_source": f"/shops/{day.CHANNEL}", "ce_subject": key, "ce_time": at}
         headers |= {"content-type": "application/json", "ce_traceparent": child_of(None)}
-        number = self._journal.before(op, "topic", id, data, **more)
-        await self._produce(number, topic, key.encode(), json.dumps(data).encode(), [(name, value.encode()) for name, value in headers.items()])
+        number = self.journal.before(op, "topic", id, data, **more)
+        await self.produce(number, topic, key.encode(), json.dumps(data).encode(), [(name, value.encode()) for name, value in headers.items()])
 
-    async def _produce(self, number: int, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> None:
+    async def produce(self, number: int, topic: str, key: bytes | None, value: bytes | None, headers: Any) -> None:
         """The producer is idempotent and tries for long: what it then does not know, nobody knows."""
         try:
             sent = await self._producer.send_and_wait(topic, value, key=key, headers=headers)
         except KafkaError:
             return
-        self._journal.after(number, "ok", None, {"topic": topic, "partition": sent.partition, "offset": sent.offset})
+        self.journal.after(number, "ok", None, {"topic": topic, "partition": sent.partition, "offset": sent.offset})
 
-    async def _post(
+    async def post(
         self, op: str, caller: Caller, service: str, path: str, body: dict[str, Any], key: str | None = None, told: dict[str, Any] | None = None
     ) -> httpx.Response | None:
         """The answer, asked for again with the same key or id until there is one."""
@@ -148,18 +138,18 @@ class Client:
     async def _post_once(
         self, op: str, caller: Caller, service: str, path: str, body: dict[str, Any], key: str | None, told: dict[str, Any] | None
     ) -> httpx.Response | None:
-        number = self._journal.before(op, "http", key, told or body)
+        number = self.journal.before(op, "http", key, told or body)
         headers = caller.headers | ({"idempotency-key": key} if key else {})
         try:
-            answer = await self._house.http.post(self._house.url(service, path), json=body, headers=headers)
+            answer = await self.house.http.post(self.house.url(service, path), json=body, headers=headers)
         except httpx.ConnectError:
-            self._journal.after(number, "fail", None, None)
+            self.journal.after(number, "fail", None, None)
             return None
         except httpx.HTTPError:
             return None
         done = answer.status_code in (200, 201, 202)
         if done or answer.status_code < 500 or answer.status_code == 503:
-            self._journal.after(number, "ok" if done else "fail", answer.status_code, answer.json() if answer.content else None)
+            self.journal.after(number, "ok" if done else "fail", answer.status_code, answer.json() if answer.content else None)
         return answer
 
     def _endless(self) -> Iterator[dict[str, Any]]:
@@ -168,12 +158,13 @@ class Client:
         small = [order for order in good if 0 < len(order["lines"]) < 12]
         for number, order in enumerate(itertools.cycle(small)):
             customer = {**order["customer"], "external_ref": f"customer-{number % 97}"}
-            yield {**order, "order_id": str(uuid7()), "external_ref": f"chaos-{number}", "customer": customer, "placed_at": _now()}
+            yield {**order, "order_id": str(uuid7()), "external_ref": f"chaos-{number}", "customer": customer, "placed_at": now()}
 
 
-def _key(order: dict[str, Any]) -> str:
+def key_of(order: dict[str, Any]) -> str:
+    """How the shop names an order on its topic."""
     return f"{order['channel']}:{order['external_ref']}"
 
 
-def _now() -> str:
+def now() -> str:
     return datetime.now(UTC).isoformat()

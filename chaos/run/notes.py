@@ -48,12 +48,22 @@ class Timeline(Notes):
         self.rows: Counter[int] = Counter()
         self.kills: Counter[str] = Counter()
         """Kills by kind: process, broker, database."""
+        self.points: set[str] = set()
+        self.missed: set[str] = set()
+        """Labelled points at which a process died, and armed ones that none came to."""
 
     def began(self, row: int, fault: str, target: str) -> None:
         self.rows[row] += 1
         if fault.startswith("kill"):
             self.kills["broker" if target.startswith("kafka") else "database" if target.startswith("postgres") else "process"] += 1
         self._tell(row, fault, target, "began")
+
+    def walked(self, met: set[str], missed: set[str]) -> None:
+        """At which labelled points processes died, and at which of the armed ones none came by."""
+        self.points |= met
+        self.missed = (self.missed | missed) - self.points
+        for point in sorted(met):
+            self.began(2, "kill at a point", point)
 
     def ended(self, row: int, fault: str, target: str) -> None:
         self._tell(row, fault, target, "ended")

@@ -123,9 +123,17 @@ def _trap(spec: str, folder: Path) -> tuple[str, str, Trap]:
     point = next((point for point in POINTS if where == point or where.endswith(f".{point}")), None)
     if point is None:
         raise Misarmed(f"{where!r} names no point; there are: {', '.join(POINTS)}.")
-    hits = folder / f"{point}-{sha256(spec.encode()).hexdigest()[:12]}"
     nth = int(found["nth"]) if found["nth"] else None
-    return point, where.removesuffix(point).removesuffix("."), Trap(found["action"], float(found["value"] or 0), nth, found["id"], hits)
+    return (
+        point,
+        where.removesuffix(point).removesuffix("."),
+        Trap(found["action"], float(found["value"] or 0), nth, found["id"], hits_file(folder, spec)),
+    )
+
+
+def hits_file(folder: Path, spec: str) -> Path:
+    """The file whose length counts the hits of what was armed so."""
+    return folder / f"{spec.partition(':')[0]}-{sha256(spec.encode()).hexdigest()[:12]}"
 
 
 def _armed_here() -> Mapping[str, Trap]:

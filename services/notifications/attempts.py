@@ -11,6 +11,7 @@ from services.kit.ids import uuid7
 from services.kit.values import Cause
 from services.notifications.domain import Intent, Settled, State, pause_seconds
 from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, MessageSent
+from services.notifications.turns import take_turns
 
 # Whoever writes several messages locks them in id order, here and in the store: a deadlock would leave mails in doubt. An answer that comes after all
 # settles an attempt in doubt; a stranger's attempt is not ours to settle.
@@ -92,6 +93,7 @@ async def _mark(work: Transaction, begins: Sequence[Attempt], ended: Sequence[En
     """The numbers of the attempts that begin, by message."""
     starts = [(attempt.message.message_id, attempt.id, attempt.message.language) for attempt in begins]
     ends = [_end(each, None if each.settled.state is State.WAITING else work.now) for each in ended]
+    await take_turns(work, (each.attempt.message.customer_id for each in ended))
     rows = await work.connection.fetch(_MARK, *_columns(starts, 3), *_columns(ends, 6))
     versions = {row["message_id"]: row["version"] for row in rows if row["version"] is not None}
     counted = [each for each in ended if each.attempt.message.message_id in versions]

@@ -1,6 +1,6 @@
 """What customers were told, in PostgreSQL: a batch's orders locked in id order, and messages that the index lets in once."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from services.kit.values import Cause
 from services.notifications.domain import Contact, Erased, Intent, Message, Order, Placed, language_of, superseded
 from services.notifications.messages import SUPPRESSED, TOPIC, MessageHeld
 from services.notifications.ports import State
+from services.notifications.turns import take_turns
 
 _NEW_ORDERS = "insert into orders_view (order_id) select unnest($1::uuid[]) on conflict do nothing"
 _ORDERS = "select * from orders_view where order_id = any($1::uuid[]) order by order_id for update"
@@ -76,14 +77,15 @@ class PostgresStore:
         self._put(_PUT_ORDERS, [(o.order_id, o.customer_id, o.order_ref, o.language) for o in placed])
         self._put(_PUT_PROMISES, [(s.id, s.order_id, numbers[s.id], s.words, s.answer) for s in state.said])
         self._put(_PUT_MESSAGES, [_message_row(message) for message in state.messages], self._work.now)
-        await self._hold_back_superseded(state.orders.values(), self._open | {(message.order_id, message.intent) for message in state.messages})
+        await self._hold_back_superseded(state.orders, self._open | {(message.order_id, message.intent) for message in state.messages})
         await self._record_contacts(state.contacts)
 
-    async def _hold_back_superseded(self, orders: Iterable[Order], open: Collection[tuple[UUID, str]]) -> None:
-        lost = [(order.order_id, intent) for order in orders for intent in superseded(order) if (order.order_id, intent) in open]
+    async def _hold_back_superseded(self, orders: Mapping[UUID, Order], open: Collection[tuple[UUID, str]]) -> None:
+        lost = [(order.order_id, intent) for order in orders.values() for intent in superseded(order) if (order.order_id, intent) in open]
         if lost:
             order_ids, intents = zip(*lost, strict=True)
             await self._work.write_now()  # the message may be of this batch
+            await take_turns(self._work, (placed.customer_id for id in order_ids if (placed := orders[id].placed)))
             for row in await self._sql.fetch(_SUPPRESS_SUPERSEDED, order_ids, "superseded", self._work.now, intents):
                 self._say_suppressed(row, "superseded", Cause(row["cause_id"], row["correlation_id"], row["traceparent"]))
 
@@ -107,6 +109,7 @@ class PostgresStore:
 
     async def _erase(self, erased: Erased, version: int, cause: Cause) -> None:
         await self._work.write_now()
+        await take_turns(self._work, (erased.customer_id,))
         await self._sql.execute(_ERASE_CONTACT, erased.customer_id, version)
         for row in await self._sql.fetch(_SUPPRESS_ERASED, erased.customer_id, "erased", self._work.now):
             self._say_suppressed(row, "erased", cause)

@@ -16,7 +16,7 @@ from chaos.auditor.journal import OK, Call
 ONCE: dict[str, tuple[str, ...]] = {
     "OrderPlaced": ("order_id",), "OrderReleased": ("order_id",), "OrderCompleted": ("order_id",), "OrderCancelled": ("order_id",),
     "PickClaimed": ("task_id",), "HandedOver": ("parcel_id",), "ParcelDelivered": ("parcel_id",), "OrderPacked": ("parcel_id",),
-    "ParcelLabelled": ("parcel_id",), "PromiseMade": ("promise_id",), "UpgradeWanted": ("order_id",), "UpgradeGranted": ("order_id",),
+    "PromiseMade": ("promise_id",), "UpgradeWanted": ("order_id",), "UpgradeGranted": ("order_id",),
     "CancelAccepted": ("order_id", "request_id"), "CancelRejected": ("order_id", "request_id"),
     "MessageSent": ("order_id", "intent", "promise_version"),
 }  # fmt: skip
@@ -33,6 +33,7 @@ def audit(evidence: Evidence) -> Finding:
     for name, fields in ONCE.items():
         _once(evidence, finding, name, fields)
     _said_once(evidence, finding)
+    _labels(evidence, finding)
     _ids(evidence, finding)
     _answered_once(evidence, finding)
     _commands(evidence, finding)
@@ -60,6 +61,18 @@ def _said_once(evidence: Evidence, finding: Finding) -> None:
     _unique(finding, "two-promises", firsts, "first promises")
     verdicts = ((record.data.get("promise_id"), record.id) for name in VERDICTS for record in evidence.events.get(name, []))
     _unique(finding, "two-verdicts", verdicts, "verdicts")
+
+
+def _labels(evidence: Evidence, finding: Finding) -> None:
+    """A parcel carries one label; each that was bought for it, voided ones included, was said once."""
+    labels = [row for row in evidence.table("fulfilment.labels") if row["tracking_number"]]
+    bought, carried = Counter(row["parcel_id"] for row in labels), Counter(row["parcel_id"] for row in labels if row["state"] != "void")
+    for parcel, count in Counter(str(record.data.get("parcel_id")) for record in evidence.events.get("ParcelLabelled", [])).items():
+        finding.counted["parcels labelled"] += 1
+        finding.expect(
+            count == bought[parcel], "twice", f"ParcelLabelled was said {count} times of {parcel}, for which {bought[parcel]} labels were bought"
+        )
+        finding.expect(carried[parcel] <= 1, "two-labels", f"parcel {parcel} carries {carried[parcel]} labels")
 
 
 def _unique(finding: Finding, clause: str, pairs: Iterable[tuple[str | None, str | None]], what: str) -> None:

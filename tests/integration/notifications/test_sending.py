@@ -8,7 +8,7 @@ import pytest
 
 from services.kit import tokens
 from services.kit.database import decode_headers
-from services.notifications.attempts import Attempt, Ended, Mark, mark
+from services.notifications.attempts import Attempt, Ended, Mark, _mark, mark
 from services.notifications.clients import UNREACHABLE
 from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver, Settled, State
 from services.notifications.sending import _WAITING, _waiting
@@ -269,6 +269,25 @@ async def test_several_messages_are_marked_and_settled_in_the_order_of_their_ids
     versions = [int(dict(headers)["ce_aggregateversion"] or b"0") for headers in said]
     assert len(versions) == 2
     assert versions == sorted(versions), "a customer's versions rise on the topic"
+
+
+@pytest.mark.parametrize("second_word", ["settled", "suppressed"])
+async def test_what_is_said_of_one_customer_by_two_at_once_is_said_in_the_order_of_versions(notifications: Notifications, second_word: str) -> None:
+    for order_id in (uuid(3_001), uuid(3_002)):
+        await notifications.hear(heard(placed(order_id)), heard(contact()), heard(Cancelled(order_id)))
+    first, second = (Attempt(_waiting(row)) for row in await notifications.database.pool.fetch(_WAITING))
+    await mark(notifications.database, [Mark(None, first), *([Mark(None, second)] if second_word == "settled" else [])])
+    async with notifications.database.transaction() as work:
+        await _mark(work, [], [Ended(first, 1, Settled(State.SENT))])
+        settles = mark(notifications.database, [Mark(Ended(second, 1, Settled(State.SENT)), None)])
+        other = asyncio.ensure_future(settles if second_word == "settled" else notifications.hear(heard(Erased(CUSTOMER), 6)))
+        await poll_until(lambda: _waits_for_a_lock(notifications), 5)
+    await other
+    settles.close()
+    said = [decode_headers(headers) for (headers,) in await notifications.rows("select headers from outbox order by id")]
+    versions = [int(dict(headers)["ce_aggregateversion"] or b"0") for headers in said]
+    assert len(versions) == 2
+    assert versions == sorted(versions)
 
 
 async def _waits_for_a_lock(notifications: Notifications) -> bool:

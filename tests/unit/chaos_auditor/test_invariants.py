@@ -17,6 +17,7 @@ from tests.unit.chaos_auditor.tampering import RECORDED, Copy, header, value
 
 NEW, OTHER = "019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a01", "01ffffff-0000-7000-8000-000000000001"
 """An event id from before the slot was opened, and one from after it."""
+LABELS = "tables/fulfilment.labels.jsonl.gz"
 ORDERS, WANTS, TASKS, CLAIMS = (
     f"tables/{name}.jsonl.gz" for name in ("orders.orders", "fulfilment.wants", "fulfilment.pick_tasks", "fulfilment.claims")
 )
@@ -127,6 +128,8 @@ CASES: dict[str, tuple[str, Tamper]] = {
     "a row about no order": ("I2 orphan", lambda c: c.add("tables/notifications.orders_view.jsonl.gz", {}, order_id=NEW)),
     "a mail about nothing": ("I2 unasked", lambda c: c.add("mails.jsonl", {}, message_id=f"<{NEW}@kept.example>")),
     "one content under two ids": ("I4 twice", lambda c: (c.without_slot(), c.say_again(MESSAGES, "notifications.MessageSent.v1", NEW, version=99))),
+    "a label that was said and never bought": ("I4 twice", lambda c: c.drop(LABELS, {})),
+    "a parcel with two labels": ("I4 twice, I4 two-labels", lambda c: c.add(LABELS, {}, reference=NEW, tracking_number="KGR99")),
     "one id with two contents": ("I4 two-contents", _repeated),
     "two ids answered for one order": ("I4 two-answers", lambda c: c.answer("place", _told_other("order_id"), external_ref="try-1")),
     "an acknowledged scan that is gone": ("I4 not-once", lambda c: c.drop("tables/fulfilment.scans.jsonl.gz", {})),
