@@ -6,7 +6,7 @@ VAR ?= $(or $(KEPT_VAR),var)
 KEPT = KEPT_VAR="$(VAR)" $(WAY) $(PYTHON) -m services.kit.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status fmt check test itest e2e simulate teeth chaos-quick chaos bench config topics dead-letters clean
+.PHONY: help setup demo up restart down status fmt check test itest e2e simulate teeth chaos-quick chaos bench config topics dead-letters clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: setup ## one real day of a shop, from order to door, and what came of it (
 
 up: setup ## start the stack and keep it running (VAR=folder: another one beside it)
 	@$(WAY) $(PYTHON) -m deploy.local up --var "$(VAR)"
+
+restart: setup ## restart every process of Kept, one at a time, while the others work
+	@$(WAY) $(PYTHON) -m deploy.local restart --var "$(VAR)"
 
 down: setup ## stop the stack
 	@$(WAY) $(PYTHON) -m deploy.local down --var "$(VAR)"

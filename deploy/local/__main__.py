@@ -1,4 +1,4 @@
-"""`python -m deploy.local up | down | status | lock`: the local stack from the command line."""
+"""`python -m deploy.local up | restart | down | status | lock`: the local stack from the command line."""
 
 import argparse
 import errno
@@ -35,9 +35,10 @@ def _parse() -> argparse.Namespace:
     up = commands.add_parser("up", help="start the stack and return when it is ready")
     up.add_argument("--servers-only", action="store_true", help="Kafka and PostgreSQL alone")
     up.add_argument("--foreground", action="store_true", help="stay, and stop everything on Ctrl-C")
+    restart = commands.add_parser("restart", help="restart every process of Kept, one at a time, while the others work")
     down = commands.add_parser("down", help="stop the stack")
     status = commands.add_parser("status", help="show what runs; exit code 1 unless all of it does")
-    for command in (up, down, status):
+    for command in (up, restart, down, status):
         command.add_argument("--var", type=Path, default=Path("var"), help="the stack's folder (default: var)")
     commands.add_parser("lock", help="resolve Kafka's jars anew and write their sums to the lock").set_defaults(var=Path("var"))
     return parser.parse_args()
@@ -49,6 +50,8 @@ def _run(arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "up":
             return commands.up(arguments.var, servers_only=arguments.servers_only, foreground=arguments.foreground)
+        case "restart":
+            return commands.restart(arguments.var)
         case "down":
             return commands.down(arguments.var)
         case "status":

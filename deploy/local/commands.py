@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local import description, jars
+from deploy.local.restart import roll
 from deploy.local.stack import configured
 
 
@@ -49,6 +50,14 @@ def guide(told: Mapping[str, Any], var: Path) -> list[str]:
     ]
 
 
+def restart(var: Path) -> int:
+    """Restart every process of Kept in the running stack, one at a time."""
+    stack = configured(var, servers_only=True)
+    for name, seconds in roll(stack, description.read(stack.description)):
+        print(f"{name:<22}ready again after {seconds:.1f} s", flush=True)
+    return status(var)
+
+
 def down(var: Path) -> int:
     """Stop the stack."""
     print("Stopped." if configured(var, servers_only=True).down() else f"No stack runs in {var}.")
@@ -67,7 +76,7 @@ def status(var: Path) -> int:
     for column in ("program", "state", "pid", "address"):
         table.add_column(column, no_wrap=True, overflow="fold")
     found = {"kafka": told["kafka"], "postgres": told["database"].rpartition("@")[2]}
-    found |= {f"{name}-api": each["api"] for name, each in told["services"].items()}
+    found |= {program: each["api"] for name, each in told["services"].items() for program in states if program.startswith(f"{name}-api")}
     found |= told["demo"]
     for name, row in states.items():
         table.add_row(name, row["statename"].lower(), str(row["pid"] or "-"), found.get(name, ""))

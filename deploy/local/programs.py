@@ -4,10 +4,12 @@ A service is its API and its worker. Before they start, the set-up steps run onc
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from deploy.local.errors import CannotStart
 from deploy.local.ports import setting
 from deploy.local.supervise import Program
 
@@ -24,6 +26,8 @@ PROGRAMS = (
     ("carrier", ("demo.carrier",)),
     ("mailbox", ("demo.mailbox",)),
 )
+
+API_PROCESSES = "KEPT_API_PROCESSES"
 
 STEPS_BACK = frozenset({"loyalty-worker", "notifications-worker", "mailbox"})
 """Nobody waits for what these do: on a busy machine the order's way to the shelf comes first."""
@@ -44,6 +48,54 @@ def command(module: tuple[str, ...]) -> list[str]:
 def programs() -> list[Program]:
     """Everything that runs beside the servers."""
     return [Program(name, command(("deploy.local.step_back", *module) if name in STEPS_BACK else module)) for name, module in PROGRAMS]
+
+
+def on_sockets(chosen: Mapping[str, int], apis: int, bind: str) -> list[Program]:
+    """The same with so many processes of each API, on one socket that the supervisor holds."""
+    return [each for program in programs() for each in _on_socket(program, chosen, apis, bind)]
+
+
+def _on_socket(program: Program, chosen: Mapping[str, int], apis: int, bind: str) -> Iterator[Program]:
+    service, _, role = program.name.partition("-")
+    if role != "api":
+        yield program
+        return
+    first = replace(program, socket=f"tcp://{bind}:{chosen[f'{service}_api']}")
+    yield first
+    for number in range(1, apis):
+        own = {"KEPT_SLOT": str(number), setting(f"{service}_api_ops"): str(chosen[_another_ops(service, number)])}
+        yield replace(first, name=f"{program.name}-{number}", environment=own)
+
+
+def api_processes(environ: Mapping[str, str]) -> int:
+    """How many of each API run: KEPT_API_PROCESSES, else two. Raises CannotStart where that is no such number."""
+    text = environ.get(API_PROCESSES) or "2"
+    if not text.isdigit() or not 0 < int(text) < 10:
+        raise CannotStart(f"{API_PROCESSES}={text} is no number of processes: give one from 1 to 9.")
+    return int(text)
+
+
+def more_ports(apis: int) -> list[str]:
+    """The names of the ports that more than one process of each API needs."""
+    return [_another_ops(service, number) for service in SERVICES for number in range(1, apis)]
+
+
+def ready(chosen: Mapping[str, int], apis: int) -> dict[str, str]:
+    """By program, where it says whether it is ready, a service's APIs before its worker."""
+    ports = {
+        name: port
+        for service in SERVICES
+        for name, port in (
+            (f"{service}-api", f"{service}_api_ops"),
+            *((f"{service}-api-{number}", _another_ops(service, number)) for number in range(1, apis)),
+            (f"{service}-worker", f"{service}_worker_ops"),
+        )
+    }
+    return {name: f"http://127.0.0.1:{chosen[port]}/readyz" for name, port in ports.items()}
+
+
+def _another_ops(service: str, number: int) -> str:
+    return f"{service}_api_{number}_ops"
 
 
 def environment(var: Path, ports: Mapping[str, int], servers: Mapping[str, str], clock: str) -> dict[str, str]:

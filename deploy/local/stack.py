@@ -36,6 +36,7 @@ class Stack:
         self.var, self.environ, self.progress, self.servers_only = var, environ, progress, servers_only
         self.supervisor = Supervisor(var)
         self.description = var / "stack.json"
+        self._apis = programs.api_processes(environ)
 
     def up(self, *, attached: bool) -> None:
         """Start everything and return when all of it answers. Raises CannotStart, with nothing left running."""
@@ -72,7 +73,8 @@ class Stack:
         postgres.await_previous(self.var / "postgres")
         chosen = ports.assign(["supervisor", *self._ports()], self.var / "ports.json", self.environ)
         servers, addresses = self._prepare(chosen)
-        environment = {**self.environ, **programs.environment(self.var, chosen, addresses, clock(self.environ, self.var / "clock"))}
+        told = programs.environment(self.var, chosen, addresses, clock(self.environ, self.var / "clock"))
+        environment = {**self.environ, **told, programs.API_PROCESSES: str(self._apis)}
         self.supervisor.configure([*servers, *self._programs(chosen, addresses)], chosen["supervisor"])
         self.supervisor.start(self.description, environment, attached=attached)
         self._await_servers(addresses)
@@ -82,11 +84,11 @@ class Stack:
     def _ports(self) -> list[str]:
         """The names of all ports but the supervisor's."""
         servers = [*(["kafka", "kafka_controller"] if self._own(BROKERS) else []), *(["postgres"] if self._own(DATABASE) else [])]
-        return [*servers, *([] if self.servers_only else programs.PORTS)]
+        return [*servers, *([] if self.servers_only else (*programs.PORTS, *programs.more_ports(self._apis)))]
 
     def _programs(self, chosen: Mapping[str, int], addresses: Mapping[str, str]) -> list[Program]:
         """Everything that runs beside the servers."""
-        return [] if self.servers_only else programs.programs()
+        return [] if self.servers_only else programs.on_sockets(chosen, self._apis, self.environ.get("KEPT_BIND") or "127.0.0.1")
 
     def _await_servers(self, addresses: Mapping[str, str]) -> None:
         with self.progress.step("Apache Kafka answers"):
@@ -121,13 +123,15 @@ class Stack:
         self._await_services()
 
     def _await_services(self) -> None:
-        for name, service in description.read(self.description)["services"].items():
-            with self.progress.step(f"{name} is ready"):
-                self._await(f"{name}-api", True, partial(not_ready, service["health"]))
-                self._await(f"{name}-worker", True, partial(not_ready, service["worker"]["health"]))
+        told = description.read(self.description)
+        for service in told["services"]:
+            with self.progress.step(f"{service} is ready"):
+                for name, address in told["ready"].items():
+                    if name.startswith(f"{service}-"):
+                        self._await(name, True, partial(not_ready, address))
         with self.progress.step("every process runs"):
             for program, _ in programs.PROGRAMS:
-                self._await(program, True, partial(self._not_running, program))
+                self._await(program, True, partial(self.not_running, program))
 
     def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, Any]:
         services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.SERVICES}
@@ -136,6 +140,7 @@ class Stack:
             "topic_prefix": environment.get("KEPT_TOPIC_PREFIX", ""),
             "database": environment[DATABASE],
             "services": services,
+            "ready": {} if self.servers_only else programs.ready(chosen, self._apis),
             "demo": {} if self.servers_only else programs.demo(chosen),
             "clock": environment["KEPT_CLOCK"],
             "processes": {name: row["pid"] or None for name, row in self.supervisor.states().items()},
@@ -158,7 +163,11 @@ class Stack:
         hopeless = ("FATAL", "EXITED", "BACKOFF") if waited > _GRACE_SECONDS else ("FATAL", "EXITED")
         return self.supervisor.pid() is None or self.supervisor.states()[program]["statename"] in hopeless
 
-    def _not_running(self, program: str) -> str | None:
+    def await_program(self, program: str, why_silent: Callable[[], str | None]) -> None:
+        """Return once a program of ours answers. Raises CannotStart where it does not."""
+        self._await(program, True, why_silent)
+
+    def not_running(self, program: str) -> str | None:
         state = self.supervisor.states()[program]["statename"]
         return None if state == "RUNNING" else f"it is {state.lower()}"
 

@@ -22,17 +22,26 @@ from deploy.local.processes import command_line
 
 ROOT = Path(__file__).parents[2]
 _STOP_SECONDS = 15
+SERVERS = "servers"
+"""The group of what Kept needs; everything else is Kept itself."""
+
+_LOOK_SECONDS = 0.05
+_ALIVE = ("STARTING", "RUNNING", "STOPPING", "BACKOFF")
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process to keep running. A `server` starts with the supervisor and stops last; the others start when told."""
+    """One process to keep running. A `server` starts with the supervisor and stops last; the others start when told.
+
+    `socket` (`tcp://127.0.0.1:8000`) is held by the supervisor, and handed over to every program that names it.
+    """
 
     name: str
     argv: Sequence[str]
     server: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: str = "TERM"
+    socket: str = ""
 
 
 class Supervisor:
@@ -91,7 +100,9 @@ class Supervisor:
         return True
 
     def start_services(self) -> None:
-        self._ask("startProcessGroup", "services", False)
+        for name, row in self.states().items():
+            if row["group"] != SERVERS:
+                self._ask("startProcess", f"{row['group']}:{name}", False)
 
     def start_program(self, name: str) -> None:
         """Start one of them again, after it was stopped or has ended for good. Raises CannotStart where it runs."""
@@ -100,6 +111,19 @@ class Supervisor:
     def stop_program(self, name: str) -> None:
         """Stop one of them, and return once it ended. Raises CannotStart where it does not run."""
         self._ask("stopProcess", self._whole(name), True)
+
+    def renew_program(self, name: str, grace_seconds: float) -> None:
+        """Have it finish what it has in hand, and start it again; killed where that takes longer. One that does not run is started."""
+        before = self.states()[name]
+        if before["pid"]:
+            self._ask("signalProcess", self._whole(name), "TERM")
+            ends_at = time.monotonic() + grace_seconds
+            while (row := self.states()[name])["pid"] == before["pid"] and row["statename"] in _ALIVE:
+                if time.monotonic() > ends_at:
+                    self.stop_program(name)
+                time.sleep(_LOOK_SECONDS)
+        if self.states()[name]["statename"] not in _ALIVE:
+            self.start_program(name)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """What is known of each program, by name: statename, pid, spawnerr, ..."""
@@ -130,11 +154,14 @@ def _configuration(var: Path, programs: Sequence[Program], port: int, password: 
         _section("inet_http_server", {"port": f"127.0.0.1:{port}", "username": "kept", "password": password}),
         _section("rpcinterface:supervisor", {"supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"}),
     ]
-    for group, server, priority in (("servers", True, 1), ("services", False, 2)):
-        members = [program for program in programs if program.server is server]
+    for group, server, priority in ((SERVERS, True, 1), ("services", False, 2)):
+        members = [program for program in programs if program.server is server and not program.socket]
         if members:
             parts.append(_section(f"group:{group}", {"programs": ",".join(each.name for each in members), "priority": priority}))
             parts += [_section(f"program:{each.name}", _program(var, each)) for each in members]
+    for each in programs:
+        if each.socket:  # a program with a socket is a group of its own
+            parts.append(_section(f"fcgi-program:{each.name}", _program(var, each) | {"socket": each.socket, "priority": 2}))
     return "\n".join(parts)
 
 

@@ -1,7 +1,8 @@
-"""The supervisor's own process: `supervisord` with three changes.
+"""The supervisor's own process: `supervisord` with five changes.
 
 Each program gets a session of its own (its own share of CPU) and dies with the supervisor, however that ends; the process ids in the stack's
-description follow every restart; and it runs once, so that SIGHUP stops the stack instead of starting it anew.
+description follow every restart; it runs once, so that SIGHUP stops the stack instead of starting it anew; it listens for as long as it runs, so that
+who comes while a program restarts waits instead of being refused; and it stops what has one priority at once.
 
 `python -m deploy.local.watch CONFIGURATION DESCRIPTION [PARENT]`: with the pid of a parent the stack stops when that one ends.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 from supervisor import events
 from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
+from supervisor.process import FastCGIProcessGroup
 from supervisor.supervisord import Supervisor
 
 from deploy.local.description import record_pid
@@ -39,7 +41,25 @@ class Watch(Supervisor):  # type: ignore[misc]  # supervisor has no types
             record_pid(self.description, event.process.config.name, event.process.pid)
 
         events.subscribe(events.ProcessStateEvent, record)
+        self._hold_sockets()
         super().runforever()
+
+    def _hold_sockets(self) -> None:
+        """One listening socket per address, shared by the programs that name it."""
+        groups = [group for group in self.process_groups.values() if isinstance(group, FastCGIProcessGroup)]
+        managers = {group.config.socket_config.url: group.socket_manager for group in groups}
+        for group in groups:
+            group.socket_manager = managers[group.config.socket_config.url]
+        self._held = [manager.get_socket() for manager in managers.values()]
+
+    def ordered_stop_groups_phase_1(self) -> None:
+        for group in self.stop_groups:
+            if group.config.priority == self.stop_groups[-1].config.priority:
+                group.stop_all()
+
+    def ordered_stop_groups_phase_2(self) -> None:
+        while self.stop_groups and not self.stop_groups[-1].get_unstopped_processes():
+            self.stop_groups.pop()
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ _QUEUES = """select coalesce(extract(epoch from clock_timestamp() - (select min(
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One line of the table. `api` and `worker` are "ok" or what is wrong; numbers are None where the servers did not answer."""
+    """One line of the table. `api` and `worker` are "ok" or what is wrong with one of them; numbers are None where the servers did not answer."""
 
     name: str
     api: str
@@ -42,12 +42,19 @@ def read(stack: Path, settings: KitSettings) -> Iterator[Service]:
     described: dict[str, Any] = json.loads(stack.read_text())
     services = described["services"]
     with ThreadPoolExecutor(max(1, len(services))) as beside:  # who does not answer is waited for once, not once a service
-        yield from beside.map(partial(_service, settings), services.keys(), services.values())
+        yield from beside.map(partial(_service, settings, described.get("ready", {})), services.keys(), services.values())
 
 
-def _service(settings: KitSettings, name: str, told: dict[str, Any]) -> Service:
+def _service(settings: KitSettings, ready: dict[str, str], name: str, told: dict[str, Any]) -> Service:
     oldest, dead = _queues(settings.service_database(name), name)
-    return Service(name, _ask(told["health"]), _ask(told["worker"]["health"]), oldest, dead, _behind(settings, name))
+    apis, workers = ({address for program, address in ready.items() if program.startswith(f"{name}-{role}")} for role in ("api", "worker"))
+    api, worker = _ask_all({told["health"], *apis}), _ask_all({told["worker"]["health"], *workers})
+    return Service(name, api, worker, oldest, dead, _behind(settings, name))
+
+
+def _ask_all(addresses: set[str]) -> str:
+    """ "ok" where all are, else what the first of the others says."""
+    return next((said for address in sorted(addresses) if (said := _ask(address)) != "ok"), "ok")
 
 
 def _ask(address: str) -> str:

@@ -1,7 +1,8 @@
 """Runs an API process: the public listener, and the operations listener that is not public.
 
-Stock uvicorn raises the signal again before our own shutdown runs, and waits for an application's start without end. So signals are taken here,
-and the application's lifespan is run here: give up a start that waits; else stop listening, finish what was begun, close.
+Stock uvicorn raises the signal again before our own shutdown runs, waits for an application's start without end, and closes under a client that
+sends its next request in the same moment. So signals are taken here, and the application's lifespan is run here: give up a start that waits; else
+stop listening, tell everybody with the next answer that it is the last one, finish what was begun, close.
 """
 
 import asyncio
@@ -22,12 +23,24 @@ from services.kit.ops import Operations, listen
 from services.kit.settings import KitSettings
 
 _DRAIN_SECONDS = 20
+_LOOK_SECONDS = 0.02
+_FAREWELL_SECONDS = 1.0
+"""How long a connection without a request is kept, so that its client hears of the end with an answer."""
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        self.server_state.default_headers.append((b"connection", b"close"))
+        for _ in range(round(_FAREWELL_SECONDS / _LOOK_SECONDS)):
+            if self.server_state.connections:
+                await asyncio.sleep(_LOOK_SECONDS)
+        await super().shutdown(sockets)
 
 
 def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: int, host: str | None = None) -> None:

@@ -83,6 +83,30 @@ async def test_a_request_in_hand_is_answered_before_the_process_leaves(toy: _Toy
     assert (toy.folder / "left").exists()
 
 
+async def test_who_keeps_a_connection_hears_of_the_end_with_an_answer(toy: _Toy) -> None:
+    """One request after the other, on a connection that is idle between them."""
+    await poll_until(toy.is_ready)
+    reader, writer = await asyncio.open_connection(*toy.listening.getsockname())
+    assert b"connection: close" not in await _nothing(reader, writer)
+    toy.process.send_signal(signal.SIGTERM)
+
+    async def is_the_last() -> bool:
+        return b"connection: close" in await _nothing(reader, writer)
+
+    await poll_until(is_the_last)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    assert await asyncio.to_thread(toy.process.wait, 10) == 0
+
+
+async def _nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """The head of the answer to a request for what is not there."""
+    writer.write(b"GET /nothing HTTP/1.1\r\nhost: toy\r\n\r\n")
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    await reader.readexactly(int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    return head
+
+
 async def test_metrics_are_told_on_the_operations_port_only(toy: _Toy) -> None:
     await poll_until(toy.is_ready)
     async with httpx.AsyncClient() as client:
