@@ -53,6 +53,19 @@ SIMULATION = (
         "applied once",
     ),
     Mutant(
+        "handler sends",
+        "services/kit/database.py",
+        "Database.transaction",
+        "await work.flush()",
+        "async with self.pool.acquire() as aside, aside.transaction():\n"
+        "    early = Transaction(aside, work.now, work.source)\n"
+        "    early._said = work._said\n"
+        "    await early.flush()\n"
+        "work._said = []\n"
+        "await work.flush()",
+        "said once",
+    ),
+    Mutant(
         "cursor outbox",
         "services/kit/relay.py",
         "Relay.run",
@@ -142,6 +155,14 @@ SIMULATION = (
         "comes to rest",
     ),
     Mutant(
+        "attempts counted after",
+        "services/kit/consume.py",
+        "ConsumeLoop._take",
+        "before = await self._patiently(partial(self._journal.begin, spans))",
+        "done = await self._settle(items)\nawait self._patiently(partial(self._journal.begin, spans))\nreturn done",
+        "comes to rest",
+    ),
+    Mutant(
         "failed events hold nothing back",
         "services/kit/consume.py",
         "ConsumeLoop._take",
@@ -182,6 +203,14 @@ SIMULATION = (
 )
 
 TESTS = (
+    Mutant(
+        "two leaders",
+        "services/kit/leader.py",
+        "Leader._term",
+        "while not await connection.fetchval(_TRY, self._service):\n    await asyncio.sleep(_STANDBY_SECONDS)",
+        "pass",
+        "tests/integration/kit/test_leader.py::test_of_two_one_leads_and_the_other_takes_over_when_its_connection_goes",
+    ),
     Mutant(
         "tracker kept on a seek",
         "services/kit/transport.py",
@@ -226,19 +255,17 @@ TESTS = (
     Mutant(
         "no lock on a key",
         "services/kit/http/idempotency.py",
-        "once",
-        "if not await work.connection.fetchval(_LOCK, f'{scope}\\x1f{key}'):\n"
-        "    detail = 'The first request with this key is under way: send it again in a moment.'\n"
-        "    raise Problem(409, 'in-progress', detail, headers={'retry-after': '1'})",
-        "pass",
+        "_known",
+        "locked = [row[0] for row in await work.connection.fetch(_LOCK, names)]",
+        "locked = [True] * len(names)",
         "tests/integration/kit/test_idempotency.py::test_fifty_at_once_have_one_effect",
     ),
     Mutant(
         "body hash ignored",
         "services/kit/http/idempotency.py",
-        "once",
-        "if stored['fingerprint'] != fingerprint:\n"
-        "    raise Problem(422, 'key-reused', 'This Idempotency-Key was used for another request: send a new one.')",
+        "_replayed",
+        "if stored['fingerprint'] != command.fingerprint:\n"
+        "    return Problem(422, 'key-reused', 'This Idempotency-Key was used for another request: send a new one.')",
         "pass",
         "tests/integration/kit/test_idempotency.py::test_a_key_that_stands_for_another_body_is_refused",
     ),
