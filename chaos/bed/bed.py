@@ -123,7 +123,7 @@ class Bed:
             self._patient(started, patience_seconds, f"the outbox of {service} still holds what lay there")
         return time.monotonic() - started
 
-    def await_set_aside(self, service: str, event_id: str, patience_seconds: float = 60) -> None:
+    def await_set_aside(self, service: str, event_id: str, patience_seconds: float = 120) -> None:
         """Until the service has set the event aside. Raises NotReady."""
         started = time.monotonic()
         while self._ask(f"select id from {service}.dead_letters where event_id = '{UUID(event_id)}'") is None:

@@ -52,7 +52,9 @@ class BedStack(Stack):
         return servers, {BROKERS: direct, DATABASE: postgres.url(folder, chosen["postgres"])}
 
     def _programs(self, chosen: Mapping[str, int], addresses: Mapping[str, str]) -> list[Program]:
-        return [each for program in programs.programs() for each in self._copies(program, chosen, addresses[DATABASE])]
+        """Two of each service; no issuer, which has no part in an order."""
+        without = [program for program in programs.programs() if not program.name.startswith(f"{programs.ISSUER}-")]
+        return [each for program in without for each in self._copies(program, chosen, addresses[DATABASE])]
 
     def _copies(self, program: Program, chosen: Mapping[str, int], database: str) -> Iterator[Program]:
         service, _, role = program.name.partition("-")
@@ -71,6 +73,7 @@ class BedStack(Stack):
 
     def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, Any]:
         told = super()._describe(chosen, environment)
+        del told["services"][programs.ISSUER]
         operations = {
             f"{service}-{role}-{slot}": f"http://127.0.0.1:{chosen[_port(service, role, slot, '_ops')]}"
             for service in programs.SERVICES

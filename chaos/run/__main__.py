@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 from random import Random
 
-import psutil
 import psycopg
 
 from chaos.auditor.audit import audit, figures, lines
@@ -24,6 +23,7 @@ from chaos.bed.stack import BedStack
 from chaos.proxy.faults import HEALTHY
 from chaos.run.client import Client
 from chaos.run.crew import Crew
+from chaos.run.machine import Rest, watch
 from chaos.run.notes import Journal, Timeline
 from chaos.run.rows import ROWS, Scene
 from demo.house import House
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
-    rng, evidence = Random(seed), bed.var / "evidence"
+    rng, evidence, began = Random(seed), bed.var / "evidence", time.monotonic()
     house = House.at(bed.var)
     journal, timeline = Journal(bed.var / "journal.jsonl"), Timeline(bed.var / "timeline.jsonl")
     await asyncio.to_thread(open_slot, bed.told["database"], evidence)
@@ -67,10 +67,9 @@ async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)
         print(f"  {len(client.placed)} orders placed; waiting until all is quiet.", flush=True)
-        await asyncio.sleep(10)
-        busy = await asyncio.to_thread(psutil.cpu_percent, 5)
-        seconds = await _until_quiet(bed)
-    return await asyncio.to_thread(_judge, bed, evidence, {"seed": seed, "busy_percent_in_quiet": busy, "quiet_seconds": round(seconds, 1)}, timeline)
+        rest, seconds = await _until_quiet(bed)
+    about = {"seed": seed, "minutes": round((time.monotonic() - began) / 60, 1), "quiet_seconds": round(seconds, 1)}
+    return await asyncio.to_thread(_judge, bed, evidence, about, timeline, rest)
 
 
 async def _load(client: Client) -> None:
@@ -96,15 +95,26 @@ async def _befall(scene: Scene, rows: list[int], minutes: float) -> None:
         await asyncio.sleep(2)
 
 
-async def _until_quiet(bed: Bed) -> float:
-    """Seconds until nothing was left to read or to send. Then all is stopped, so that what the auditor reads stands still. Raises TimeoutError."""
+async def _until_quiet(bed: Bed) -> tuple[Rest, float]:
+    """The machine at rest, and seconds until nothing was left to read or to send. Then all is stopped, so that what the auditor reads stands still.
+
+    Raises TimeoutError.
+    """
     began = time.monotonic()
     await asyncio.sleep(_EARLY_SECONDS)
-    while left := await asyncio.to_thread(_left, bed) or await asyncio.to_thread(_left_when_stopped, bed):
-        if time.monotonic() - began > _QUIET_SECONDS + _EARLY_SECONDS:
-            raise TimeoutError(f"not quiet after {_QUIET_SECONDS + _EARLY_SECONDS:.0f} s: {left}")
+    while left := await asyncio.to_thread(_left, bed):
+        _patient(began, left)
         await asyncio.sleep(1)
-    return time.monotonic() - began
+    seconds, rest = time.monotonic() - began, await asyncio.to_thread(watch, bed, 5)
+    while left := await asyncio.to_thread(_left_when_stopped, bed):
+        _patient(began, left)
+        await asyncio.sleep(1)
+    return rest, seconds
+
+
+def _patient(began: float, left: dict[str, int]) -> None:
+    if time.monotonic() - began > _QUIET_SECONDS + _EARLY_SECONDS:
+        raise TimeoutError(f"not quiet after {_QUIET_SECONDS + _EARLY_SECONDS:.0f} s: {left}")
 
 
 def _left_when_stopped(bed: Bed) -> dict[str, int]:
@@ -129,7 +139,7 @@ def _left(bed: Bed) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline) -> int:
+def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline, rest: Rest) -> int:
     sources = Sources(bed.told["kafka"], bed.told["database"], bed.var / "journal.jsonl", timeline.path, bed.var / "mail")
     collect(sources, evidence)
     close_slot(bed.told["database"])
@@ -137,13 +147,17 @@ def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline
     print(*lines(audited), sep="\n")
     faults = {str(row): count for row, count in sorted(timeline.rows.items())}
     points = {"met": len(timeline.points), "never_met": sorted(timeline.missed)}
-    told = about | {"kills": dict(timeline.kills), "faults": faults, "crash_points": points} | figures(audited)
+    told = (
+        about
+        | {"void": rest.why_void, "busy_percent_in_quiet": rest.busy_percent, "kills": dict(timeline.kills), "faults": faults, "crash_points": points}
+        | figures(audited)
+    )
     Path("var").mkdir(exist_ok=True)
     Path("var/chaos.json").write_text(json.dumps(told, indent=1) + "\n")
     print(json.dumps({name: value for name, value in told.items() if name != "violations"}))
     print(f"All of it: var/chaos.json; the evidence: {evidence}.")
-    if about["busy_percent_in_quiet"] > 85:
-        print(f"The run is void: the machine was busy to {about['busy_percent_in_quiet']:.0f}% while all was quiet.")
+    if rest.why_void:
+        print(f"The run is void: {rest.why_void}.")
         return 1
     return 1 if audited.violations else 0
 
