@@ -116,7 +116,7 @@ class Manifest:
 def new_list(load_list_id: UUID, service: CarrierService | None, code: str, departs_at: datetime) -> LoadList:
     """A trailer for this departure. Raises NoSuchService, NoSuchDeparture (with the one that follows)."""
     if service is None:
-        raise NoSuchService(f"No carrier service {code} is scheduled from here: choose one from the departures.", carrier_service=code)
+        raise NoSuchService("No such carrier service is scheduled from here: choose one from the departures.")
     following = next(departures_from(service, departs_at), None)
     if following is None or following.departs_at != departs_at:
         then = following.departs_at.isoformat() if following else None
