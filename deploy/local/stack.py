@@ -130,7 +130,7 @@ class Stack:
                     if name.startswith(f"{service}-"):
                         self._await(name, True, partial(not_ready, address))
         with self.progress.step("every process runs"):
-            for program, _ in programs.PROGRAMS:
+            for program in self.supervisor.states():
                 self._await(program, True, partial(self.not_running, program))
 
     def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, Any]:
