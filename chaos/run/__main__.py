@@ -25,7 +25,8 @@ from chaos.run.client import Client
 from chaos.run.crew import Crew
 from chaos.run.machine import Rest, watch
 from chaos.run.notes import Journal, Timeline
-from chaos.run.rows import ROWS, Scene
+from chaos.run.rows import QUICK, ROWS
+from chaos.run.scene import Scene
 from demo.house import House
 from deploy.local.programs import SERVICES
 from deploy.local.progress import Progress
@@ -39,16 +40,17 @@ _QUIET_SECONDS, _EARLY_SECONDS = 120.0, 35.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--var", type=Path, default=Path("var/chaos"))
-    parser.add_argument("--rows", type=lambda text: [int(number) for number in text.split(",")], default=list(ROWS))
+    parser.add_argument("--rows", type=lambda text: [int(number) for number in text.split(",")], help="these rows alone, each once")
     parser.add_argument("--minutes", type=float, default=0, help="go on with rows drawn by chance for so long; 0: each row once")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     told = parser.parse_args()
-    print(f"Seed {told.seed}, rows {', '.join(map(str, told.rows))}.", flush=True)
+    rows = told.rows or list(ROWS if told.minutes else QUICK)
+    print(f"Seed {told.seed}, rows {', '.join(map(str, rows))}.", flush=True)
     shutil.rmtree(told.var, ignore_errors=True)
     stack = BedStack(told.var.resolve(), os.environ, Progress(), seed=told.seed)
     stack.up(attached=True)
     try:
-        return asyncio.run(_run(Bed(told.var), told.rows, told.minutes, told.seed))
+        return asyncio.run(_run(Bed(told.var), rows, told.minutes, told.seed))
     finally:
         Bed(told.var).down()
 

@@ -1,0 +1,126 @@
+"""Faults of our own processes: killed, paused, stopped, and made to stumble at labelled points."""
+
+import asyncio
+import contextlib
+
+from chaos.bed.bed import NotRunning
+from chaos.run import rubbish
+from chaos.run.scene import Scene, kill, pause_for, points_met, restart, stumble
+from services.kit.ids import uuid7
+
+_DEATHS_SECONDS = 90.0
+"""How long until each point that is walked was met."""
+
+WALKED: dict[str, tuple[str, ...]] = {
+    "orders": (
+        "stage.received", "stage.begun", "inbox.entered", "faust.acknowledged", "leader.elected", "relay.taken", "command.begun",
+        "command.answer_stored",
+    ),
+    "fulfilment": (
+        "stage.handling", "stage.handled", "relay.before_send", "timer.fired", "timer.committed", "label.asking", "label.answered", "void.asking",
+        "void.answered", "manifest.asking", "manifest.answered", "webhook.heard",
+    ),
+    "promises": ("letters.buried", "stage.committed", "faust.committing_offsets", "faust.committed_offsets", "faust.revoking", "relay.sent"),
+    "loyalty": (
+        "raw.acknowledged", "raw.committing_offsets", "raw.committed_offsets", "raw.revoking", "outbox.inserted", "transaction.committed",
+        "relay.deleted",
+    ),
+    "notifications": ("mail.begun", "mail.answered", "errand.begun", "errand.done", "inbox.days_kept"),
+}  # fmt: skip
+"""Where a process of each service dies. No more than two points of a service stand between taking an event in hand and its commit: over a third
+death the event would be taken for the culprit."""
+
+_LATECOMERS, _LATE_SECONDS = ("promises-worker-1", "loyalty-worker-1"), 45
+"""They stand still for longer than their session, one on each driver: their partitions go to the other one, and come back."""
+
+
+async def random_crash(scene: Scene) -> None:
+    """Row 1: a process after the other, every few seconds."""
+    for _ in range(10 * scene.scale):
+        await kill(scene, 1, scene.rng.choice(scene.processes()))
+        await asyncio.sleep(scene.rng.uniform(0.5, 3))
+
+
+async def crash_points(scene: Scene) -> None:
+    """Row 2: every process dies once at each of its points: before and after each step between receive, commit, acknowledge and publish."""
+    armed = {f"{service}.{point}:kill@1" for service, points in WALKED.items() for point in points}
+    scene.bed.arm("\n".join(sorted(armed)))
+    for slot in ("0", "1"):
+        await asyncio.gather(*(_arm_anew(scene, name) for name in scene.processes() if name.endswith(slot)))
+    await rubbish.poison(scene.client, rubbish.HEARD[:2])
+    met = asyncio.ensure_future(points_met(scene, armed, _DEATHS_SECONDS))
+    await asyncio.gather(*(pause_for(scene, name, _LATE_SECONDS) for name in _LATECOMERS))
+    missed = armed - await met
+    scene.timeline.walked({spec.partition(":")[0] for spec in met.result()}, {spec.partition(":")[0] for spec in missed})
+    scene.bed.arm("")
+    for name in scene.processes():
+        await asyncio.to_thread(scene.bed.await_ready, name)
+
+
+async def pause(scene: Scene) -> None:
+    """Row 4: a worker stands still for longer than its session, and wakes as a zombie."""
+    for _ in range(scene.scale):
+        name = scene.rng.choice(scene.workers())
+        scene.timeline.began(4, "pause", name)
+        await pause_for(scene, name, 35)
+        await scene.back(4, "pause", name)
+
+
+async def outbox_out_of_order(scene: Scene) -> None:
+    """Row 12: a transaction with low ids stands still while others commit higher ones."""
+    await stumble(scene, 12, "orders", "outbox.inserted", "sleep=12")
+    await asyncio.sleep(13)
+
+
+async def rebalances(scene: Scene) -> None:
+    """Row 19: a worker leaves and comes back, again and again."""
+    for _ in range(10 * scene.scale):
+        name = scene.rng.choice(scene.workers())
+        scene.timeline.began(19, "stop", name)
+        await asyncio.to_thread(scene.bed.stop, name)
+        await asyncio.to_thread(scene.bed.start, name)
+        await scene.back(19, "stop", name)
+
+
+async def slow_head(scene: Scene) -> None:
+    """Row 20: a worker stands still over the first events of its batch, and is killed before it has handled them."""
+    for _ in range(scene.scale):
+        await stumble(scene, 20, "fulfilment", "stage.handling", "sleep=30")
+        for name in scene.workers("fulfilment"):
+            await kill(scene, 20, name)
+
+
+async def spoilt_sequence(scene: Scene) -> None:
+    """Row 21: the relay's producer is refused for good; a new one takes over, and what waited goes out."""
+    await stumble(scene, 21, "promises", "relay.before_send", "skew")
+    scene.timeline.began(21, "sequence spoilt", "promises-relay")
+    scene.timeline.ended(21, "sequence spoilt", "promises-relay")
+    scene.timeline.recovered(21, "sequence spoilt", "promises-relay", await asyncio.to_thread(scene.bed.await_relayed, "promises"))
+
+
+async def deadly_event(scene: Scene) -> None:
+    """Row 26: an event over which every process dies, until it is set aside."""
+    id = str(uuid7())
+    scene.bed.arm(f"orders.stage.handling:segv?id={id}")
+    await restart(scene, 26, scene.workers("orders"))
+    await scene.client.place_as(id, expect="dead_letter", services=["orders"])
+    await asyncio.to_thread(scene.bed.await_set_aside, "orders", id)
+    scene.bed.arm("")
+    await restart(scene, 26, scene.workers("orders"))
+
+
+async def backlog(scene: Scene) -> None:
+    """Row 32: all workers of a service stand still for a minute."""
+    service = scene.rng.choice(tuple(WALKED))
+    for name in scene.workers(service):
+        scene.timeline.began(32, "pause", name)
+    await asyncio.gather(*(pause_for(scene, name, 60) for name in scene.workers(service)))
+    for name in scene.workers(service):
+        await scene.back(32, "pause", name)
+
+
+async def _arm_anew(scene: Scene, name: str) -> None:
+    """Killed, and ready again; what it may die of while it starts is not counted against it."""
+    with contextlib.suppress(NotRunning):
+        await asyncio.to_thread(scene.bed.kill, name)
+    await asyncio.to_thread(scene.bed.await_ready, name)
