@@ -189,8 +189,7 @@ def move(shelf: Shelf, movement: Movement) -> Shelf:
     new = Bin(old.bin, old.on_hand + movement.on_hand, old.reserved + movement.reserved, quarantined)
     if not new.on_hand >= new.reserved >= 0:
         raise AssertionError(f"{movement.kind} leaves {new.reserved} reserved of {new.on_hand} of {shelf.sku} in bin {new.bin} of {shelf.site}")
-    others = [bin for bin in shelf.bins if bin.bin != new.bin]
-    return replace(shelf, bins=(*others, new))
+    return Shelf(shelf.site, shelf.sku, shelf.version, (*(bin for bin in shelf.bins if bin.bin != new.bin), new))
 
 
 def choose(shelf: Shelf, quantity: int) -> list[tuple[str, int]]:
@@ -233,12 +232,14 @@ def missing(want: Want, shelves: Mapping[Place, Shelf], earmarked: Mapping[Place
 def set_apart(want: Want, shelves: Mapping[Place, Shelf]) -> list[Part]:
     """Bins for all that is lacking. Call it only when nothing is `missing`."""
     seen = {place: shelves[place] for place in want.places}
-    parts = []
-    for line in lacking(want):
+    lines, parts = lacking(want), []
+    of_one_sku_each = len(lines) == len({line.sku for line in lines})
+    for line in lines:
         place = (want.site, line.sku)
         for bin, quantity in choose(seen[place], line.quantity):
             parts.append(Part(line.line, line.sku, bin, quantity))
-            seen[place] = move(seen[place], reserving(want, parts[-1]))
+            if not of_one_sku_each:
+                seen[place] = move(seen[place], reserving(want, parts[-1]))
     return parts
 
 

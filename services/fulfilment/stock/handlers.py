@@ -56,7 +56,8 @@ def retry(books: Books, want: Want, says: Says) -> list[Part]:
 def reserve(books: Books, want: Want, says: Says) -> list[Part]:
     parts = set_apart(want, books.shelves)
     books.apply([reserving(want, part) for part in parts], want.cause)
-    books.keep(replace(want, parts=_merged((*want.parts, *parts)), state=WantState.RESERVED, ripe=False))
+    together = _merged((*want.parts, *parts)) if want.parts else tuple(parts)
+    books.keep(replace(want, parts=together, state=WantState.RESERVED, ripe=False))
     says.say(StockReserved(want.order_id, want.site, want.lines), want.cause)
     return parts
 

@@ -61,6 +61,10 @@ select order_id, site, placed_at, lines, skus, quantities, state, ripe, heard_ve
 from json_populate_recordset(null::wants, $1::json)
 on conflict (order_id) do update set state = excluded.state, ripe = excluded.ripe, heard_version = excluded.heard_version"""
 
+_CHANGE_WANTS = """
+update wants set state = new.state, ripe = new.ripe, heard_version = new.heard_version
+from unnest($1::uuid[], $2::text[], $3::boolean[], $4::bigint[]) as new (order_id, state, ripe, heard_version) where wants.order_id = new.order_id"""
+
 _DROP_PARTS = """
 delete from reservations where (order_id, line, bin) in (select * from unnest($1::uuid[], $2::int[], $3::text[]))"""
 
@@ -140,15 +144,22 @@ class StockSql:
             await self._ripen(books.movements)
 
     def _write_wants(self, books: Books) -> None:
-        wants = [books.wants[order] for order in books.changed]
-        self._work.write(_WRITE_WANTS, msgspec.json.encode([_row(want) for want in wants]).decode())
-        old = _parts(books.loaded[order] for order in books.changed if order in books.loaded)
-        new = _parts(wants)
+        wants, loaded = [books.wants[order] for order in books.changed], books.loaded
+        made = [want for want in wants if want.order_id not in loaded]
+        if made:
+            self._work.write(_WRITE_WANTS, msgspec.json.encode([_row(want) for want in made]).decode())
+        if len(made) < len(wants):
+            rows = [(want.order_id, want.state.value, want.ripe, want.heard_version) for want in wants if want.order_id in loaded]
+            self._work.write(_CHANGE_WANTS, *_columns(rows))
+        self._write_parts([want for want in wants if want.order_id not in loaded or want.parts != loaded[want.order_id].parts], loaded)
+
+    def _write_parts(self, wants: Sequence[Want], loaded: Mapping[UUID, Want]) -> None:
+        old, new = _parts(loaded[want.order_id] for want in wants if want.order_id in loaded), _parts(wants)
         if old.keys() - new.keys():
             self._work.write(_DROP_PARTS, *_columns(sorted(old.keys() - new.keys())))
-        rows = [(*key, part.sku, part.quantity) for key, part in new.items() if part != old.get(key)]
-        if rows:
-            self._work.write(_WRITE_PARTS, *_columns(rows))
+        written = [(*key, part.sku, part.quantity) for key, part in new.items() if part != old.get(key)]
+        if written:
+            self._work.write(_WRITE_PARTS, *_columns(written))
 
     def _write_shelves(self, books: Books) -> None:
         touched = {(m.site, m.sku, m.bin) for m in books.movements}
