@@ -68,7 +68,8 @@ def list_dead_letters(given: argparse.Namespace, settings: KitSettings) -> int:
 def show_dead_letter(given: argparse.Namespace, settings: KitSettings) -> int:
     letter, content = dead_letters.show(settings.service_database(given.service), given.service, given.id)
     told = {name: str(getattr(letter, name)) for name in letter.__dataclass_fields__}
-    told |= {"headers": {name: _text(value) for name, value in content.headers}, "key": _text(content.key), "value": _text(content.value)}  # type: ignore[dict-item]  # a JSON object holds values of any kind
+    if given.message:
+        told |= {"headers": {name: _text(value) for name, value in content.headers}, "key": _text(content.key), "value": _text(content.value)}  # type: ignore[dict-item]  # a JSON object holds values of any kind
     print(json.dumps(told, indent=2, ensure_ascii=True))
     return 0
 
@@ -140,8 +141,9 @@ def _dead_letter_commands(actions: "argparse._SubParsersAction[argparse.Argument
     listing.add_argument("--service")
     listing.add_argument("--all", action="store_true", help="the settled ones as well")
     listing.add_argument("--limit", type=int, default=100)
-    show = _command(actions, "show", show_dead_letter, "one letter with its message, which may hold personal data")
+    show = _command(actions, "show", show_dead_letter, "one letter")
     show.add_argument("id", type=UUID)
+    show.add_argument("--message", action="store_true", help="with its message, which may hold personal data")
     retry = _command(actions, "retry", retry_dead_letters, "send messages again, with what queued behind them")
     drop = _command(actions, "drop", drop_dead_letters, "give messages up")
     drop.add_argument("--reason", required=True)

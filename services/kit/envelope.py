@@ -112,7 +112,7 @@ class Reader:
 
     def _refuse_unknown(self, type: str) -> None:
         """Raises BadData for what is no type, and for a heard event's newer major: it waits among the dead letters for a release that reads it."""
-        if not EVENT_TYPE.match(type):
+        if not EVENT_TYPE.fullmatch(type):
             raise BadData("the attribute ce_type is not a type of the form owner.EventName.v1")
         event, major = _major(type)
         if major > self._majors.get(event, major):

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from services.kit.database import Database, DeadLetter, Transaction, bury, encode_headers
+from services.kit.envelope import EVENT_TYPE
 from services.kit.failpoints import ARMED, hit
 from services.kit.ids import day_of
 from services.kit.journal import Aside, Batch, Before, Hold, Item, Outcome, Span
@@ -120,7 +121,7 @@ def _letter(item: Item, outcome: Outcome, reason: str, detail: str, event_id: An
         partition=message.partition,
         offset=message.offset,
         key=message.key,
-        type=type.replace("\0", "\N{REPLACEMENT CHARACTER}")[:200],
+        type=type if EVENT_TYPE.fullmatch(type) else "",  # what else stands there may be anything, and people read this column
         event_id=event_id,
         kind=outcome.value,
         reason=reason,

@@ -48,6 +48,8 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(stack: None, database
     listed = capsys.readouterr().out
     assert f"{id}" in listed and "no-type" in listed and "1 dead letter open." in listed
     assert cli.run(["dead-letters", "show", str(id), "--service", service]) == 0
+    assert '"value"' not in capsys.readouterr().out
+    assert cli.run(["dead-letters", "show", str(id), "--service", service, "--message"]) == 0
     assert '"value": "\\\\xff\\u0000"' in capsys.readouterr().out
     assert cli.run(["dead-letters", "drop", "--service", service, "--reason", "rubbish", str(id)]) == 0
     capsys.readouterr()
