@@ -43,7 +43,8 @@ select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::bytea[
 _FEW = 50
 """So many events go along with the other writes; more go faster by COPY, which is a trip of its own."""
 
-_NOTIFY = "select pg_notify($1, '')"
+_NOTIFY = "select set_config('synchronous_commit', 'off', true), pg_notify($1, '')"
+"""A transaction of its own, which PostgreSQL would else write to disk: should it get lost, the relay looks a second later."""
 
 _INSERT_DEAD = """
 insert into dead_letters (id, topic, partition, "offset", key, type, event_id, kind, reason, detail, value, headers)

@@ -14,12 +14,12 @@ import structlog
 
 from services.kit.database import Database
 from services.kit.failpoints import ARMED, hit
+from services.kit.group_commit import GroupCommit
 from services.kit.stage import Errand
 from services.kit.values import Cause
 from services.notifications.attempts import Attempt, Ended, Mark, Waiting, give_up, mark
 from services.notifications.clients import UNREACHABLE, Mailer, mint_links
 from services.notifications.domain import Intent, Settled, State, language_of, later
-from services.notifications.group_commit import GroupCommit
 from services.notifications.rendering import Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
 

@@ -3,6 +3,7 @@
 Every answer of an order says what was promised and never what carries it. Someone else's order is answered like one that does not exist.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Literal, cast
 from uuid import UUID
@@ -16,6 +17,8 @@ from starlette.responses import Response
 from services.kit.database import Database, Transaction
 from services.kit.http import (
     Caller,
+    Command,
+    Commands,
     IdempotencyKey,
     Instant,
     Parsed,
@@ -26,15 +29,13 @@ from services.kit.http import (
     Waiters,
     answer,
     cause_of,
-    fingerprint_of,
-    once,
     operation,
 )
 from services.kit.http.routing import Access
 from services.kit.ids import hash_secret, new_secret, uuid7
-from services.kit.values import NotFound
+from services.kit.values import Cause, NotFound, Refusal
 from services.orders import handlers, queries
-from services.orders.domain import Hold, HoldReason, State, has_reached
+from services.orders.domain import Hold, HoldReason, Order, State, has_reached
 from services.orders.handlers import Reach
 from services.orders.messages import OrderSubmittedWire, to_submission
 from services.orders.store import PostgresStore
@@ -149,21 +150,26 @@ async def post_order(request: Request, body: Annotated[OrderBody, Parsed(OrderBo
     if body.channel != caller.channel:
         raise Problem(403, "other-channel", "The order is of another channel than yours: send it with that channel's token.")
     submission = _submission(body)
-
-    async def take(work: Transaction) -> Response:
-        order, new = await handlers.submit(PostgresStore(work), submission, cause_of(request))
-        told = {
-            "order_id": order.order_id,
-            "order_ref": order.order_ref,
-            "channel": order.channel,
-            "external_ref": order.external_ref,
-            "customer_id": order.customer_id,
-            "placed_at": order.placed_at,
-        }
-        return answer(told, 201 if new else 200, location=f"/v1/orders/{order.order_id}")
-
     scope = f"{caller.role}:{caller.channel}:{caller.subject}"
-    return await once(_database(request), scope=scope, key=key, fingerprint=fingerprint_of(request, body), do=take)
+    return await _submissions(request).once(Command(scope, key, submission.fingerprint, (submission, cause_of(request))))
+
+
+async def submit_together(work: Transaction, asked: Sequence[tuple[Submission, Cause]]) -> list[Response | Refusal]:
+    """What each of several requests for an order is answered."""
+    taken = await handlers.submit(PostgresStore(work), asked)
+    return [one if isinstance(one, Refusal) else _taken(*one) for one in taken]
+
+
+def _taken(order: Order, new: bool) -> Response:
+    told = {
+        "order_id": order.order_id,
+        "order_ref": order.order_ref,
+        "channel": order.channel,
+        "external_ref": order.external_ref,
+        "customer_id": order.customer_id,
+        "placed_at": order.placed_at,
+    }
+    return answer(told, 201 if new else 200, location=f"/v1/orders/{order.order_id}")
 
 
 @router.get("/v1/orders/{order_id}", **operation(access=_READERS, owner=_ORDER, answers={200: "The order as it stands."}))
@@ -231,6 +237,7 @@ async def post_links(request: Request, body: Annotated[LinksBody, Parsed(LinksBo
 def connect(app: FastAPI, database: Database, reads: AsyncEngine) -> None:
     """Give the routes their pools: one for commands, one for reads, and one shared poll for all who wait."""
     app.state.database, app.state.reads = database, reads
+    app.state.submissions = Commands(database, submit_together)
     app.state.waiters = Waiters("orders", lambda order_ids: queries.states(reads, order_ids))
 
 
@@ -267,6 +274,10 @@ def _may_read_refusal(caller: Principal, channel: str) -> bool:
 
 def _database(request: Request) -> Database:
     return cast(Database, request.app.state.database)
+
+
+def _submissions(request: Request) -> Commands[tuple[Submission, Cause]]:
+    return cast("Commands[tuple[Submission, Cause]]", request.app.state.submissions)
 
 
 def _waiters(request: Request) -> Waiters[str]:

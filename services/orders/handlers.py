@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.kit.values import Cause, Heard, NotFound, Refusal
 from services.orders import decisions
-from services.orders.book import Wanted
+from services.orders.book import Book, Wanted
 from services.orders.domain import Decision, Hold, Order, OrderUnknown
 from services.orders.messages import CancelAsked, PaymentSecured, PromiseBroken, PromiseKept, PromiseMade, PromiseReleased
 from services.orders.ports import Store
@@ -51,17 +52,27 @@ async def on_time(store: Store) -> int:
     return len(late) + len(book.done_waiting)
 
 
-async def submit(store: Store, submission: Submission, cause: Cause) -> tuple[Order, bool]:
-    """Take an order by request, and say whether it is new: an identical body is answered with the order that stands.
+Taken = tuple[Order, bool]
+"""An order, and whether it is new: an identical body is answered with the order that stands."""
 
-    Raises OrderInvalid, ReferenceReused, OrderIdTaken.
-    """
+
+async def submit(store: Store, asked: Sequence[tuple[Submission, Cause]]) -> list[Taken | Refusal]:
+    """Take orders by request, in order; a refusal (OrderInvalid, ReferenceReused, OrderIdTaken) of one leaves the others alone."""
     touched = Wanted()
-    touched.enter(submission)
+    for submission, _ in asked:
+        touched.enter(submission)
     book = await store.load(touched)
-    order = take(book, submission, cause, store.now, wait=False)
+    taken = [_submit(book, submission, cause, store.now) for submission, cause in asked]
     await store.record(book)
-    return order, order.order_id not in book.before
+    return taken
+
+
+def _submit(book: Book, submission: Submission, cause: Cause, now: datetime) -> Taken | Refusal:
+    known = submission.order_id in book.orders
+    try:
+        return take(book, submission, cause, now, wait=False), not known
+    except Refusal as refusal:
+        return refusal
 
 
 async def cancel(store: Store, order_id: UUID, reach: Reach, request_id: UUID, reason: str, by: str, cause: Cause) -> Order:

@@ -5,7 +5,7 @@ from services.kit.http.body import Parsed
 from services.kit.http.fields import Currency, Instant, MoneyMinor, PageSize, Quantity, ShortText, Sku, Strict
 from services.kit.http.front import cause_of
 from services.kit.http.guesses import Guesses
-from services.kit.http.idempotency import IdempotencyKey, fingerprint_of, once
+from services.kit.http.idempotency import Command, Commands, IdempotencyKey, fingerprint_of, once
 from services.kit.http.limits import address_of
 from services.kit.http.problems import Problem
 from services.kit.http.replies import answer
@@ -16,6 +16,8 @@ from services.kit.http.waiters import Waiters
 
 __all__ = [
     "Caller",
+    "Command",
+    "Commands",
     "Currency",
     "Guesses",
     "IdempotencyKey",

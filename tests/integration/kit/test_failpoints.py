@@ -62,25 +62,33 @@ import asyncio, sys
 from starlette.responses import Response
 from services.kit.clock import SystemClock
 from services.kit.database import Database, service_url
-from services.kit.http import once
+from services.kit.http import Command, Commands, once
 
 async def do(work):
     await work.connection.execute("insert into counted values (gen_random_uuid(), 1)")
     return Response(b"done", 201)
 
+async def together(work, wanted):
+    return [await do(work) for _ in wanted]
+
 async def main():
     database = await Database.connect(service_url(sys.argv[1], "toy"), "toy", SystemClock())
-    print((await once(database, scope="shop", key="k", fingerprint=b"f", do=do)).body.decode())
+    if sys.argv[2] == "alone":
+        done = await once(database, scope="shop", key="k", fingerprint=b"f", do=do)
+    else:
+        done = await Commands(database, together).once(Command("shop", "k", b"f", None))
+    print(done.body.decode())
     await database.close()
 
 asyncio.run(main())
 """
 
 
+@pytest.mark.parametrize("way", ["alone", "together"])
 @pytest.mark.parametrize("point", BY_HTTP)
-def test_a_command_whose_process_dies_at_a_point_is_done_once(point: str, site: Site) -> None:
+def test_a_command_whose_process_dies_at_a_point_is_done_once(point: str, way: str, site: Site) -> None:
     told = {"KEPT_EMBEDDED": "1", "KEPT_VAR": str(site.folder), "KEPT_FAILPOINTS": f"{point}:kill@1"}
-    run = [sys.executable, "-c", _COMMAND, site.database]
+    run = [sys.executable, "-c", _COMMAND, site.database, way]
     died, answered = [subprocess.run(run, cwd=ROOT, env=os.environ | told, capture_output=True, text=True, check=False) for _ in range(2)]
     assert (died.returncode, died.stdout) == (-signal.SIGKILL, ""), died.stderr
     assert (answered.returncode, answered.stdout) == (0, "done\n"), answered.stderr

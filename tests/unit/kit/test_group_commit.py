@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.notifications.group_commit import GroupCommit
+from services.kit.group_commit import GroupCommit
 
 
 class _Commits:
