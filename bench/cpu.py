@@ -25,21 +25,24 @@ class Spent:
 
 
 class Meter:
-    """Groups of processes, each with all that they started. `groups`: name -> process ids. Who ends in between is counted by its parent."""
+    """Groups of processes, each with all that they started; a process may belong to several. `groups`: name -> process ids."""
 
     def __init__(self, **groups: Iterable[int]) -> None:
         self._groups = {name: [psutil.Process(pid) for pid in pids] for name, pids in groups.items()}
-        self._at, self._busy, self._cpu = time.perf_counter(), _busy(), self._used()
+        self._at, self._busy, self._cpu, self._all = time.perf_counter(), _busy(), self._used(), self._union()
 
     def stop(self) -> Spent:
         """What was spent since this was made."""
-        used, seconds = self._used(), time.perf_counter() - self._at
-        cpu = {name: used[name] - self._cpu[name] for name in used}
+        used, union, seconds = self._used(), self._union(), time.perf_counter() - self._at
         whole = seconds * (psutil.cpu_count() or 1)
-        return Spent(seconds, cpu, max(0.0, (_busy() - self._busy - sum(cpu.values())) / whole))
+        cpu = {name: used[name] - self._cpu[name] for name in used}
+        return Spent(seconds, cpu, max(0.0, (_busy() - self._busy - (union - self._all)) / whole))
 
     def _used(self) -> dict[str, float]:
-        return {name: sum(_tree(process) for process in processes) for name, processes in self._groups.items()}
+        return {name: _seconds(processes) for name, processes in self._groups.items()}
+
+    def _union(self) -> float:
+        return _seconds([process for processes in self._groups.values() for process in processes])
 
 
 def undisturbed(measure: Callable[[], tuple[T, Spent]], *, tell: Callable[[str], None] = print) -> tuple[T, Spent]:
@@ -54,19 +57,25 @@ def undisturbed(measure: Callable[[], tuple[T, Spent]], *, tell: Callable[[str],
     return min(tried, key=lambda each: each[1].foreign)
 
 
-def _tree(process: psutil.Process) -> float:
-    """CPU seconds of a process, of its descendants, and of those among them that have ended and were waited for."""
-    total = 0.0
+def _seconds(roots: Iterable[psutil.Process]) -> float:
+    """CPU seconds of these, of their descendants, and of those descendants that ended and were waited for; each process once."""
+    trees = {each for root in roots for each in _tree(root)}
+    return sum(_own(process) for process in trees)
+
+
+def _tree(root: psutil.Process) -> list[psutil.Process]:
     try:
-        for each in (process, *process.children(recursive=True)):
-            try:
-                times = each.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
-            except psutil.Error:
-                continue
-    except psutil.Error:
-        return total
-    return total
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _own(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _busy() -> float:
