@@ -16,13 +16,19 @@ from deploy.local.supervise import Program
 SERVICES = ("orders", "fulfilment", "promises", "loyalty", "notifications")
 ROLES = ("api", "worker")
 
+ISSUER = "issuer"
+"""Stands in for an OpenID provider, in this stack alone, with one process of each."""
+
+OURS = (*SERVICES, ISSUER)
+
 SETUP = (
     ("migrate", ("services.kit.cli", "migrate")),
     ("topics", ("services.kit.cli", "topics", "apply")),
+    ("sign-in", ("services.issuer.main", "seed")),
 )
 
 PROGRAMS = (
-    *((f"{service}-{role}", (f"services.{service}.main", role)) for service in SERVICES for role in ROLES),
+    *((f"{service}-{role}", (f"services.{service}.main", role)) for service in OURS for role in ROLES),
     ("carrier", ("demo.carrier",)),
     ("mailbox", ("demo.mailbox",)),
 )
@@ -33,7 +39,7 @@ STEPS_BACK = frozenset({"loyalty-worker", "notifications-worker", "mailbox"})
 """Nobody waits for what these do: on a busy machine the order's way to the shelf comes first."""
 
 PORTS = (
-    *(f"{service}_{port}" for service in SERVICES for port in ("api", "api_ops", "worker_ops")),
+    *(f"{service}_{port}" for service in OURS for port in ("api", "api_ops", "worker_ops")),
     "carrier",
     "smtp",
     "mailbox",
@@ -62,7 +68,7 @@ def _on_socket(program: Program, chosen: Mapping[str, int], apis: int, bind: str
         return
     first = replace(program, socket=f"tcp://{bind}:{chosen[f'{service}_api']}")
     yield first
-    for number in range(1, apis):
+    for number in range(1, _apis_of(service, apis)):
         own = {"KEPT_SLOT": str(number), setting(f"{service}_api_ops"): str(chosen[_another_ops(service, number)])}
         yield replace(first, name=f"{program.name}-{number}", environment=own)
 
@@ -84,14 +90,18 @@ def ready(chosen: Mapping[str, int], apis: int) -> dict[str, str]:
     """By program, where it says whether it is ready, a service's APIs before its worker."""
     ports = {
         name: port
-        for service in SERVICES
+        for service in OURS
         for name, port in (
             (f"{service}-api", f"{service}_api_ops"),
-            *((f"{service}-api-{number}", _another_ops(service, number)) for number in range(1, apis)),
+            *((f"{service}-api-{number}", _another_ops(service, number)) for number in range(1, _apis_of(service, apis))),
             (f"{service}-worker", f"{service}_worker_ops"),
         )
     }
     return {name: f"http://127.0.0.1:{chosen[port]}/readyz" for name, port in ports.items()}
+
+
+def _apis_of(service: str, apis: int) -> int:
+    return 1 if service == ISSUER else apis
 
 
 def _another_ops(service: str, number: int) -> str:
@@ -103,7 +113,7 @@ def environment(var: Path, ports: Mapping[str, int], servers: Mapping[str, str],
     told = {**servers, "KEPT_VAR": str(var), "KEPT_CLOCK": clock, "KEPT_EMBEDDED": "1"}
     for name, port in ports.items():
         told[setting(name)] = str(port)
-    for service in SERVICES:
+    for service in OURS:
         if f"{service}_api" in ports:
             told[f"KEPT_{service.upper()}_URL"] = f"http://127.0.0.1:{ports[f'{service}_api']}"
     if "carrier" in ports:

@@ -134,7 +134,7 @@ class Stack:
                 self._await(program, True, partial(self.not_running, program))
 
     def _describe(self, chosen: Mapping[str, int], environment: Mapping[str, str]) -> dict[str, Any]:
-        services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.SERVICES}
+        services = {} if self.servers_only else {name: programs.addresses(name, chosen) for name in programs.OURS}
         return {
             "kafka": environment[BROKERS],
             "topic_prefix": environment.get("KEPT_TOPIC_PREFIX", ""),

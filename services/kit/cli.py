@@ -18,8 +18,9 @@ _SERVICES = Path(__file__).parents[1]
 
 
 def migrated_services() -> list[str]:
-    """The services that have migrations, in the order of the alphabet."""
-    return sorted({file.parents[1].name for file in _SERVICES.glob("*/migrations/[0-9]*.py")})
+    """The services that have migrations, in the order of the alphabet. One with a file `embedded.py` is for the embedded stack alone."""
+    found = {file.parents[1] for file in _SERVICES.glob("*/migrations/[0-9]*.py")}
+    return sorted(folder.name for folder in found if _is_embedded() or not (folder / "embedded.py").exists())
 
 
 def migrate(given: argparse.Namespace, settings: KitSettings) -> int:
@@ -161,11 +162,19 @@ def _command(
     return made
 
 
+def _stack() -> Path:
+    """The description of the embedded stack; not there while none runs."""
+    return Path(os.environ.get("KEPT_VAR", "var")) / "stack.json"
+
+
+def _is_embedded() -> bool:
+    return os.environ.get("KEPT_EMBEDDED") == "1" or _stack().exists()
+
+
 def _take_addresses_from_the_running_stack() -> None:
     """Where the environment names no servers, those of the stack in KEPT_VAR are meant."""
-    stack = Path(os.environ.get("KEPT_VAR", "var")) / "stack.json"
-    if stack.exists():
-        described = json.loads(stack.read_text())
+    if _stack().exists():
+        described = json.loads(_stack().read_text())
         os.environ.setdefault("KAFKA_BOOTSTRAP_SERVERS", described["kafka"])
         os.environ.setdefault("DATABASE_URL", described["database"])
 

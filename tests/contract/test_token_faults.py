@@ -54,7 +54,7 @@ def _words(refused: httpx.Response) -> dict[str, Any]:
 
 
 def test_there_is_something_to_test() -> None:
-    assert set(APPS) == {"orders", "fulfilment", "promises", "loyalty", "notifications"}
+    assert set(APPS) == {"orders", "fulfilment", "promises", "loyalty", "notifications", "issuer"}
     assert len(ROUTES) >= 40
     assert len(FAULTS) >= 40
 

@@ -1,12 +1,15 @@
 """The application of every service, as its main module wires it, without a server behind it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
 
 from services.fulfilment.main import application as fulfilment
+from services.issuer.main import application as issuer
 from services.kit import tokens
 from services.kit.settings import KitSettings
 from services.loyalty.main import application as loyalty
@@ -32,5 +35,16 @@ APPLICATIONS: Mapping[str, Callable[..., FastAPI]] = {
     "promises": _with_keys(PromisesSettings, promises),
     "loyalty": _with_keys(KitSettings, loyalty),
     "notifications": _with_keys(NotificationsSettings, notifications),
+    "issuer": _with_keys(KitSettings, issuer),
 }
 """By service: its application for a stack in this folder, whose key is made there; more settings by name."""
+
+
+@asynccontextmanager
+async def answering(service: str, folder: Path, database_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the service's whole application, over this database."""
+    app = APPLICATIONS[service](folder, DATABASE_URL=database_url)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{service}") as client:
+            yield client

@@ -1,12 +1,10 @@
 """From the topic to the route: every service's worker hears a revocation, and every service's API refuses the token."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
@@ -22,7 +20,7 @@ from services.kit.settings import KitSettings
 from services.kit.worker import Worker
 from tests.integration.kit import toy
 from tests.integration.kit.conftest import Site
-from tests.support.apps import APPLICATIONS
+from tests.support.apps import APPLICATIONS, answering
 from tests.support.messages import event_headers
 from tests.support.polling import poll_until
 from tests.support.workers import working
@@ -33,6 +31,7 @@ PATHS = {
     "promises": "/v1/promises/019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a01",
     "loyalty": "/v1/upgrade-rules",
     "notifications": "/v1/messages?state=sent",
+    "issuer": "/v1/staff",
 }
 
 
@@ -54,15 +53,6 @@ async def test_the_latest_instant_stays_whatever_comes_after_it(site: Site, log:
     assert site.one("select count(*) from dead_letters") == 0
 
 
-@asynccontextmanager
-async def _answering(service: str, folder: Path, database_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    app = APPLICATIONS[service](folder, DATABASE_URL=database_url)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://{service}") as client:
-            yield client
-
-
 def _bearer(folder: Path, subject: str) -> dict[str, str]:
     settings = KitSettings(var=folder)
     given = tokens.token(folder / "keys", "admin", issuer=settings.token_issuer, audience=settings.token_audience, subject=subject)
@@ -74,7 +64,7 @@ async def test_every_service_reads_its_own_table(service: str, database_url: str
     with psycopg.connect(service_url(database_url, service), options=f"-c search_path={service}") as connection:
         instants = {"gone": record_now() + timedelta(seconds=1), "back": record_now() - timedelta(minutes=1)}
         connection.cursor().executemany("insert into revocations values (%s, %s)", list(instants.items()))
-    async with _answering(service, tmp_path, database_url) as client:
+    async with answering(service, tmp_path, database_url) as client:
         answers = {subject: await client.get(PATHS[service], headers=_bearer(tmp_path, subject)) for subject in ("gone", "back", "other")}
     assert answers["gone"].status_code == 403
     assert answers["gone"].json()["type"] == "urn:kept:problem:revoked"
@@ -103,7 +93,7 @@ async def test_a_token_that_was_good_is_refused_once_the_worker_has_heard(
     async def refused() -> bool:
         return await status() == 403
 
-    async with working(Worker(STAGE, settings=settings)), _answering("loyalty", tmp_path, database_url) as client:
+    async with working(Worker(STAGE, settings=settings)), answering("loyalty", tmp_path, database_url) as client:
         assert await status() == 200
         await log.send([_revoked(prefix, "badge-1", record_now() + timedelta(seconds=1))])
         await poll_until(refused, 30)

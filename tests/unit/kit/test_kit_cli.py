@@ -68,3 +68,14 @@ def test_a_running_stack_is_found_by_its_file(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "stack.json").write_text(json.dumps({"kafka": "127.0.0.1:2", "database": "postgresql://kept@127.0.0.1:2/postgres", "services": {}}))
     assert cli.run(["config"]) == 0
     assert "127.0.0.1:2 " in capsys.readouterr().out
+
+
+def test_what_is_for_the_embedded_stack_alone_is_left_out_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEPT_EMBEDDED", raising=False)
+    elsewhere = cli.migrated_services()
+    assert {"orders", "fulfilment", "promises", "loyalty", "notifications"} == set(elsewhere)
+    (tmp_path / "stack.json").write_text("{}")
+    assert set(cli.migrated_services()) == {*elsewhere, "issuer"}
+    (tmp_path / "stack.json").unlink()
+    monkeypatch.setenv("KEPT_EMBEDDED", "1")
+    assert set(cli.migrated_services()) == {*elsewhere, "issuer"}

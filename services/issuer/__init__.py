@@ -1,0 +1,1 @@
+"""Who may sign in to the embedded stack, and the tokens they get. Elsewhere an OpenID provider does this."""
