@@ -16,6 +16,7 @@ EVENTS = Counter("kept_events_total", "Events read, by what became of them: appl
 BATCH_SECONDS = Histogram("kept_batch_seconds", "From a batch's first event read to its commit.", ("service",), buckets=_FAST)
 BATCH_EVENTS = Histogram("kept_batch_events", "Events in one transaction.", ("service",), buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500))
 EVENT_AGE_SECONDS = Gauge("kept_event_age_seconds", "Age of the newest event applied, since its producer wrote it.", ("service",))
+LAG_EVENTS = Gauge("kept_lag_events", "Messages in this process's partitions that are not dealt with; NaN while Kafka does not say.", ("service",))
 RETRIES = Counter("kept_retries_total", "Batches tried again after a transient failure.", ("service", "reason"))
 DEAD_LETTERS = Counter("kept_dead_letters_total", "Events set aside: unreadable, refused, failed.", ("service", "kind"))
 

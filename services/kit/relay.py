@@ -6,6 +6,7 @@ row that commits late is still seen.
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 
 import asyncpg
 import structlog
@@ -33,10 +34,18 @@ class Relay:
 
     def __init__(self, service: str, prefix: str, sink: Log, said: Changes, foreign: Callable[[], None] = lambda: None) -> None:
         self._service, self._prefix, self._log, self._said, self._foreign = service, prefix, sink, said, foreign
-        self._rows, self._age = metrics.OUTBOX_ROWS.labels(service), metrics.OUTBOX_AGE_SECONDS.labels(service)
+        self._rows = metrics.OUTBOX_ROWS.labels(service)
+        self._oldest: datetime | None = None
+        metrics.OUTBOX_AGE_SECONDS.labels(service).set_function(self._age_seconds)
 
     async def run(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         """Relay until cancelled. Raises what the connection raises: the leader connects again."""
+        try:
+            await self._relay(connection)
+        finally:
+            self._oldest = None
+
+    async def _relay(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         take = await connection.prepare(_TAKE)
         delete = await connection.prepare(_DELETE)
         await connection.add_listener(said_channel(self._service), self._on_told)
@@ -44,7 +53,7 @@ class Relay:
             seen = self._said.count
             rows = await take.fetch(_AT_ONCE)
             self._rows.set(len(rows))
-            self._age.set(max(0.0, (record_now() - rows[0]["created_at"]).total_seconds()) if rows else 0)
+            self._oldest = rows[0]["created_at"] if rows else None
             if rows:
                 if ARMED:
                     hit("relay.taken")
@@ -57,6 +66,10 @@ class Relay:
                 metrics.RELAYED.labels(self._service).inc(len(rows))
             if len(rows) < _AT_ONCE:
                 await self._said.after(seen, _POLL_SECONDS)
+
+    def _age_seconds(self) -> float:
+        """Grows while the log does not acknowledge."""
+        return max(0.0, (record_now() - self._oldest).total_seconds()) if self._oldest else 0.0
 
     def _on_told(self, *_: object) -> None:
         self._said.happened()

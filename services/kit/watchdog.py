@@ -93,15 +93,20 @@ class Watchdog:
 
 async def behind(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> set[tuple[str, int]]:
     """The partitions (topic, number) of which the broker holds messages past these positions. None of them when it does not answer."""
+    return {place for place, count in (await lag(bootstrap, positions) or {}).items() if count}
+
+
+async def lag(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int] | None:
+    """How many messages the broker holds past these positions, by partition (topic, number). None when it does not answer."""
     places = {TopicPartition(*place): offset for place, offset in positions.items()}
     if not places:
-        return set()
+        return {}
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
     try:
         await consumer.start()
         ends = await consumer.end_offsets(list(places))
-        return {(place.topic, place.partition) for place, offset in places.items() if ends[place] > offset}
+        return {(place.topic, place.partition): max(0, ends[place] - offset) for place, offset in places.items()}
     except (KafkaError, OSError):
-        return set()
+        return None
     finally:
         await consumer.stop()

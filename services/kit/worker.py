@@ -15,6 +15,7 @@ import asyncpg
 import structlog
 import uvloop
 
+from services.kit import metrics
 from services.kit.awaiting import until_migrated
 from services.kit.awaiting_kafka import until_topics
 from services.kit.changes import Changes
@@ -38,7 +39,7 @@ from services.kit.stage import Errand, Stage, Timer
 from services.kit.stored_answers import forget_answers
 from services.kit.timers import TimerLoop
 from services.kit.transient import MAY_PASS
-from services.kit.watchdog import Watchdog, behind
+from services.kit.watchdog import Watchdog, behind, lag
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ HALTED = 78
 """The exit code that a supervisor must not answer with a restart: a bad release halts, instead of draining the topic into dead letters."""
 
 _INBOX_CHECK_SECONDS = 3600.0
+_LAG_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class Process:
             group.create_task(self._leader.run())
             group.create_task(_raise_when_dead(driver))
             group.create_task(self._watchdog.run())
+            group.create_task(self._measure_lag())
 
     async def _connect(self) -> Database:
         url = self._settings.service_database(self._service)
@@ -194,6 +197,13 @@ class Process:
         except MAY_PASS:
             return ()
         return await behind(self._settings.kafka, self._positions())
+
+    async def _measure_lag(self) -> None:
+        gauge = metrics.LAG_EVENTS.labels(self._service)
+        while True:
+            counts = await lag(self._settings.kafka, self._positions())
+            gauge.set(float("nan") if counts is None else sum(counts.values()))
+            await asyncio.sleep(_LAG_SECONDS)
 
     def live(self) -> str | None:
         still = self._watchdog.still_since

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import REGISTRY
 
 from services.kit import topics
 from services.kit.changes import Changes
@@ -168,6 +169,18 @@ async def test_a_row_that_commits_late_is_sent_too(database: Database, url: str)
             slow._said.clear()
         await poll_until(lambda: len(log.held) == 2)
     assert [message.value for message in log.held] == [b'{"n":1}', b'{"n":0}']
+
+
+async def test_what_waits_grows_older_while_nobody_acknowledges(database: Database, url: str) -> None:
+    def age() -> float:
+        return REGISTRY.get_sample_value("kept_outbox_age_seconds", {"service": SERVICE}) or 0.0
+
+    await _say(database, 0)
+    await database.pool.execute("update outbox set created_at = now() - interval '90 s'")
+    async with _relaying(url, "", MemoryLog(troubles=[LogUnavailable("gone")] * 1_000), Changes()):
+        first = await poll_until(lambda: age() if age() >= 90 else 0.0)
+        await poll_until(lambda: age() > first)
+    assert age() == 0
 
 
 async def _say(database: Database, n: int) -> None:

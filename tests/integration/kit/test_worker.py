@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from services.kit.clock import FileClockDriver
-from services.kit.database import Database, Transaction
+from services.kit.database import Database, Transaction, service_url
 from services.kit.ids import uuid7
 from services.kit.settings import KitSettings
 from services.kit.stage import Errand, Timer
@@ -75,6 +77,20 @@ async def test_progress_tells_positions_outbox_and_idleness(site: Site, clock: F
         await poll_until(lambda: _idle(process))
         told = await poll_until(lambda: _has_handled(process, site.prefix + toy.HEARD, 30))
         assert len([topic for topic, _ in told["assigned"] if topic == site.prefix + toy.HEARD]) == 6
+
+
+async def test_what_is_not_dealt_with_is_counted(site: Site, clock: FileClockDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.kit.worker._LAG_SECONDS", 0.05)
+
+    def lag() -> float | None:
+        return REGISTRY.get_sample_value("kept_lag_events", {"service": "toy"})
+
+    async with working(site, clock, tmp_path):
+        with psycopg.connect(service_url(site.database, "toy"), options="-c search_path=toy") as held:
+            held.execute("lock table counted")
+            await produce(site, [outgoing(site.prefix + toy.HEARD, uuid7(), n) for n in range(7)])
+            await poll_until(lambda: lag() == 7, 30)
+        await poll_until(lambda: lag() == 0, 30)
 
 
 async def test_an_errand_runs_after_a_commit_and_outlives_what_it_expects(site: Site, clock: FileClockDriver, tmp_path: Path) -> None:
