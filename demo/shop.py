@@ -43,6 +43,14 @@ class Storefront:
         """OrderSubmitted on the topic."""
         await self._say("storefront.OrderSubmitted.v1", order, order["placed_at"])
 
+    async def hand_over_order(self, order: dict[str, Any]) -> None:
+        """OrderSubmitted on its way to the topic; `handed_over` waits until all are there."""
+        key = f"{order['channel']}:{order['external_ref']}"
+        await self._send(ORDERS, "storefront.OrderSubmitted.v1", key, order, datetime.fromisoformat(order["placed_at"]))
+
+    async def handed_over(self) -> None:
+        await self._producer.flush()
+
     async def say_payment(self, order: dict[str, Any], at: datetime) -> None:
         """The payment of an order that came pending is captured."""
         told = {"state": "captured", "reference": order["payment"]["reference"], "amount_minor": order["payment"]["amount_minor"]}
