@@ -106,22 +106,29 @@ class Bed:
         process.wait(_GONE_SECONDS)
 
     def arm(self, failpoints: str) -> None:
-        """What processes that start from now on stumble over (`services/kit/failpoints.py`), none of it counted yet; an empty text disarms."""
+        """What processes that start from now on stumble over (`services/kit/failpoints.py`), none of it counted yet."""
         for hits in self._hits.glob("*"):
             hits.unlink()
         write_private(self.var / "failpoints.txt", failpoints)
+
+    def disarm(self) -> None:
+        """Processes that start from now on stumble over nothing."""
+        write_private(self.var / "failpoints.txt", "")
 
     def met(self, specs: Iterable[str]) -> set[str]:
         """Those of these armed points that a process has come to since."""
         return {spec for spec in specs if hits_file(self._hits, spec).exists()}
 
-    def await_relayed(self, service: str, patience_seconds: float = 120) -> float:
-        """Returns after how many seconds all that lay in the service's outbox was sent. Raises NotReady."""
+    def seconds_since(self, spec: str) -> float:
+        """Since a process came to this armed point the last time. Raises FileNotFoundError where none did."""
+        return time.time() - hits_file(self._hits, spec).stat().st_mtime
+
+    def await_relayed(self, service: str, patience_seconds: float = 120) -> None:
+        """Returns once all that lay in the service's outbox was sent. Raises NotReady."""
         started = time.monotonic()
         last = self._ask(f"select max(id) from {service}.outbox")
         while last is not None and self._ask(f"select id from {service}.outbox where id <= {last} limit 1") is not None:
             self._patient(started, patience_seconds, f"the outbox of {service} still holds what lay there")
-        return time.monotonic() - started
 
     def await_set_aside(self, service: str, event_id: str, patience_seconds: float = 120) -> None:
         """Until the service has set the event aside. Raises NotReady."""

@@ -52,7 +52,7 @@ async def crash_points(scene: Scene) -> None:
     await asyncio.gather(*(pause_for(scene, name, _LATE_SECONDS) for name in _LATECOMERS))
     missed = armed - await met
     scene.timeline.walked({spec.partition(":")[0] for spec in met.result()}, {spec.partition(":")[0] for spec in missed})
-    scene.bed.arm("")
+    scene.bed.disarm()
     for name in scene.processes():
         await asyncio.to_thread(scene.bed.await_ready, name)
 
@@ -92,10 +92,11 @@ async def slow_head(scene: Scene) -> None:
 
 async def spoilt_sequence(scene: Scene) -> None:
     """Row 21: the relay's producer is refused for good; a new one takes over, and what waited goes out."""
-    await stumble(scene, 21, "promises", "relay.before_send", "skew")
+    spec = await stumble(scene, 21, "promises", "relay.before_send", "skew")
     scene.timeline.began(21, "sequence spoilt", "promises-relay")
+    await asyncio.to_thread(scene.bed.await_relayed, "promises")
     scene.timeline.ended(21, "sequence spoilt", "promises-relay")
-    scene.timeline.recovered(21, "sequence spoilt", "promises-relay", await asyncio.to_thread(scene.bed.await_relayed, "promises"))
+    scene.timeline.recovered(21, "sequence spoilt", "promises-relay", scene.bed.seconds_since(spec))
 
 
 async def deadly_event(scene: Scene) -> None:
@@ -105,7 +106,7 @@ async def deadly_event(scene: Scene) -> None:
     await restart(scene, 26, scene.workers("orders"))
     await scene.client.place_as(id, expect="dead_letter", services=["orders"])
     await asyncio.to_thread(scene.bed.await_set_aside, "orders", id)
-    scene.bed.arm("")
+    scene.bed.disarm()
     await restart(scene, 26, scene.workers("orders"))
 
 

@@ -76,14 +76,15 @@ async def on_links(scene: Scene, row: int, fault: str, links: list[str], faults:
     scene.timeline.ended(row, fault, target)
 
 
-async def stumble(scene: Scene, row: int, service: str, point: str, action: str) -> None:
-    """Until a worker of the service has stumbled, once. Nothing is armed any more then."""
+async def stumble(scene: Scene, row: int, service: str, point: str, action: str) -> str:
+    """Until a worker of the service has stumbled, once, over what is returned. No process that starts from then on does."""
     spec = f"{service}.{point}:{action}@1"
     scene.bed.arm(spec)
     await restart(scene, row, scene.workers(service))
     if not await points_met(scene, {spec}, _STUMBLE_SECONDS):
         raise RuntimeError(f"no process came to {spec} within {_STUMBLE_SECONDS} s")
-    scene.bed.arm("")
+    scene.bed.disarm()
+    return spec
 
 
 async def points_met(scene: Scene, armed: set[str], seconds: float) -> set[str]:
