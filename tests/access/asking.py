@@ -33,8 +33,8 @@ Example = Callable[[str, str], Awaitable[Ask]]
 class Asking:
     """An application over a database of its own. Whoever asks carries everything a token can name: the channel `web`, the site `SDF1`."""
 
-    def __init__(self, client: httpx.AsyncClient, settings: KitSettings) -> None:
-        self.client, self._settings = client, settings
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, settings: KitSettings) -> None:
+        self.app, self.client, self._settings = app, client, settings
 
     def token(self, role: str, subject: str, site: str | None = SITE["mine"], channel: str | None = CHANNEL["mine"]) -> str:
         issuer, audience = self._settings.token_issuer, self._settings.token_audience
@@ -71,7 +71,7 @@ async def asking(app: FastAPI, settings: KitSettings) -> AsyncIterator[Asking]:
     tokens.signing_key(settings.var / "keys")
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://access") as client:
-        yield Asking(client, settings)
+        yield Asking(app, client, settings)
 
 
 def class_of(answered: httpx.Response, ask: Ask) -> str:

@@ -10,7 +10,7 @@ _READ = tomllib.loads((Path(__file__).parent / "matrix.toml").read_text())
 ROLES: tuple[str, ...] = tuple(_READ["columns"].split())
 """`none`, and every role, in the order of the columns."""
 
-SERVICES = ("orders", "promises", "loyalty", "notifications", "fulfilment")
+SERVICES = ("orders", "promises", "loyalty", "notifications", "fulfilment", "issuer")
 
 
 @dataclass(frozen=True)

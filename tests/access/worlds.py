@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.access import fulfilment, loyalty, notifications, orders, promises
+from tests.access import fulfilment, issuer, loyalty, notifications, orders, promises
 from tests.access.asking import Asking, Example
 
 
@@ -24,5 +24,6 @@ OPENS: Mapping[str, Opens] = {
     "loyalty": loyalty.opened,
     "notifications": notifications.opened,
     "fulfilment": fulfilment.opened,
+    "issuer": issuer.opened,
 }
 """By service, given the address of its database and a folder for keys."""
