@@ -24,12 +24,14 @@ _SPACES = "\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2
 _ODD = (
     "\ufdd0\ufdef\ufffe\uffff\U0001fffe\U0010ffff\ue000\U000f0000\ud800\udbff\udc00\udfff\u0130\u0131\u017f\u1e9e\u00df\ufb03\u2126\u212a\u0345\u03c2"
 )
-_WRITING = (
+NAMES = (
     "O'Brien", "X", "Zoë", "Zoe\u0308", "李", "李小龍", "たなか さくら", "김철수", "محمد", "מרים", "मनीष", "می‌خواهم", "ไทย", "Ω", "Ǆ", "ﬃ",
     "İstanbul", "Straße",
     "👨‍👩‍👧", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🇩🇪", "☠️", "👍🏽", "Z̸̡̛͓a̷l̴g̶o̵", "a" + "\u0301" * 60, "ـ" * 50, "﷽",
     "Å", "A\u030a", "\u212b", "ı", "ſ", "раураl", "ａｄｍｉｎ",
 )  # fmt: skip
+"""Names and signs as people write them."""
+
 _LONG = tuple("x" * length for length in (1, 16, 17, 32, 33, 64, 65, 100, 101, 200, 201, 254, 255, 1_000, 10_000, 60_000))
 _BLANK = ("", " ", "  ", "\t", "\n", "\r\n", "\r", "\n\n", " x", "x ", "x\n", "\nx")
 _BREAKS = tuple(
@@ -43,7 +45,7 @@ _CONTROLS = tuple(chr(number) for number in (*range(0x20), 0x7F, *range(0x80, 0x
 def _all() -> tuple[str, ...]:
     alone = [each for line in _CODE.strip().splitlines() for each in line.split("|") if each]
     marks = [form.format(each) for each in (*_CONTROLS, *_MARKS, *_SPACES, *_ODD) for form in ("{}", "A{}B")]
-    return tuple(dict.fromkeys(itertools.chain(alone, _WRITING, _LONG, _BLANK, _BREAKS, marks)))
+    return tuple(dict.fromkeys(itertools.chain(alone, NAMES, _LONG, _BLANK, _BREAKS, marks)))
 
 
 TEXTS = _all()

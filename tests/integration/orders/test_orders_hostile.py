@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from services.kit.envelope import BadData
-from tests.bad_input.hostile import TEXTS
+from tests.bad_input.hostile import NAMES, TEXTS
 from tests.integration.orders.conftest import Api, Orders, new_id
 from tests.unit.orders.samples import EXAMPLE, body
 
@@ -94,3 +94,27 @@ async def test_over_the_topic_it_is_heard_or_unreadable(orders: Orders, field: s
     assert unreadable > 0
     judged = await orders.rows("select order_id from orders union select order_id from refusals union select order_id from waiting_orders")
     assert len(judged) > 0 or not heard
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_name_is_told_to_the_other_services_as_it_was_written(orders: Orders, api: Api, name: str) -> None:
+    answer = await api.submit(body(customer__name=name, ship_to__name=name))
+    told = [data for event, data in await orders.said() if event == "CustomerSeen"]
+    expected = unicodedata.normalize("NFC", name)
+    assert [(each["name"], each["addresses"][0]["name"]) for each in told] == ([(expected, expected)] if answer.status_code == 201 else [])
+    assert answer.status_code in (201, 422)
+    assert answer.status_code == 201 or len(expected) > 200
+
+
+async def test_two_spellings_of_a_customer_are_one_and_an_e_mail_is_no_key(orders: Orders, api: Api) -> None:
+    """Who buys is told by the shop's own reference, in whatever Unicode form it comes; guests are nobody's twins."""
+    for number, (reference, email) in enumerate((("Zo\u00eb", "Zoe@B.example"), ("Zoe\u0308", "zoe@b.example"), (None, "zoe@b.example"))):
+        sent = body(order_id=str(new_id()), external_ref=f"twin-{number}", customer__external_ref=reference, customer__email=email)
+        if number == 1:
+            await orders.hear(orders.event("storefront.OrderSubmitted.v1", sent))
+        else:
+            assert (await api.submit(sent)).status_code == 201
+    customers = await orders.rows("select count(distinct customer_id) from orders where guest = false")
+    assert customers == [(1,)]
+    assert [row[0] for row in await orders.rows("select email from customers order by guest")] == ["zoe@b.example", "zoe@b.example"]
+    assert await orders.rows("select count(*) from orders") == [(3,)]
