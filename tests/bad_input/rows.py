@@ -57,6 +57,7 @@ HELD: Mapping[str, tuple[str, ...]] = {
         f"{_EVERY}::test_another_kind_of_value_in_every_place",
     ),
     "an unknown currency, amounts that are no integers": (
+        "tests/unit/orders/test_orders_money.py::test_an_amount_is_shown_with_the_places_of_its_currency",
         f"{_INPUT}::test_a_field_that_does_not_fit_is_named",
         f"{_ORDERS}/test_orders_rubbish.py::test_fields_that_do_not_fit_are_refused",
     ),

@@ -196,7 +196,7 @@ def _resident_mb(pid: int) -> float:
 async def test_who_sends_ten_megabytes_reads_the_refusal_instead_of_a_reset(toy: _Toy, announced: bool) -> None:
     await poll_until(toy.is_ready, 20)
     reader, writer = await asyncio.open_connection(*toy.listening.getsockname())
-    size = 10_000_000
+    size, before = 10_000_000, _resident_mb(toy.process.pid)
     head = f"content-length: {size}" if announced else "transfer-encoding: chunked"
     body = b"x" * size if announced else b"%x\r\n%b\r\n0\r\n\r\n" % (size, b"x" * size)
     writer.write(f"POST /things HTTP/1.1\r\nhost: toy\r\n{head}\r\n\r\n".encode() + body)
@@ -205,4 +205,5 @@ async def test_who_sends_ten_megabytes_reads_the_refusal_instead_of_a_reset(toy:
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"application/problem+json" in answer
+    assert _resident_mb(toy.process.pid) - before < 20
     writer.close()
