@@ -4,7 +4,8 @@ Counted in memory, a share per process. Nothing secret rests on it (`services.ki
 """
 
 import time
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import cast
 
 from fastapi import Request
@@ -46,19 +47,24 @@ class Peers:
 
     def __init__(self, proxies: str) -> None:
         """`proxies` are networks, comma separated. Raises ValueError where one is none."""
-        self._proxies = [ip_network(each.strip()) for each in proxies.split(",") if each.strip()]
+        self._proxies = tuple(ip_network(each.strip()) for each in proxies.split(",") if each.strip())
 
     def address(self, scope: Scope) -> str:
         """One IPv4 address, or the /64 network that a provider gives to one IPv6 customer; "unknown" where the peer has no address."""
-        given = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("ascii", "replace")
-        hops = [*given.split(","), scope["client"][0] if scope.get("client") else ""]
-        nearest: IPv4Address | IPv6Address | None = None
-        while hops and (nearest is None or any(nearest in network for network in self._proxies)):
-            named = _address(hops.pop())
-            if named is None:
-                break
-            nearest = named
-        return _place(nearest) if nearest else "unknown"
+        given = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for") if self._proxies else b""
+        return _whose(scope["client"][0] if scope.get("client") else "", given.decode("ascii", "replace"), self._proxies)
+
+
+@lru_cache(4_096)
+def _whose(peer: str, forwarded: str, proxies: tuple[IPv4Network | IPv6Network, ...]) -> str:
+    hops = [*forwarded.split(","), peer]
+    nearest: IPv4Address | IPv6Address | None = None
+    while hops and (nearest is None or any(nearest in network for network in proxies)):
+        named = _address(hops.pop())
+        if named is None:
+            break
+        nearest = named
+    return _place(nearest) if nearest else "unknown"
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

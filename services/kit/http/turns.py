@@ -29,6 +29,13 @@ class Turns:
 
     async def take(self) -> None:
         """A place. Raises Problem (503) where none became free in time."""
+        if self._free.locked():
+            await self._wait()
+        else:
+            await self._free.acquire()
+        self._in_hand.inc()
+
+    async def _wait(self) -> None:
         self.refuse_above()
         self._waiting += 1
         try:
@@ -38,7 +45,6 @@ class Turns:
             raise self._busy() from None
         finally:
             self._waiting -= 1
-        self._in_hand.inc()
 
     def give_back(self) -> None:
         self._free.release()
