@@ -68,7 +68,7 @@ SIMULATION = (
     Mutant(
         "cursor outbox",
         "services/kit/relay.py",
-        "Relay.run",
+        "Relay._relay",
         "rows = await take.fetch(_AT_ONCE)",
         "rows = [row for row in await take.fetch(_AT_ONCE) if row['id'] > self.__dict__.get('reached', 0)]\n"
         "self.reached = max([row['id'] for row in rows], default=self.__dict__.get('reached', 0))",
@@ -77,7 +77,7 @@ SIMULATION = (
     Mutant(
         "delete before acknowledgements",
         "services/kit/relay.py",
-        "Relay.run",
+        "Relay._relay",
         "await self._send([_outgoing(row, self._prefix) for row in rows])",
         "await delete.fetch([row['id'] for row in rows])\nawait self._send([_outgoing(row, self._prefix) for row in rows])",
         "said once",
@@ -85,7 +85,7 @@ SIMULATION = (
     Mutant(
         "range delete",
         "services/kit/relay.py",
-        "Relay.run",
+        "Relay._relay",
         "await delete.fetch([row['id'] for row in rows])",
         "await delete.fetch([row['id'] for row in await take.fetch(_AT_ONCE) if row['id'] <= rows[-1]['id']])",
         "said once",
@@ -101,7 +101,7 @@ SIMULATION = (
     Mutant(
         "unordered relay",
         "services/kit/relay.py",
-        "Relay.run",
+        "Relay._relay",
         "await self._send([_outgoing(row, self._prefix) for row in rows])",
         "await self._send([_outgoing(row, self._prefix) for row in reversed(rows)])",
         "in order",
@@ -261,6 +261,33 @@ TESTS = (
         "tests/integration/kit/test_idempotency.py::test_fifty_at_once_have_one_effect",
     ),
     Mutant(
+        "key stored late",
+        "services/kit/http/idempotency.py",
+        "_settle",
+        "async with database.transaction() as work:\n"
+        "    known = await _known(work, commands)\n"
+        "    fresh = [command for command, answered in zip(commands, known, strict=True) if answered is None]\n"
+        "    given: Sequence[Answered] = ()\n"
+        "    if fresh:\n"
+        "        if ARMED:\n"
+        "            hit('command.begun')\n"
+        "        given = await do(work, [command.wanted for command in fresh])\n"
+        "        _store(work, fresh, given)\n"
+        "        if ARMED:\n"
+        "            hit('command.answer_stored')",
+        "async with database.transaction() as work:\n"
+        "    known = await _known(work, commands)\n"
+        "    fresh = [command for command, answered in zip(commands, known, strict=True) if answered is None]\n"
+        "    given: Sequence[Answered] = ()\n"
+        "    if fresh:\n"
+        "        given = await do(work, [command.wanted for command in fresh])\n"
+        "if ARMED:\n"
+        "    hit('command.answer_stored')\n"
+        "async with database.transaction() as work:\n"
+        "    _store(work, fresh, given)",
+        "tests/integration/kit/test_failpoints.py::test_a_command_whose_process_dies_at_a_point_is_done_once",
+    ),
+    Mutant(
         "body hash ignored",
         "services/kit/http/idempotency.py",
         "_replayed",
@@ -286,6 +313,14 @@ TESTS = (
         "return jwt.decode(token, key, algorithms=['EdDSA'], audience=self._audience, issuer=self._issuer, options={'require': _REQUIRED})",
         "return jwt.decode(token, key, algorithms=['EdDSA'], issuer=self._issuer, options={'require': _REQUIRED, 'verify_aud': False})",
         "tests/unit/kit/http/test_http_signin.py::test_a_token_that_is_not_for_us_now_is_refused",
+    ),
+    Mutant(
+        "endless JWKS",
+        "services/kit/http/reread.py",
+        "Reread._is_good",
+        "return self._age <= self._good_seconds",
+        "return bool(self._known)",
+        "tests/unit/kit/http/test_http_keys.py::test_keys_that_cannot_be_fetched_are_good_for_ten_minutes_and_then_nobody_is_let_in",
     ),
     Mutant(
         "no owner filter",
