@@ -119,7 +119,7 @@ async def test_hostile_texts_in_addresses_and_queries(site: Site) -> None:
                 address = operation.address(**{name: quoted}) if name in operation.named("path") else _queried(operation, name, quoted)
                 answer = await site.call(operation, address)
                 assert answer.status_code < 300 or answer.status_code in (400, 401, 404, 414, 422, 429), (operation.path, name, text)
-                assert len(text) < 12 or text not in answer.text
+                assert len(text) < 12 or answer.status_code < 300 or text not in answer.text
 
 
 async def test_hostile_texts_in_bodies(site: Site) -> None:
