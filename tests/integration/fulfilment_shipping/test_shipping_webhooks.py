@@ -89,9 +89,9 @@ async def test_another_carriers_number_is_unknown(shipping: Shipping) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (202, "unknown-tracking-number")
 
 
-def signed(raw: bytes, **changes: str) -> dict[str, str]:
+def signed(raw: bytes, **changes: str | bytes) -> dict[str, str | bytes]:
     now = record_now()
-    fixed = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "content-type": "application/json"}
+    fixed: dict[str, str | bytes] = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp())), "content-type": "application/json"}
     return fixed | {"webhook-signature": Webhook(SECRET).sign("msg_1", now, raw.decode("latin-1"))} | changes
 
 
@@ -110,6 +110,10 @@ UNSIGNED: dict[str, Any] = {
     "signature without a version": (GOOD, signed(GOOD, **{"webhook-signature": "AAAA"})),
     "signature of another version": (GOOD, signed(GOOD, **{"webhook-signature": "v2,AAAA"})),
     "signature not base64": (GOOD, signed(GOOD, **{"webhook-signature": "v1,%%%"})),
+    "signature of half a byte": (GOOD, signed(GOOD, **{"webhook-signature": "v1,A"})),
+    "signature not ASCII": (GOOD, signed(GOOD, **{"webhook-signature": b"v1,\xe9"})),
+    "id not ASCII": (GOOD, signed(GOOD, **{"webhook-id": b"msg_\xe9"})),
+    "timestamp in other digits": (GOOD, signed(GOOD, **{"webhook-timestamp": b"\xb2\xb2"})),
     "signature with too many parts": (GOOD, signed(GOOD, **{"webhook-signature": "v1,A,B"})),
     "signature wrong": (GOOD, signed(GOOD, **{"webhook-signature": "v1,AAAA"})),
     "the good one sixth": (GOOD, signed(GOOD, **{"webhook-signature": f"{FIVE_BAD} {signed(GOOD)['webhook-signature']}"})),
@@ -132,6 +136,16 @@ async def test_another_secret_and_an_unknown_carrier_are_the_same_no(shipping: S
     for answer in (await shipping.webhook(event("delivered"), secret=OTHER_SECRET), await shipping.webhook(event("delivered"), carrier="nobody")):
         assert answer.status_code == 401
     assert await shipping.value("select count(*) from webhook_messages") == 0
+
+
+async def test_an_id_that_was_heard_is_heard_no_more_whatever_it_brings(shipping: Shipping) -> None:
+    await handed_over(shipping, 1)
+    assert (await shipping.webhook(event("in_transit"), id="msg_1")).json()["heard"] == "now"
+    said = await shipping.said("ParcelDelivered")
+    replayed = await shipping.webhook(event("delivered", id="evt_2"), id="msg_1")
+    assert (replayed.status_code, replayed.json()["heard"]) == (200, "before")
+    assert await shipping.said("ParcelDelivered") == said
+    assert await shipping.value("select count(*) from carrier_events") == 1
 
 
 async def test_the_good_signature_among_five_is_enough(shipping: Shipping) -> None:
