@@ -55,6 +55,19 @@ def show_lag(given: argparse.Namespace, settings: KitSettings) -> int:
     return 0
 
 
+def reset_offsets(given: argparse.Namespace, settings: KitSettings) -> int:
+    from services.kit.rewind import rewind
+
+    moves = rewind(settings.kafka, settings.topic_prefix + given.service, settings.topic_prefix + given.topic, given.to, only_say=given.dry_run)
+    for each in moves:
+        print(f"{given.topic}[{each.partition}]: {each.then} instead of {each.now}, {each.now - each.then} messages again")
+    print(
+        f"{given.service} {'would read' if given.dry_run else 'reads'} {sum(each.now - each.then for each in moves)} messages again when it starts."
+    )
+    print("What was applied is passed over: no state changes, nothing is said or sent twice. What was set aside is tried again.")
+    return 0
+
+
 def list_dead_letters(given: argparse.Namespace, settings: KitSettings) -> int:
     count = 0
     for service in [given.service] if given.service else migrated_services():
@@ -127,6 +140,12 @@ def parser() -> argparse.ArgumentParser:
     _command(topics, "apply", apply_topics, "make Kafka agree with schemas/topics.toml")
     _command(topics, "describe", describe_topics, "every topic and event, as docs/events.md tells them")
     _command(commands, "lag", show_lag, "messages that consumers have not acknowledged").add_argument("--service")
+    offsets = commands.add_parser("offsets", help="how far services have read").add_subparsers(required=True, metavar="ACTION")
+    reset = _command(offsets, "reset", reset_offsets, "send a service that is stopped back in a topic")
+    reset.add_argument("service")
+    reset.add_argument("topic")
+    reset.add_argument("--to", required=True, help="beginning, an offset, or an instant such as 2026-11-22T06:00:00Z")
+    reset.add_argument("--dry-run", action="store_true", help="only say what would happen")
     _dead_letter_commands(commands.add_parser("dead-letters", help="messages that were set aside").add_subparsers(required=True, metavar="ACTION"))
     token = _command(commands, "token", print_token, "a bearer token for the embedded stack")
     token.add_argument("role", choices=tokens.ROLES, metavar="ROLE", help=", ".join(tokens.ROLES))
@@ -184,6 +203,7 @@ def run(arguments: Sequence[str]) -> int:
     given = parser().parse_args(arguments)
     from kafka.errors import KafkaError
 
+    from services.kit.rewind import GroupIsActive
     from services.kit.topics import CannotShrink
 
     try:
@@ -197,7 +217,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(f"a server does not answer ({str(away).splitlines()[0]}): start a stack with `make up`, or name yours in the environment.")
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         return _fail("the schema is not there: run `kept migrate` first.")
-    except (dead_letters.NothingToSettle, CannotShrink, PermissionError, ValueError) as refused:
+    except (dead_letters.NothingToSettle, GroupIsActive, CannotShrink, PermissionError, ValueError) as refused:
         return _fail(str(refused).replace("\n", " "))
     return code
 

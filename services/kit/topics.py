@@ -58,7 +58,7 @@ def apply(bootstrap: str, prefix: str = "", *, only: Collection[str] | None = No
     `only` names the topics to look at, all where it is None. Raises CannotShrink before anything is changed: partitions cannot be taken away.
     """
     chosen = [topic for topic in wanted or register() if only is None or topic.name in only]
-    with _admin(bootstrap) as admin:
+    with administering(bootstrap) as admin:
         present = _partitions(admin, [prefix + topic.name for topic in chosen])
         for topic in chosen:
             _refuse_to_shrink(topic, prefix, present)
@@ -74,7 +74,7 @@ def remove(bootstrap: str, prefix: str) -> None:
     """Delete every topic under a prefix. Raises ValueError for an empty one."""
     if not prefix:
         raise ValueError("without a prefix every topic would be deleted")
-    with _admin(bootstrap) as admin:
+    with administering(bootstrap) as admin:
         names = [name for name in admin.list_topics() if name.startswith(prefix)]
         if names:
             admin.delete_topics(names)
@@ -82,8 +82,8 @@ def remove(bootstrap: str, prefix: str) -> None:
 
 def lag(bootstrap: str, group: str) -> dict[str, dict[int, int]]:
     """How many messages a group has not acknowledged, per topic and partition, for those it has ever acknowledged."""
-    with _admin(bootstrap) as admin:
-        committed = _committed(admin, group)
+    with administering(bootstrap) as admin:
+        committed = acknowledged(admin, group)
         ends = admin.list_partition_offsets(dict.fromkeys(committed, OffsetSpec.LATEST)) if committed else {}
     behind: dict[str, dict[int, int]] = {}
     for at, reached in sorted(committed.items()):
@@ -91,8 +91,8 @@ def lag(bootstrap: str, group: str) -> dict[str, dict[int, int]]:
     return behind
 
 
-def _committed(admin: KafkaAdminClient, group: str) -> Mapping[Any, Any]:
-    """A new broker answers the first such question only after it has made its offsets topic and loaded it."""
+def acknowledged(admin: KafkaAdminClient, group: str) -> Mapping[Any, Any]:
+    """What a group has acknowledged, by partition. A new broker answers the first such question once it has made its offsets topic and loaded it."""
     last = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
@@ -104,7 +104,8 @@ def _committed(admin: KafkaAdminClient, group: str) -> Mapping[Any, Any]:
 
 
 @contextmanager
-def _admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+def administering(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    """A client for operations, as long as the block lasts."""
     client = KafkaAdminClient(bootstrap_servers=bootstrap.split(","))
     try:
         yield client
