@@ -63,10 +63,10 @@ def _rounds(bootstrap: str, database: str, topic: str, events: int, rounds: int,
 
 
 def _round(bootstrap: str, database: str, topic: str, events: int, shape: str, name: str) -> tuple[dict[str, Any], Spent]:
-    servers = asyncio.run(_fill(database, topic, events if name == OURS else 0, shape))
+    server = asyncio.run(_fill(database, topic, events if name == OURS else 0, shape))
     told = {"BENCH_KAFKA": bootstrap, "BENCH_DATABASE": database, "BENCH_TOPIC": topic, "BENCH_EVENTS": str(events)}
     told["BENCH_HEADERS"] = "0" if shape == "bare" else "1"
-    meter = Meter(all=[os.getpid(), *servers])
+    meter = Meter(all=[os.getpid(), server])
     command = [sys.executable, "-m", "bench.contenders.relaying", KINDS[name]]
     done = subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True, timeout=300, check=False)
     spent = meter.stop()
@@ -93,17 +93,15 @@ async def _create(bootstrap: str, topic: str) -> None:
     await admin.close()
 
 
-async def _fill(database: str, topic: str, rows: int, shape: str) -> list[int]:
-    """So many rows in an outbox of its own. Returns the process ids of the servers, whose work is not foreign."""
-    await empty_tables(database)
+async def _fill(database: str, topic: str, rows: int, shape: str) -> int:
+    """So many rows in an outbox of its own. Returns the process id of the database's server, whose work is not foreign."""
+    server = await empty_tables(database)
     connection = await asyncpg.connect(database, server_settings={"search_path": "bench"})
     headers = encode_headers([] if shape == "bare" else headers_of_one())
     await connection.execute(_FILL, topic, payload(123456), headers, rows)
     await connection.execute("vacuum analyze outbox")
-    folder = await connection.fetchval("show data_directory")
     await connection.close()
-    with open(f"{folder}/postmaster.pid") as told:  # noqa: ASYNC230, PTH123  # a few bytes
-        return [int(told.readline())]
+    return server
 
 
 async def _left(database: str) -> int:

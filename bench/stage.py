@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from bench.cpu import Meter, Spent, undisturbed
+from bench.report import Row, Wanted
 from bench.tables import TABLE
 from services.kit.database import decode_headers
 from services.kit.envelope import headers_of
@@ -29,6 +32,11 @@ CONTENDERS = {
     "FastStream, batches": ["bench.contenders.faststream_batch"],
     "stock Faust, take": ["bench.contenders.stock_faust"],
 }
+
+RAW = "raw aiokafka + asyncpg"
+FRAMEWORKS = ("FastStream, batches", "stock Faust, take")
+OURS = {"kept, Faust driver": 0.7, "kept, raw driver": 0.9}
+"""Each driver, and the share of raw that it has to reach."""
 
 HEADERS = [f"ce_{name}" for name in ("specversion", "id", "type", "source", "subject", "time", "dataschema", "aggregateversion")]
 HEADERS += ["ce_correlationid", "ce_causationid", "ce_traceparent", "content-type"]
@@ -59,12 +67,15 @@ async def fill(bootstrap: str, topic: str, events: int) -> None:
     await producer.stop()
 
 
-async def empty_tables(database: str) -> None:
+async def empty_tables(database: str) -> int:
+    """The tables that a stage writes, empty. Returns the process id of the database's server, whose work is not foreign."""
     connection = await asyncpg.connect(database)
     await connection.execute("drop schema if exists bench cascade; create schema bench; set search_path to bench")
     for statement in (*KIT_TABLES, TABLE):
         await connection.execute(statement)
+    folder = await connection.fetchval("show data_directory")
     await connection.close()
+    return int((Path(folder) / "postmaster.pid").read_text().split()[0])
 
 
 async def verify_tables(database: str, events: int) -> None:
@@ -80,6 +91,16 @@ async def verify_tables(database: str, events: int) -> None:
     assert [name for name, _ in headers] == HEADERS, headers
     assert dict(headers)["ce_subject"] == said["key"], headers
     assert json.loads(said["payload"]) == {"order_id": str(state["id"]), "total_minor": state["total_minor"]}, said
+
+
+def _round(name: str, bootstrap: str, database: str, topic: str, events: int) -> tuple[dict[str, Any], Spent]:
+    """One contender's figures, its rows verified, and who else was busy meanwhile."""
+    server = asyncio.run(empty_tables(database))
+    meter = Meter(all=[os.getpid(), server])
+    done = contend(CONTENDERS[name], bootstrap, database, topic, events)
+    spent = meter.stop()
+    asyncio.run(verify_tables(database, events))
+    return done, spent
 
 
 def contend(arguments: list[str], bootstrap: str, database: str, topic: str, events: int) -> dict[str, Any]:
@@ -99,22 +120,26 @@ def contend(arguments: list[str], bootstrap: str, database: str, topic: str, eve
     return result
 
 
-def measure(bootstrap: str, database: str, *, events: int, rounds: int) -> list[dict[str, Any]]:
+def measure(bootstrap: str, database: str, *, events: int, rounds: int) -> list[Row]:
     """Rounds there and back (ABBA), so that a slow minute of the machine touches all alike. Medians."""
     topic = f"bench.placed.{uuid4().hex[:8]}"
     asyncio.run(fill(bootstrap, topic, events))
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
     for number in range(rounds):
         for name in list(CONTENDERS) if number % 2 == 0 else list(reversed(CONTENDERS)):
-            asyncio.run(empty_tables(database))
-            results[name].append(contend(CONTENDERS[name], bootstrap, database, topic, events))
-            asyncio.run(verify_tables(database, events))
+            done, _ = undisturbed(lambda name=name: _round(name, bootstrap, database, topic, events))  # type: ignore[misc]
+            results[name].append(done)
             print(f"  round {number + 1}: {name}: {results[name][-1]['per_second']:,}/s", flush=True)
+    rate = {name: statistics.median(each["per_second"] for each in rows) for name, rows in results.items()}
+    cpu = {name: statistics.median(each["cpu_us_per_event"] for each in rows) for name, rows in results.items()}
+    return [row for ours, least in OURS.items() for row in _rows(ours, least, rate, cpu)]
+
+
+def _rows(ours: str, least: float, rate: dict[str, float], cpu: dict[str, float]) -> list[Row]:
+    """One driver beside raw, and beside the frameworks."""
+    raw, frameworks = {RAW: rate[RAW]}, {name: rate[name] for name in FRAMEWORKS}
+    more = {f"cpu_us, {name}": cpu[name] for name in (ours, RAW, *FRAMEWORKS)}
     return [
-        {
-            "name": name,
-            "per_second": statistics.median(each["per_second"] for each in rows),
-            "cpu_us_per_event": statistics.median(each["cpu_us_per_event"] for each in rows),
-        }
-        for name, rows in results.items()
+        Row(f"one stage, {ours}, beside raw", "events/s", rate[ours], raw, raw=RAW, wanted=Wanted(least, "ratio_to_raw"), more=more),
+        Row(f"one stage, {ours}, beside frameworks", "events/s", rate[ours], frameworks, wanted=Wanted(1.0, "ratio_to_best_peer")),
     ]
