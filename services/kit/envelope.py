@@ -147,10 +147,10 @@ def refuse_ambiguous(value: bytes) -> None:
     """Raises ValueError for JSON that two readers may understand differently: repeated keys, NUL characters, numbers that are not finite."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in items]
-        if len(set(keys)) != len(keys):
+        read = dict(items)
+        if len(read) != len(items):
             raise ValueError("a key stands twice in one object; send each once")
-        return dict(items)
+        return read
 
     def constant(name: str) -> Any:
         raise ValueError(f"{name} is not a JSON number")
