@@ -6,7 +6,7 @@ VAR ?= $(or $(KEPT_VAR),var)
 KEPT = KEPT_VAR="$(VAR)" $(WAY) $(PYTHON) -m services.kit.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up restart down status fmt check test itest e2e simulate fuzz teeth chaos-quick chaos bench config topics dead-letters clean
+.PHONY: help setup demo up restart down status fmt check test itest e2e simulate fuzz teeth chaos-quick chaos bench bench-chain config topics dead-letters clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,8 +66,11 @@ chaos: setup ## the same, and then faults by chance for MINUTES=n (SEED=n)
 teeth: setup ## bugs planted one at a time, each of which the tests must catch
 	@$(WAY) $(PYTHON) -m teeth
 
-bench: setup ## the speed of our kit beside its rivals, written to var/bench.json
-	@$(WAY) $(PYTHON) -m bench
+bench: setup ## the speed of our kit beside its rivals, written to var/bench.json (ONLY="relay posting": those parts)
+	@$(WAY) $(PYTHON) -m bench $(ONLY)
+
+bench-chain: setup ## whole orders by public HTTP only, at 1, 8 and 32 callers, audited; added to var/bench.json
+	@$(WAY) $(PYTHON) -m bench.public
 
 config: setup ## every setting, its value and where it came from
 	@$(WAY) $(PYTHON) -m services.kit.cli config
