@@ -315,7 +315,7 @@ TESTS = (
         "tests/unit/kit/http/test_http_signin.py::test_a_token_that_is_not_for_us_now_is_refused",
     ),
     Mutant(
-        "keys without end",
+        "endless JWKS",
         "services/kit/http/reread.py",
         "Reread._is_good",
         "return self._age <= self._good_seconds",
@@ -329,14 +329,6 @@ TESTS = (
         "await self._revoked.refuse(principal.subject, claims['iat'])",
         "pass",
         "tests/unit/kit/http/test_http_revoked.py::test_the_answer_says_what_to_do",
-    ),
-    Mutant(
-        "endless JWKS",
-        "services/kit/http/reread.py",
-        "Reread._is_good",
-        "return self._age <= self._good_seconds",
-        "return bool(self._known)",
-        "tests/unit/kit/http/test_http_keys.py::test_keys_that_cannot_be_fetched_are_good_for_ten_minutes_and_then_nobody_is_let_in",
     ),
     Mutant(
         "no owner filter",
