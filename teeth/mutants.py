@@ -309,9 +309,9 @@ TESTS = (
     Mutant(
         "audience unchecked",
         "services/kit/http/signin.py",
-        "SignIn._claims",
-        "return jwt.decode(token, key, algorithms=['EdDSA'], audience=self._audience, issuer=self._issuer, options={'require': _REQUIRED})",
-        "return jwt.decode(token, key, algorithms=['EdDSA'], issuer=self._issuer, options={'require': _REQUIRED, 'verify_aud': False})",
+        "SignIn._verify",
+        "claims = jwt.decode(token, key, algorithms=['EdDSA'], audience=self._audience, issuer=self._issuer, options={'require': _REQUIRED})",
+        "claims = jwt.decode(token, key, algorithms=['EdDSA'], issuer=self._issuer, options={'require': _REQUIRED, 'verify_aud': False})",
         "tests/unit/kit/http/test_http_signin.py::test_a_token_that_is_not_for_us_now_is_refused",
     ),
     Mutant(
@@ -326,7 +326,7 @@ TESTS = (
         "revocations ignored",
         "services/kit/http/signin.py",
         "SignIn.principal",
-        "await self._revoked.refuse(principal.subject, claims['iat'])",
+        "await self._revoked.refuse(verified.principal.subject, verified.issued_at)",
         "pass",
         "tests/unit/kit/http/test_http_revoked.py::test_the_answer_says_what_to_do",
     ),

@@ -8,6 +8,7 @@ import jwt
 from fastapi import Request
 from jwt.utils import base64url_decode
 
+from services.kit.clock import record_now
 from services.kit.envelope import refuse_ambiguous
 from services.kit.http.keys import Keys
 from services.kit.http.problems import Problem
@@ -18,6 +19,7 @@ Scope = Literal["own", "all"]
 _HEADER = frozenset({"alg", "kid", "typ"})
 _REQUIRED = ["iss", "aud", "exp", "nbf", "iat", "sub", "role"]
 _TOKEN_LIMIT = 8_192
+_MOST_REMEMBERED = 1_000
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -32,11 +34,23 @@ class Principal:
     scope: Scope = "own"
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature was found right, and the key that it was found right with. Instants are seconds since 1970."""
+
+    principal: Principal
+    issued_at: float
+    expires_at: float
+    kid: str
+    key: Any
+
+
 class SignIn:
     """Checks bearer tokens of one issuer for one audience."""
 
     def __init__(self, keys: Keys, issuer: str, audience: str, revoked: Revoked) -> None:
         self._keys, self._issuer, self._audience, self._revoked = keys, issuer, audience, revoked
+        self._verified: dict[str, _Verified] = {}
 
     async def principal(self, request: Request) -> Principal:
         """Who sent the request. Raises Problem: 401 with WWW-Authenticate, 403 where the token was revoked, 503 while either cannot be known."""
@@ -44,14 +58,24 @@ class SignIn:
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, headers={"www-authenticate": "Bearer"})
         try:
-            claims = await self._claims(token)
-            principal = _principal(claims)
+            verified = await self._verify_once(token)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
             raise Problem(401, headers={"www-authenticate": 'Bearer error="invalid_token"'}) from None
-        await self._revoked.refuse(principal.subject, claims["iat"])
-        return principal
+        await self._revoked.refuse(verified.principal.subject, verified.issued_at)
+        return verified.principal
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _verify_once(self, token: str) -> _Verified:
+        """The signature is looked at the first time, the key and the time each time: a key that is gone or changed takes its tokens along."""
+        known = self._verified.get(token)
+        if known is not None and await self._keys.get(known.kid) is known.key and record_now().timestamp() < known.expires_at:
+            return known
+        verified = await self._verify(token)
+        if len(self._verified) >= _MOST_REMEMBERED:
+            self._verified.clear()
+        self._verified[token] = verified
+        return verified
+
+    async def _verify(self, token: str) -> _Verified:
         if len(token) > _TOKEN_LIMIT or not _COMPACT.fullmatch(token):
             raise ValueError("no signed token in its shortest form")
         for part in token.split(".")[:2]:
@@ -59,10 +83,12 @@ class SignIn:
         header = jwt.get_unverified_header(token)
         if not header.keys() <= _HEADER or str(header.get("typ")).lower() != "at+jwt":
             raise ValueError("not the header of an access token of ours")
-        key = await self._keys.get(str(header.get("kid")))
+        kid = str(header.get("kid"))
+        key = await self._keys.get(kid)
         if key is None:
             raise ValueError("no such key")
-        return jwt.decode(token, key, algorithms=["EdDSA"], audience=self._audience, issuer=self._issuer, options={"require": _REQUIRED})
+        claims = jwt.decode(token, key, algorithms=["EdDSA"], audience=self._audience, issuer=self._issuer, options={"require": _REQUIRED})
+        return _Verified(_principal(claims), claims["iat"], claims["exp"], kid, key)
 
 
 def _principal(claims: dict[str, Any]) -> Principal:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from services.kit import tokens
 from services.kit.clock import record_now
 from services.kit.settings import KitSettings
+from tests.support.polling import poll_until
 
 Forge = Callable[..., str]
 
@@ -159,3 +160,24 @@ def test_the_private_key_is_its_owners_alone(settings: KitSettings, tmp_path: Pa
 def _write_keys(path: Path, **keys: Ed25519PrivateKey) -> None:
     named = [json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(key.public_key())) | {"kid": kid} for kid, key in keys.items()]
     path.write_text(json.dumps({"keys": named}))
+
+
+async def test_a_token_that_was_let_in_is_refused_once_it_expires(client: httpx.AsyncClient, forge: Forge) -> None:
+    token = f"Bearer {forge(exp=record_now() + timedelta(seconds=2))}"
+    assert (await _status(client, token)).status_code == 200
+
+    async def refused() -> bool:
+        return (await _status(client, token)).status_code == 401
+
+    await poll_until(refused, 10)
+
+
+async def test_a_token_that_was_let_in_is_refused_once_its_key_is_another(client: httpx.AsyncClient, forge: Forge, settings: KitSettings) -> None:
+    token = f"Bearer {forge()}"
+    assert (await _status(client, token)).status_code == 200
+    other = json.loads(settings.jwks_path.read_text())
+    other["keys"][0]["x"] = urlsafe_b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode().rstrip("=")
+    settings.jwks_path.write_text(json.dumps(other))
+    assert (await _status(client, token)).status_code == 401
+    settings.jwks_path.write_text(json.dumps({"keys": [{**other["keys"][0], "kid": "another"}]}))
+    assert (await _status(client, token)).status_code == 401
