@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _NOON, _LAST_SECOND = time(12), time(23, 59, 59)
@@ -82,6 +83,7 @@ def plain_postcode(text: str) -> str:
     return "".join(text.split()).replace("-", "").upper()
 
 
+@lru_cache(maxsize=4096)
 def moment(day: date, at: time, zone: str) -> datetime:
     """The UTC instant of a local time: of two readings the earlier; the moment of the change where the clocks skip it."""
     local = datetime.combine(day, at, ZoneInfo(zone))
@@ -102,6 +104,7 @@ def local_day(instant: datetime, zone: str) -> date:
     return _naive(instant, zone).date()
 
 
+@lru_cache(maxsize=4096)
 def day_exists(day: date, zone: str) -> bool:
     """Whether the zone ever had this day: Apia went from 29 to 31 December 2011."""
     return local_day(moment(day, _NOON, zone), zone) == day

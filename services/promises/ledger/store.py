@@ -1,6 +1,7 @@
 """The ledger in SQL: entries appended under one lock per ledger, and the state that they add up to."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -45,6 +46,9 @@ update orders_view set look_at = $1 where answer_by is not null and exists (
       and starts_with(ask -> 'destination' ->> 'postcode', lane.postcode_prefix))"""
 
 _DUE = "select to_json(promise)::text from promises promise where state = 'open' and due_at < $1 order by due_at, promise_id limit $2"
+
+_PROMISE = tuple(field.name for field in fields(Promise) if field.name != "cause")
+_ORDER = tuple(field.name for field in fields(Order))
 
 
 class PromiseLedger:
@@ -125,9 +129,7 @@ def _line(entry: Entry, position: int, recorded_at: datetime) -> tuple[object, .
 
 def _row(promise: Promise) -> dict[str, Any]:
     """The promise by the names of its columns."""
-    row: dict[str, Any] = msgspec.to_builtins(promise)
-    cause = row.pop("cause")
-    return {**row, "cause_id": cause["id"], "correlation_id": cause["correlation_id"], "traceparent": cause["traceparent"]}
+    return {**{name: getattr(promise, name) for name in _PROMISE}, **_told(promise.cause)}
 
 
 def _promise(text: str) -> Promise:
@@ -136,18 +138,21 @@ def _promise(text: str) -> Promise:
 
 
 def _order_row(story: Story) -> dict[str, Any]:
-    row: dict[str, Any] = {**msgspec.to_builtins(story.order), "declined": story.declined}
-    if story.waits is None:
+    row: dict[str, Any] = {**{name: getattr(story.order, name) for name in _ORDER}, "declined": story.declined}
+    waits = story.waits
+    if waits is None:
         return row
-    waits: dict[str, Any] = msgspec.to_builtins(story.waits)
-    cause = waits.pop("cause")
-    return {**row, **waits, "cause_id": cause["id"], "correlation_id": cause["correlation_id"], "traceparent": cause["traceparent"]}
+    return {**row, "answer_by": waits.answer_by, "follow_ups": waits.follow_ups, "look_at": waits.look_at, **_told(waits.cause)}
 
 
 def _story(row: Mapping[str, Any]) -> Story:
     kept = msgspec.json.decode(row["kept"])
     waits = msgspec.convert({**kept, "cause": _cause(kept)}, Waits) if kept["answer_by"] else None
     return Story(msgspec.convert(kept, Order), tuple(_promise(text) for text in row["promises"]), kept["declined"], waits)
+
+
+def _told(cause: Cause) -> dict[str, Any]:
+    return {"cause_id": cause.id, "correlation_id": cause.correlation_id, "traceparent": cause.traceparent}
 
 
 def _cause(row: Mapping[str, Any]) -> dict[str, str]:
