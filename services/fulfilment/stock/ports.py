@@ -30,7 +30,10 @@ class Books:
         self.loaded = dict(self.wants)
 
     def shelf(self, place: Place) -> Shelf:
-        return self.shelves.setdefault(place, Shelf(*place))
+        found = self.shelves.get(place)
+        if found is None:
+            found = self.shelves[place] = Shelf(*place)
+        return found
 
     def apply(self, movements: Iterable[Movement], cause: Cause) -> None:
         """Move the units, remember why."""
