@@ -13,7 +13,7 @@ from demo.house import House
 AROUND = frozenset({"mailbox", "carrier"})
 """Programs of the demo that stand for the world outside: told, and left out of the sum."""
 
-MESSAGES = frozenset({"notifications-worker", "notifications-api", "postgres for notifications"})
+_MESSAGES = "notifications"
 """Whoever writes and sends the mails: no order waits for them, and they cost about as much as all else."""
 
 _OWNERS = "select pid, split_part(application_name, '.', 1) from pg_stat_activity where application_name <> ''"
@@ -31,15 +31,16 @@ class Costs:
         """What was spent between the two."""
         return Costs(_less(self.cpu, before.cpu), self.transactions - before.transactions, _less(self.events, before.events))
 
-    def without(self, left_out: frozenset[str]) -> int:
-        """Milliseconds of everything but these."""
-        return sum(spent for who, spent in self.cpu.items() if who not in left_out)
+    def inside(self) -> dict[str, int]:
+        """Milliseconds of everything but what stands for the world outside."""
+        return {who: spent for who, spent in self.cpu.items() if who not in AROUND}
 
     def per_order(self, orders: int) -> dict[str, Any]:
         """Milliseconds of CPU by who spent them, transactions and events, per order."""
         told = {who: round(spent / orders, 2) for who, spent in sorted(self.cpu.items(), key=lambda pair: -pair[1])}
         counts = {"transactions": round(self.transactions / orders, 2), "events": round(sum(self.events.values()) / orders, 2)}
-        sums = {"cpu_ms": self.without(AROUND), "cpu_ms_without_messages": self.without(AROUND | MESSAGES)}
+        inside = self.inside()
+        sums = {"cpu_ms": sum(inside.values()), "cpu_ms_without_messages": sum(ms for who, ms in inside.items() if _MESSAGES not in who)}
         return {
             **{name: round(spent / orders, 2) for name, spent in sums.items()},
             **counts,
