@@ -146,6 +146,9 @@ def _erased(name: str, how: Reads[T], headers: Headers) -> T:
 def refuse_ambiguous(value: bytes) -> None:
     """Raises ValueError for JSON that two readers may understand differently: repeated keys, NUL characters, numbers that are not finite."""
 
+    if b"\\" not in value and _names_once(value):
+        return
+
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         read = dict(items)
         if len(read) != len(items):
@@ -158,6 +161,15 @@ def refuse_ambiguous(value: bytes) -> None:
     if b"\\u0000" in value and "\0" in "".join(_strings(json.loads(value))):
         raise ValueError("a text holds the character NUL; leave it out")
     json.loads(value, object_pairs_hook=pairs, parse_constant=constant)
+
+
+def _names_once(value: bytes) -> bool:
+    """Whether this is JSON in which no key stands twice; False where that is not plain. Without escapes each text has two quotes, and what is read of
+    a key that stands twice has fewer than what was sent."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(value)).count(b'"') == value.count(b'"')
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return False
 
 
 def _strings(value: Any) -> Iterable[str]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kit.envelope import BadData, Reader, Reads, encode_data, event_id, headers_of
+from services.kit.envelope import BadData, Reader, Reads, encode_data, event_id, headers_of, refuse_ambiguous
 from services.kit.ids import named_uuid
 from services.kit.values import Cause, Heard, NewId
 from tests.support.messages import TOLD_AT, TRACE, event_headers
@@ -209,3 +209,35 @@ def test_whatever_bytes_come_they_are_read_or_refused(headers: dict[str, bytes],
         READER.read(headers, value)
     except BadData:
         return
+
+
+_NAMES = st.sampled_from(["a", "b", "\u00e9", 'q"', "back\\slash", "\x7f", "NaN"])
+_LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), _NAMES).map(json.dumps)
+
+
+def _objects(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    pairs = st.lists(st.tuples(_NAMES, inner), max_size=4)
+    return pairs.map(lambda told: "{" + ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {value}" for name, value in told) + "}")
+
+
+@given(st.recursive(_LEAVES, lambda inner: st.one_of(_objects(inner), st.lists(inner, max_size=3).map(lambda told: f"[{','.join(told)}]"))))
+def test_whether_a_text_is_ambiguous_is_told_the_same_by_the_short_way_and_the_long_one(text: str) -> None:
+    def refuse(_: str) -> None:
+        raise ValueError
+
+    def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    try:
+        read = json.loads(text, object_pairs_hook=each_once, parse_constant=refuse)
+        is_plain = "\\u0000" not in json.dumps(read)
+    except ValueError:
+        is_plain = False
+    try:
+        refuse_ambiguous(text.encode())
+        taken = True
+    except ValueError:
+        taken = False
+    assert taken == is_plain
