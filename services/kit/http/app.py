@@ -41,7 +41,7 @@ def create_app(
     app.state.signin = SignIn(keys_of(settings), settings.token_issuer, settings.token_audience, revoked)
     problems.install(app)
     for router in (*routers, *pages, _description()):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)  # not nested, as `include_router` would: each level is matched anew at every request
     if pages:
         looks.install(app)
     app.state.capacity = Capacity(service, settings)

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from typing import cast
 from urllib.parse import parse_qsl, unquote_to_bytes
-from uuid import UUID
 
 import structlog
 from fastapi import Request
@@ -58,15 +57,15 @@ class Front:
             await self._app(scope, receive, send)
             return
         id = _identify(scope)
-        with structlog.contextvars.bound_contextvars(request_id=str(id)):
-            measured = _Measured(scope, send, self._service, str(id))
-            try:
-                await self._refuse(scope)
-                await self._serve(scope, receive, measured)
-            except Problem as problem:
-                if problem.status == 413 and _worth_discarding(scope):
-                    await _discard(receive)
-                await problem.response(str(id))(scope, receive, measured)
+        structlog.contextvars.bind_contextvars(request_id=id)  # in the request's own task, and ends with it
+        measured = _Measured(scope, send, self._service, id)
+        try:
+            await self._refuse(scope)
+            await self._serve(scope, receive, measured)
+        except Problem as problem:
+            if problem.status == 413 and _worth_discarding(scope):
+                await _discard(receive)
+            await problem.response(id)(scope, receive, measured)
 
     async def _refuse(self, scope: Scope) -> None:
         """Raises Problem where the request is not read any further."""
@@ -127,12 +126,12 @@ class _Measured:
         _log.debug("request", method=self._scope["method"], route=route, status=status, milliseconds=round(took * 1000, 1))
 
 
-def _identify(scope: Scope) -> UUID:
+def _identify(scope: Scope) -> str:
     id = uuid7()
     given = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "replace")
     trace = child_of(given if valid_traceparent(given) else None)
     scope.setdefault("state", {}).update(request_id=str(id), cause=Cause(id, id, trace))
-    return id
+    return str(id)
 
 
 def _unfit(scope: Scope, body_limit: int) -> Problem | None:
