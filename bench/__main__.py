@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chain, posting, relay, report, stage
+from bench import chain, growth, posting, relay, report, stage
 from bench.report import Row, Wanted
 from deploy.local.servers import embedded
 from services.kit.clock import record_now
@@ -65,12 +65,17 @@ def _idle(_: argparse.Namespace) -> list[Row]:
     ]
 
 
+def _growth(told: argparse.Namespace) -> list[Row]:
+    return growth.measure(VAR / "bench-growth", sizes=tuple(told.sizes), rounds=told.rounds)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "stage": _stage,
     "relay": _relay,
     "posting": _posting,
     "chain": _chain,
     "idle": _idle,
+    "growth": _growth,
 }
 
 
@@ -80,6 +85,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=50_000, help="events or messages per round (default: 50,000)")
     parser.add_argument("--rounds", type=int, default=4, help="rounds per contender (default: 4)")
     parser.add_argument("--seconds", type=float, default=15, help="how long one paced run or one round of requests is (default: 15)")
+    sizes = ", ".join(f"{size:,}" for size in growth.SIZES)
+    parser.add_argument("--sizes", nargs="+", type=int, default=growth.SIZES, help=f"orders in each database of `growth` (default: {sizes})")
     told = parser.parse_args()
     if unknown := set(told.parts) - PARTS.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

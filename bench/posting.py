@@ -64,9 +64,9 @@ def _rows(results: dict[str, list[dict[str, float]]], beside: str) -> list[Row]:
 
 def _round(folder: Path, pid: int, port: int, postmaster: int, seconds: float, shared: bool) -> dict[str, float]:
     def once() -> tuple[dict[str, Any], Spent]:
-        _load(folder, port, _WARM_SECONDS)
+        load(folder, port, _WARM_SECONDS)
         meter = Meter(api=[pid], postgres=[postmaster], load=[os.getpid()])
-        done = _load(folder, port, seconds)
+        done = load(folder, port, seconds)
         return done, meter.stop()
 
     done, spent = once() if shared else undisturbed(once)
@@ -77,7 +77,8 @@ def _round(folder: Path, pid: int, port: int, postmaster: int, seconds: float, s
     return {**told, "api_cpu": api / done["taken"] * 1e6, "all_cpu": both / done["taken"] * 1e6, "foreign": round(spent.foreign, 3)}
 
 
-def _load(folder: Path, port: int, seconds: float) -> dict[str, Any]:
+def load(folder: Path, port: int, seconds: float) -> dict[str, Any]:
+    """What `bench.http_load` tells of so many seconds of orders, signed in by the keys of that folder."""
     told = {**os.environ, "BENCH_TOKEN": _token(folder)}
     command = [sys.executable, "-m", "bench.http_load", str(port), str(CONNECTIONS), str(seconds)]
     done = subprocess.run(command, env=told, capture_output=True, text=True, check=False)
