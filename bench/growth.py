@@ -39,8 +39,9 @@ from services.kit.ids import uuid7
 
 SIZES = (10_000, 100_000, 1_000_000)
 DRAIN, POST, COST = "drain", "POST /v1/orders", "drain, CPU"
-CLAIM, GET = "POST /v1/pick-tasks:claim-next, median", "GET /v1/orders/{id}, median"
-UNITS = {DRAIN: "orders/s", POST: "requests/s", COST: "ms/order", CLAIM: "ms", GET: "ms"}
+CLAIM, LIST = "POST /v1/pick-tasks:claim-next, median", "GET /v1/pick-tasks?state=ready, median"
+GET = "GET /v1/orders/{id}, median"
+UNITS = {DRAIN: "orders/s", POST: "requests/s", COST: "ms/order", CLAIM: "ms", LIST: "ms", GET: "ms"}
 """What a round measures."""
 
 _FIRST_SECONDS, _POST_SECONDS = 15, 3
@@ -162,11 +163,12 @@ def _flow(house: House) -> dict[str, float]:
 
 async def _calls(shops: dict[int, House], old: dict[int, list[str]]) -> dict[int, dict[str, float]]:
     """Medians of calls that come one after the other, each size's turn by turn, so that a slow moment of the machine touches all alike."""
-    waits: dict[int, dict[str, list[float]]] = {size: {CLAIM: [], GET: []} for size in shops}
+    waits: dict[int, dict[str, list[float]]] = {size: {CLAIM: [], LIST: [], GET: []} for size in shops}
     async with aiohttp.ClientSession() as client:
         for _ in range(_CALLS):
             for size, house in shops.items():
                 waits[size][CLAIM].append(await _claim(client, house))
+                waits[size][LIST].append(await _list(client, house))
                 waits[size][GET].append(await _read(client, house, random.choice(old[size])))
     return {size: {what: statistics.median(each) for what, each in told.items()} for size, told in waits.items()}
 
@@ -209,6 +211,11 @@ async def _claim(client: aiohttp.ClientSession, house: House) -> float:
     """Another picker each time, since one holds one task."""
     picker = house.caller("picker", f"p-{uuid7()}", site=day.SITE).headers
     return await _timed(client, "POST", house.url("fulfilment", "/v1/pick-tasks:claim-next"), picker, {"claim_id": str(uuid7()), "site": day.SITE})
+
+
+async def _list(client: aiohttp.ClientSession, house: House) -> float:
+    planner = house.caller("planner", "bench", site=day.SITE).headers
+    return await _timed(client, "GET", house.url("fulfilment", f"/v1/pick-tasks?site={day.SITE}&state=ready&limit=20"), planner)
 
 
 async def _read(client: aiohttp.ClientSession, house: House, order_id: str) -> float:

@@ -11,10 +11,7 @@ from services.kit.database import Transaction
 from services.kit.values import NotFound
 
 _ONE = "where task_id = $1"
-_LIST = """
-where ($1::text is null or site = $1) and ($2::text is null or state = $2) and ($3::text is null or claimed_by = $3)
-and ($4::uuid is null or (rank_at, placed_at, task_id) > (select rank_at, placed_at, task_id from pick_tasks where task_id = $4))
-order by rank_at, placed_at, task_id limit $5"""
+_BEHIND = "(rank_at, placed_at, task_id) > (select rank_at, placed_at, task_id from pick_tasks where task_id = ${})"
 _LINES = """
 select task_id, position, line, pick_lines.sku, bin, quantity, picked, coalesce(description, '') as description
 from pick_lines left join items using (sku) where task_id = any($1::uuid[]) order by task_id, position"""
@@ -53,8 +50,21 @@ async def one(work: Transaction, task_id: UUID, site: str | None, held_by: str |
 
 async def many(work: Transaction, wanted: Wanted) -> list[TaskView]:
     """Tasks by slack, the most urgent first; `after` continues behind that task."""
-    state = wanted.state.value if wanted.state else None
-    return await _views(work, await work.connection.fetch(TASKS + _LIST, wanted.site, state, wanted.held_by, wanted.after, wanted.limit))
+    statement, arguments = listing(wanted)
+    return await _views(work, await work.connection.fetch(statement, *arguments))
+
+
+def listing(wanted: Wanted) -> tuple[str, list[object]]:
+    """The statement and its arguments: only what is asked for stands in it, and the state as a word, so that its plan can go by the index of the
+    tasks that are in work, however many are done."""
+    given = [("site = ${}", wanted.site), ("claimed_by = ${}", wanted.held_by), (_BEHIND, wanted.after)]
+    asked = [(condition, value) for condition, value in given if value is not None]
+    conditions = [condition.format(number) for number, (condition, _) in enumerate(asked, 1)]
+    if wanted.state:
+        conditions.append(f"state = '{wanted.state.value}'")
+    where = f"where {' and '.join(conditions)} " if conditions else ""
+    arguments: list[object] = [*(value for _, value in asked), wanted.limit]
+    return f"{TASKS}{where}order by rank_at, placed_at, task_id limit ${len(arguments)}", arguments
 
 
 async def audit(work: Transaction, task_id: UUID, site: str | None) -> dict[str, Any]:
