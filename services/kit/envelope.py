@@ -24,6 +24,7 @@ Headers = Mapping[str, bytes | None]
 
 EVENT_TYPE = re.compile(r"^[a-z]+\.[A-Z][A-Za-z]+\.v[1-9][0-9]*$")
 EVENT_TYPE_BYTES = re.compile(EVENT_TYPE.pattern.encode())
+_ESCAPED = b"\\\\"
 _STRUCTURED = b"application/cloudevents+json"
 _LARGEST_VERSION = (1 << 63) - 1
 _encode = msgspec.json.Encoder().encode
@@ -146,7 +147,7 @@ def _erased(name: str, how: Reads[T], headers: Headers) -> T:
 def refuse_ambiguous(value: bytes) -> None:
     """Raises ValueError for JSON that two readers may understand differently: repeated keys, NUL characters, numbers that are not finite."""
 
-    if b"\\" not in value and _names_once(value):
+    if b"\\u0000" not in value and _names_once(value):
         return
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -164,12 +165,18 @@ def refuse_ambiguous(value: bytes) -> None:
 
 
 def _names_once(value: bytes) -> bool:
-    """Whether this is JSON in which no key stands twice; False where that is not plain. Without escapes each text has two quotes, and what is read of
-    a key that stands twice has fewer than what was sent."""
+    """Whether this is JSON in which no key stands twice; False where that is not plain. Each text has two quotes, and what is read of a key that
+    stands twice has fewer than what was sent."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(value)).count(b'"') == value.count(b'"')
+        read = msgspec.json.encode(msgspec.json.decode(value))
     except (ValueError, msgspec.MsgspecError, RecursionError):
         return False
+    return _ESCAPED not in value and _ESCAPED not in read and _quotes(value) == _quotes(read)
+
+
+def _quotes(told: bytes) -> int:
+    """How many begin or end a text, where no backslash stands for itself."""
+    return told.count(b'"') - told.count(b'\\"')
 
 
 def _strings(value: Any) -> Iterable[str]:

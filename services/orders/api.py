@@ -31,13 +31,14 @@ from services.kit.http import (
     cause_of,
     operation,
 )
+from services.kit.http.fields import plausible
 from services.kit.http.routing import Access
 from services.kit.ids import hash_secret, new_secret, uuid7
 from services.kit.values import Cause, NotFound, Refusal
 from services.orders import handlers, queries
 from services.orders.domain import Hold, HoldReason, Order, State, has_reached
 from services.orders.handlers import Reach
-from services.orders.messages import OrderSubmittedWire, to_submission
+from services.orders.messages import AddressWire, ChargeWire, CustomerWire, LineWire, OrderSubmittedWire, PaymentWire, to_submission
 from services.orders.store import PostgresStore
 from services.orders.validation import Submission
 from services.orders.views import OrderView, RefusalView, order_view, refusal_view
@@ -113,6 +114,49 @@ class OrderBody(Strict):
     signature_required: bool
 
 
+class _WholeLine(LineWire, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _WholeCharge(ChargeWire, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _WholeCustomer(CustomerWire, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class _WholeAddress(AddressWire, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class _WholePayment(PaymentWire, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class WholeOrder(OrderSubmittedWire, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `OrderBody` takes, and no more, for msgspec to read."""
+
+    customer: _WholeCustomer
+    ship_to: _WholeAddress
+    lines: Annotated[tuple[_WholeLine, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    charges: Annotated[tuple[_WholeCharge, ...], msgspec.Meta(max_length=100)]
+    payment: _WholePayment
+
+
+_decode_whole = msgspec.json.Decoder(WholeOrder).decode
+
+
+def read_plain(raw: bytes) -> OrderSubmittedWire:
+    """Raises ValueError."""
+    order = _decode_whole(raw)
+    plausible(order.placed_at)
+    return order
+
+
+WholeBody = Annotated[OrderSubmittedWire, Parsed(OrderBody, OrderSubmittedWire, read_plain)]
+
+
 class CancelBody(Strict):
     """Why the order is no longer wanted, in the customer's words."""
 
@@ -146,10 +190,10 @@ _TAKEN = {201: "Taken.", 200: "Taken before."}
 
 
 @router.post("/v1/orders", **operation(access={"storefront": "own"}, owner={"channel": "channel"}, body=OrderBody, answers=_TAKEN, idempotent=True))
-async def post_order(request: Request, body: Annotated[OrderBody, Parsed(OrderBody)], caller: Caller, key: IdempotencyKey) -> Response:
+async def post_order(request: Request, body: WholeBody, caller: Caller, key: IdempotencyKey) -> Response:
     if body.channel != caller.channel:
         raise Problem(403, "other-channel", "The order is of another channel than yours: send it with that channel's token.")
-    submission = _submission(body)
+    submission = to_submission(body)
     scope = f"{caller.role}:{caller.channel}:{caller.subject}"
     return await _submissions(request).once(Command(scope, key, submission.fingerprint, (submission, cause_of(request))))
 
@@ -239,10 +283,6 @@ def connect(app: FastAPI, database: Database, reads: AsyncEngine) -> None:
     app.state.database, app.state.reads = database, reads
     app.state.submissions = Commands(database, submit_together)
     app.state.waiters = Waiters("orders", lambda order_ids: queries.states(reads, order_ids))
-
-
-def _submission(body: OrderBody) -> Submission:
-    return to_submission(msgspec.convert(body.model_dump(), OrderSubmittedWire))
 
 
 async def _view(request: Request, order_id: UUID, caller: Principal) -> OrderView | RefusalView:

@@ -1,28 +1,54 @@
 """Reads a JSON body from its raw bytes, since two readers must never understand it differently."""
 
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
 from services.kit.envelope import refuse_ambiguous
 from services.kit.http.problems import Problem, validation_problem
 
+T = TypeVar("T")
+_FINER_THAN_MICROSECONDS = re.compile(r"\.\d{7}")
 _MEDIA = ("application/json", "application/json;charset=utf-8")
 
 
-def Parsed(model: type[BaseModel]) -> Any:  # noqa: N802  # stands where FastAPI's own markers stand
-    """Marks a parameter as the body, read as this model: 415 unless JSON, 400 where it is not JSON, 422 where it does not fit."""
+def Parsed(model: type[BaseModel], wire: type[T] | None = None, plain: Callable[[bytes], T] | None = None) -> Any:  # noqa: N802  # as FastAPI's own
+    """Marks a parameter as the body, read as this model: 415 unless JSON, 400 where it is not JSON, 422 where it does not fit.
 
-    async def read(request: Request) -> BaseModel:
+    With `wire` it is handed on as that Struct. `plain` then reads bodies whose texts need no second look, several times as fast, and raises
+    ValueError for at least what the model refuses: those the model reads, or refuses with all its reasons.
+    """
+
+    async def read(request: Request) -> Any:
         media = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
         if media not in _MEDIA or "content-encoding" in request.headers:
             raise Problem(415)
-        return parse(model, await request.body())
+        raw = await request.body()
+        return parse(model, raw) if wire is None or plain is None else parse_plain(model, wire, plain, raw)
 
     return Depends(read)
+
+
+def parse_plain(model: type[BaseModel], wire: type[T], plain: Callable[[bytes], T], raw: bytes) -> T:
+    """What `plain` reads, or the model in its place. Raises Problem as `parse` does."""
+    with suppress(ValueError, RecursionError):  # the model says why
+        if _is_plain(raw):
+            return plain(raw)
+    return msgspec.convert(parse(model, raw).model_dump(), wire)
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Whether no text in it needs a second look: each character can be seen and is in NFC, no key stands twice, no instant would be rounded."""
+    refuse_ambiguous(raw)
+    text = msgspec.json.encode(msgspec.json.decode(raw)).decode().replace('\\"', "")
+    return "\\" not in text and text.isprintable() and unicodedata.is_normalized("NFC", text) and not _FINER_THAN_MICROSECONDS.search(text)
 
 
 def parse(model: type[BaseModel], raw: bytes) -> BaseModel:

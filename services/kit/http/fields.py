@@ -66,7 +66,8 @@ def _known_currency(code: str) -> str:
     return code
 
 
-def _plausible(instant: datetime) -> datetime:
+def plausible(instant: datetime) -> datetime:
+    """The instant in UTC. Raises ValueError where nothing of ours can have happened then."""
     if not _FIRST_YEAR <= instant.year < _LAST_YEAR:
         raise ValueError(f"an instant lies between the years {_FIRST_YEAR} and {_LAST_YEAR}")
     return instant.astimezone(UTC)
@@ -90,7 +91,7 @@ Sku = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_not_bla
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_not_blank)]
 
-Instant = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Instant = Annotated[AwareDatetime, AfterValidator(plausible)]
 """An instant with its offset, handed on in UTC."""
 
 PageSize = Annotated[int, Query(ge=1, le=100)]
