@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import chain, growth, posting, relay, report, stage
+from bench import chain, growth, posting, relay, report, stage, through
 from bench.report import Row, Wanted
 from deploy.local.servers import embedded
 from services.kit.clock import record_now
@@ -47,6 +47,11 @@ def _relay(told: argparse.Namespace) -> list[Row]:
         return relay.measure(bootstrap, database, events=told.events, rounds=told.rounds)
 
 
+def _through(told: argparse.Namespace) -> list[Row]:
+    with embedded(VAR / "bench-servers") as (bootstrap, database):
+        return through.measure(bootstrap, database, events=told.events, rounds=told.rounds)
+
+
 def _posting(told: argparse.Namespace) -> list[Row]:
     with embedded(VAR / "bench-servers") as (_, database):
         return posting.measure(VAR / "bench-servers", database, seconds=told.seconds, rounds=told.rounds)
@@ -72,6 +77,7 @@ def _growth(told: argparse.Namespace) -> list[Row]:
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "stage": _stage,
     "relay": _relay,
+    "end-to-end": _through,
     "posting": _posting,
     "chain": _chain,
     "idle": _idle,

@@ -52,6 +52,8 @@ class Wanted(msgspec.Struct):
     total_minor: int
 
 
+STATES = "insert into states select a, b, c, d::jsonb from unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) as t (a, b, c, d)"
+
 pack = msgspec.msgpack.Encoder().encode
 decode = msgspec.json.Decoder(Placed).decode
 encode = msgspec.json.Encoder().encode
@@ -67,6 +69,17 @@ def columns(messages: Sequence[Any]) -> list[list[Any]]:
         headers = pack(said_headers(heard, str(event.order_id), str(said), now))
         rows.append((day_of(id), id, event.order_id, event.customer_id, event.total_minor, lines, said, payload, headers))
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def states_and_said(messages: Sequence[Any]) -> tuple[list[list[Any]], list[tuple[bytes, bytes, list[tuple[str, bytes]]]]]:
+    """The arguments of `STATES` for a batch, and what is said of it: key, value and headers of each message."""
+    rows, said, now = [], [], datetime.now(UTC).isoformat().replace("+00:00", "Z").encode()
+    for message in messages:
+        event = decode(message.value)
+        id = str(event.order_id)
+        rows.append((event.order_id, event.customer_id, event.total_minor, encode(event.lines).decode()))
+        said.append((id.encode(), encode(Wanted(event.order_id, event.total_minor)), said_headers(dict(message.headers), id, str(uuid7()), now)))
+    return [list(column) for column in zip(*rows, strict=True)], said
 
 
 def said_headers(heard: dict[str, bytes], subject: str, id: str, now: bytes) -> list[tuple[str, bytes]]:

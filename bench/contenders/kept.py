@@ -7,7 +7,7 @@ from uuid import UUID
 
 import uvloop
 
-from bench.work import BOOTSTRAP, DSN, EVENTS, GROUP, TOPIC, Meter, Placed, Wanted, encode
+from bench.work import BOOTSTRAP, DSN, EVENTS, GROUP, STATES, TOPIC, Meter, Placed, Wanted, encode
 from services.kit.clock import SystemClock
 from services.kit.consume import ConsumeLoop
 from services.kit.database import Database, Transaction
@@ -19,14 +19,13 @@ from services.kit.raw_driver import RawDriver
 from services.kit.values import Heard
 from services.kit.worker import tune_python
 
-INSERT = "insert into states select a, b, c, d::jsonb from unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) as t (a, b, c, d)"
 DRIVERS: dict[str, type[FaustDriver] | type[RawDriver]] = {"faust": FaustDriver, "raw": RawDriver}
 
 
 async def handle(work: Transaction, events: Sequence[Heard[Placed]]) -> None:
     rows = [(e.data.order_id, e.data.customer_id, e.data.total_minor, encode(e.data.lines).decode()) for e in events]
     columns: list[list[UUID | str | int]] = [list(column) for column in zip(*rows, strict=True)]
-    await work.connection.execute(INSERT, *columns)
+    await work.connection.execute(STATES, *columns)
     for event in events:
         wanted = Wanted(event.data.order_id, event.data.total_minor)
         work.say("bench.said.v1", "bench.StockWanted.v1", wanted, key=str(wanted.order_id), cause=event.cause, version=1)
@@ -58,5 +57,6 @@ async def main(kind: str) -> None:
     await driver.stop(5)
 
 
-assert EVENTS
-uvloop.run(main(sys.argv[1]))
+if __name__ == "__main__":
+    assert EVENTS
+    uvloop.run(main(sys.argv[1]))
