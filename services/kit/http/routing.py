@@ -7,9 +7,11 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
+from inspect import iscoroutinefunction
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -93,7 +95,7 @@ class Guarded(APIRoute):
         return str((self.openapi_extra or {}).get("x-produces", "application/json"))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle: Callable[[Request], Awaitable[Response]] = super().get_route_handler()
+        handle: Callable[[Request], Awaitable[Response]] = _straight(self.dependant) or super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             request.scope["route_path"] = self.path_format
@@ -116,6 +118,27 @@ class Guarded(APIRoute):
             raise Problem(403)
         await request.app.state.capacity.take("caller", f"{principal.role} {principal.subject}")
         request.state.principal = replace(principal, scope=scope)
+
+
+def _straight(dependant: Dependant) -> Callable[[Request], Awaitable[Response]] | None:
+    """The handler itself where the request alone makes all that it takes (body, caller, key); None where FastAPI is to find parameters or to lend a
+    thread. FastAPI would ask anew, at every request, what each parameter is."""
+    readers = {str(each.name): each.call for each in dependant.dependencies}
+    handle, request_name = dependant.call, str(dependant.request_param_name)
+    if not all(map(_takes_request_alone, (dependant, *dependant.dependencies))) or any(each.dependencies for each in dependant.dependencies):
+        return None
+
+    async def straight(request: Request) -> Response:
+        given = {name: await read(request) for name, read in readers.items()}  # type: ignore[misc]  # each is a coroutine function
+        return cast(Response, await handle(**{request_name: request}, **given))  # type: ignore[misc]  # as it is
+
+    return straight
+
+
+def _takes_request_alone(dependant: Dependant) -> bool:
+    found = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params, dependant.body_params)
+    lent = (dependant.response_param_name, dependant.background_tasks_param_name, dependant.security_scopes_param_name)
+    return iscoroutinefunction(dependant.call) and dependant.request_param_name is not None and not any(found) and not any(lent)
 
 
 class Routes(APIRouter):
