@@ -7,17 +7,20 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import chain, growth, posting, relay, report, stage, through
+from bench import busy, chain, growth, posting, relay, report, stage, through
 from bench.report import Row, Wanted
 from deploy.local.servers import embedded
 from services.kit.clock import record_now
 
 VAR = Path("var")
 BURST = 3200
+BESIDE = 50
+"""Orders per second on the topic of the stack that runs beside `POST /v1/orders`."""
 IDLE = {"stack_mb": ("MB, all processes", 2560), "largest_worker_mb": ("MB", 150), "cpu_percent_of_a_core": ("% of a core", 15)}
 """What the idle stack may cost at most."""
 
@@ -53,8 +56,11 @@ def _through(told: argparse.Namespace) -> list[Row]:
 
 
 def _posting(told: argparse.Namespace) -> list[Row]:
-    with embedded(VAR / "bench-servers") as (_, database):
-        return posting.measure(VAR / "bench-servers", database, seconds=told.seconds, rounds=told.rounds)
+    with embedded(VAR / "bench-servers") as (bootstrap, database):
+        measure = partial(posting.measure, VAR / "bench-servers", database, seconds=told.seconds, rounds=told.rounds)
+        alone = measure()
+        with busy.workers(VAR / "bench-beside", bootstrap, database, per_second=BESIDE):
+            return alone + measure(beside=f"workers at {BESIDE} orders/s")
 
 
 def _chain(told: argparse.Namespace) -> list[Row]:

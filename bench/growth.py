@@ -29,12 +29,12 @@ from bench.cpu import Meter, Spent, undisturbed
 from bench.posting import load
 from bench.public_client import Floor, Shift
 from bench.report import Row, Wanted
-from demo import day, opening
+from bench.shops import open_shop, running
+from demo import day
 from demo.house import House
 from demo.shop import Storefront
-from deploy.local.progress import Progress
 from deploy.local.servers import embedded
-from deploy.local.stack import BROKERS, DATABASE, Stack, configured
+from deploy.local.stack import configured
 from services.kit.ids import uuid7
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -47,7 +47,6 @@ UNITS = {DRAIN: "orders/s", POST: "requests/s", COST: "ms/order", CLAIM: "ms", L
 _FIRST_SECONDS, _POST_SECONDS = 15, 3
 _CALLS = 200
 _PATIENCE_SECONDS, _QUIET_CPU = 120, 0.15
-_RECEIPTS, _UNITS = 5, 100_000
 _SOME = "select order_id from orders.orders tablesample system_rows(1000)"
 
 
@@ -86,13 +85,7 @@ def _first_orders(folder: Path) -> None:
 async def _work(folder: Path) -> None:
     house = House.at(folder)
     async with house.http, Storefront(house) as shop, Floor(house) as floor:
-        planner = house.caller("planner", "planner-1")
-        for code, body in opening.carrier_services().items():
-            await planner.ask("PUT", "fulfilment", f"/v1/carrier-services/{code}", {**body, "closed_on": []}, expect=(200, 201))
-        await shop.list_items(item.listed() for item in day.items().values())
-        await asyncio.sleep(5)
-        for _ in range(_RECEIPTS):
-            await opening.receive(house, dict.fromkeys(day.items(), _UNITS))
+        await open_shop(house, shop)
         await floor.look_for_departures()
         await Shift(floor, itertools.count()).work(8, _FIRST_SECONDS)
         await _quiet(house)
@@ -114,14 +107,8 @@ async def _grown(admin: str, size: int) -> str:
 @contextmanager
 def _shops(folder: Path, kafka: str, databases: dict[int, str]) -> Iterator[dict[int, House]]:
     """A whole stack on each database, with topics of its own."""
-    with ExitStack() as running:
-        shops = {}
-        for size, url in databases.items():
-            told = {**os.environ, BROKERS: kafka, DATABASE: url, "KEPT_TOPIC_PREFIX": f"grown-{size}.", "KEPT_API_PROCESSES": "1"}
-            stack = Stack((folder / f"shop-{size}").resolve(), told, Progress(), servers_only=False)
-            stack.up(attached=True)
-            running.callback(stack.down)
-            shops[size] = House.at(stack.var)
+    with ExitStack() as stacks:
+        shops = {size: stacks.enter_context(running(folder / f"shop-{size}", kafka, url, f"grown-{size}.")) for size, url in databases.items()}
         yield shops
 
 

@@ -34,7 +34,8 @@ _WARM_SECONDS = 2.0
 
 
 def measure(folder: Path, admin: str, *, seconds: float, rounds: int, beside: str = "") -> list[Row]:
-    """Rates, CPU and waits, medians of the rounds. `beside` names what else keeps the machine busy meanwhile."""
+    """Rates, CPU and waits, medians of the rounds. `beside` names what else keeps the machine, and PostgreSQL, busy
+    meanwhile."""
     url = asyncio.run(_prepare(admin))
     results: dict[str, list[dict[str, float]]] = {OURS: [], BARE: []}
     with _ours(folder, url) as ours, _bare(url) as bare:
@@ -54,12 +55,12 @@ def _rows(results: dict[str, list[dict[str, float]]], beside: str) -> list[Row]:
         peers = {BARE: median[BARE][figure]}
         return Row(f"{where}: {figure}", unit, median[OURS][figure], peers, raw=BARE, less_is_better=less, wanted=wanted)
 
-    return [
+    rows = [
         row("rate", "requests/s", Wanted(1.2, "ratio_to_raw"), less=False),
         row("p95", "ms"),
         row("api_cpu", "us of the API process per request"),
-        row("all_cpu", "us of API and PostgreSQL per request"),
     ]
+    return rows if beside else [*rows, row("all_cpu", "us of API and PostgreSQL per request")]
 
 
 def _round(folder: Path, pid: int, port: int, postmaster: int, seconds: float, shared: bool) -> dict[str, float]:
