@@ -74,6 +74,8 @@ async def test_copies_of_an_order_are_read_claimed_and_answered_like_the_order_i
         read = [(await api.get(f"/v1/orders/{id}", headers=who)).json() for id in ids]
     assert {order["order_id"] for order in read} == ids
     assert len({order["external_ref"] for order in read}) == SIZE
+    for table in ("orders.addresses", "fulfilment.wants", "fulfilment.reservations", "fulfilment.pick_lines"):
+        assert await admin.fetchval(f"select count(*) from {table}") == SIZE, table
     await _keep_every_reference(admin)
     tasks = [await _claimed(shop, number) for number in range(SIZE)]
     assert len({task["order_id"] for task in tasks}) == SIZE
