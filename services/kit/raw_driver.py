@@ -97,7 +97,7 @@ class RawDriver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             self._generation += 1
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        return None
+        self._starts.clear()  # until now the consumer named the old partitions as its own, and they may have been looked at since the revoke
 
     async def _run(self) -> None:
         while True:

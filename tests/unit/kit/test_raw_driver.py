@@ -13,7 +13,7 @@ from tests.contract.kit.conftest import Recording
 from tests.support.messages import FakeMessage
 from tests.support.polling import poll_until
 
-PLACE = TopicPartition("t.v1", 0)
+PLACE, OTHER = TopicPartition("t.v1", 0), TopicPartition("t.v1", 1)
 
 
 class Consumer:
@@ -21,6 +21,7 @@ class Consumer:
 
     def __init__(self, **_: Any) -> None:
         self.give, self.given = asyncio.Event(), asyncio.Event()
+        self.places = frozenset({PLACE})
 
     def subscribe(self, topics: object, listener: object) -> None: ...
     async def start(self) -> None: ...
@@ -28,7 +29,7 @@ class Consumer:
     async def commit(self, offsets: object) -> None: ...
 
     def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset({PLACE})
+        return self.places
 
     async def position(self, place: TopicPartition) -> int:
         return 0
@@ -71,3 +72,14 @@ async def test_what_is_fetched_after_it_is_handled(started: tuple[RawDriver, Rec
     driver._consumer.give.set()
     await poll_until(lambda: loop.taken)
     assert driver.positions() == {"t.v1": {0: 8}}
+
+
+async def test_partitions_that_another_has_now_are_not_judged_any_more(started: tuple[RawDriver, Recording]) -> None:
+    """While the group shares out anew the consumer still names the old ones; the watchdog must not wait for them to move."""
+    driver, _ = started
+    await driver.on_partitions_revoked({PLACE})
+    await driver._learn_starts()
+    driver._consumer.places = frozenset({OTHER})
+    await driver.on_partitions_assigned({OTHER})
+    await driver._learn_starts()
+    assert driver.positions() == {"t.v1": {1: 0}}
