@@ -76,8 +76,7 @@ class Client:
             if chance > 0.95:
                 await self.say("place", ORDERS, SUBMITTED, key_of(order), order)
         if 0.4 < chance < 0.45:
-            told = {"channel": order["channel"], "external_ref": order["external_ref"], "reason": "changed my mind", "requested_at": now()}
-            await self.say("cancel", ORDERS, CANCELLED, key_of(order), told)
+            await self.say("cancel", ORDERS, CANCELLED, key_of(order), cancel_of(order))
 
     def next_order(self) -> dict[str, Any]:
         """One that was never sent."""
@@ -164,6 +163,11 @@ class Client:
 def key_of(order: dict[str, Any]) -> str:
     """How the shop names an order on its topic."""
     return f"{order['channel']}:{order['external_ref']}"
+
+
+def cancel_of(order: dict[str, Any]) -> dict[str, Any]:
+    """The customer does not want it any more."""
+    return {"channel": order["channel"], "external_ref": order["external_ref"], "reason": "changed my mind", "requested_at": now()}
 
 
 def now() -> str:

@@ -20,7 +20,7 @@ async def duplicates(scene: Scene) -> None:
 async def disorder(scene: Scene) -> None:
     """Row 23: records again in another order; and orders for the first time, some behind their own cancel."""
     scene.timeline.began(23, "disorder", "topics")
-    await rubbish.place_in_disorder(scene.client, 40 * scene.scale)
+    await rubbish.place_in_disorder(scene.client, 40)
     for topic in rubbish.HEARD:
         await rubbish.repeat(scene.client, scene.bed.told["kafka"], topic, window=1_000)
     scene.timeline.ended(23, "disorder", "topics")
@@ -48,14 +48,14 @@ async def poison_without_a_database(scene: Scene) -> None:
 async def the_future(scene: Scene) -> None:
     """Row 28: fields that nobody knows yet, and events of a newer major version."""
     scene.timeline.began(28, "a later schema", "topics")
-    await rubbish.future_minors(scene.client, 20 * scene.scale)
+    await rubbish.future_minors(scene.client, 20)
     await rubbish.future_majors(scene.client)
     scene.timeline.ended(28, "a later schema", "topics")
 
 
 async def one_key_fifty_times(scene: Scene) -> None:
     """Row 36."""
-    for _ in range(3 * scene.scale):
+    for _ in range(3):
         scene.timeline.began(36, "one key fifty times", "clients")
         await scene.client.place_fifty_times_at_once()
         scene.timeline.ended(36, "one key fifty times", "clients")
@@ -64,8 +64,8 @@ async def one_key_fifty_times(scene: Scene) -> None:
 async def race_for_picks(scene: Scene) -> None:
     """Row 34."""
     scene.timeline.began(34, "race for picks", "clients")
-    await scene.client.race_for_picks(rounds=195 * scene.scale, pickers=3)
-    await scene.client.race_for_picks(rounds=5 * scene.scale, pickers=50)
+    await scene.client.race_for_picks(rounds=195, pickers=3)
+    await scene.client.race_for_picks(rounds=5, pickers=50)
     scene.timeline.ended(34, "race for picks", "clients")
 
 

@@ -36,7 +36,7 @@ _LATECOMERS, _LATE_SECONDS = {"promises-worker-1": "promises.faust.revoking", "l
 
 async def random_crash(scene: Scene) -> None:
     """Row 1: a process after the other, every few seconds."""
-    for _ in range(10 * scene.scale):
+    for _ in range(10):
         await kill(scene, 1, scene.rng.choice(scene.processes()))
         await asyncio.sleep(scene.rng.uniform(0.5, 3))
 
@@ -60,11 +60,10 @@ async def crash_points(scene: Scene) -> None:
 
 async def pause(scene: Scene) -> None:
     """Row 4: a worker stands still for longer than its session, and wakes as a zombie."""
-    for _ in range(scene.scale):
-        name = scene.rng.choice(scene.workers())
-        scene.timeline.began(4, "pause", name)
-        await pause_for(scene, name, 35)
-        await scene.back(4, "pause", name)
+    name = scene.rng.choice(scene.workers())
+    scene.timeline.began(4, "pause", name)
+    await pause_for(scene, name, 35)
+    await scene.back(4, "pause", name)
 
 
 async def outbox_out_of_order(scene: Scene) -> None:
@@ -75,7 +74,7 @@ async def outbox_out_of_order(scene: Scene) -> None:
 
 async def rebalances(scene: Scene) -> None:
     """Row 19: a worker leaves and comes back, again and again."""
-    for _ in range(10 * scene.scale):
+    for _ in range(10):
         name = scene.rng.choice(scene.workers())
         scene.timeline.began(19, "stop", name)
         await asyncio.to_thread(scene.bed.stop, name)
@@ -85,10 +84,9 @@ async def rebalances(scene: Scene) -> None:
 
 async def slow_head(scene: Scene) -> None:
     """Row 20: a worker stands still over the first events of its batch, and is killed before it has handled them."""
-    for _ in range(scene.scale):
-        await stumble(scene, 20, "fulfilment", "stage.handling", "sleep=30")
-        for name in scene.workers("fulfilment"):
-            await kill(scene, 20, name)
+    await stumble(scene, 20, "fulfilment", "stage.handling", "sleep=30")
+    for name in scene.workers("fulfilment"):
+        await kill(scene, 20, name)
 
 
 async def spoilt_sequence(scene: Scene) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
-from chaos.run.client import CANCELLED, ORDERS, SUBMITTED, Client, key_of, now
+from chaos.run.client import CANCELLED, ORDERS, SUBMITTED, Client, cancel_of, key_of, now
 from services.kit.ids import uuid7
 from services.kit.trace import child_of
 
@@ -59,8 +59,7 @@ async def place_in_disorder(client: Client, count: int) -> None:
         client.placed.append(order)
         said.append(("place", SUBMITTED, key_of(order), order))
         if number % 4 == 0:
-            told = {"channel": order["channel"], "external_ref": order["external_ref"], "reason": "changed my mind", "requested_at": now()}
-            said.append(("cancel", CANCELLED, key_of(order), told))
+            said.append(("cancel", CANCELLED, key_of(order), cancel_of(order)))
     client.rng.shuffle(said)
     for op, type, key, data in said:
         await client.say(op, ORDERS, type, key, data)

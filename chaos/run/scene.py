@@ -17,13 +17,12 @@ _STUMBLE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a fault has in its hands. `scale` stretches it: 1 in a quick run."""
+    """What a fault has in its hands."""
 
     bed: Bed
     client: Client
     timeline: Timeline
     rng: Random
-    scale: int = 1
 
     def workers(self, service: str = "") -> list[str]:
         return [name for name in self.bed.names if "-worker-" in name and name.startswith(service)]

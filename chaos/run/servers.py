@@ -12,12 +12,12 @@ from chaos.run.scene import Scene, kill, on_links, pause_for
 
 async def lost_answers(scene: Scene) -> None:
     """Row 3: produced, committed, and the caller is told of a broken connection."""
-    await on_links(scene, 3, "answers lost", scene.links(), Faults(lose_chance=0.05), 10 * scene.scale)
+    await on_links(scene, 3, "answers lost", scene.links(), Faults(lose_chance=0.05), 10)
 
 
 async def database_crash(scene: Scene) -> None:
     """Row 7."""
-    for _ in range(3 * scene.scale):
+    for _ in range(3):
         await kill(scene, 7, "postgres")
         await asyncio.sleep(scene.rng.uniform(2, 5))
 
@@ -34,12 +34,12 @@ async def database_hang(scene: Scene) -> None:
 async def database_slow(scene: Scene) -> None:
     """Row 9: every answer of PostgreSQL takes 200 ms to a second."""
     slow = Faults(to_client=Way(latency_seconds=0.6, jitter_seconds=0.4))
-    await on_links(scene, 9, "slow", scene.links("->postgres"), slow, 15 * scene.scale)
+    await on_links(scene, 9, "slow", scene.links("->postgres"), slow, 15)
 
 
 async def leading_broker_killed(scene: Scene) -> None:
     """Row 13."""
-    for _ in range(2 * scene.scale):
+    for _ in range(2):
         topic = scene.rng.choice(rubbish.HEARD)
         await kill(scene, 13, await _leader(scene, topic))
         await asyncio.sleep(5)
@@ -51,7 +51,7 @@ async def two_brokers_away(scene: Scene) -> None:
     for name in brokers:
         scene.timeline.began(14, "stop", name)
         await asyncio.to_thread(scene.bed.stop, name)
-    await asyncio.sleep(60 * scene.scale)
+    await asyncio.sleep(60)
     for name in brokers:
         await asyncio.to_thread(scene.bed.start, name)
         await scene.back(14, "stop", name)
@@ -59,14 +59,13 @@ async def two_brokers_away(scene: Scene) -> None:
 
 async def two_brokers_frozen(scene: Scene) -> None:
     """Row 15: frozen for longer than their sessions, and thawed, again and again."""
-    for _ in range(scene.scale):
-        brokers = scene.rng.sample(scene.brokers(), 2)
-        for name in brokers:
-            scene.timeline.began(15, "pause", name)
-        await asyncio.gather(*(pause_for(scene, name, 45) for name in brokers))
-        for name in brokers:
-            await scene.back(15, "pause", name)
-        await asyncio.sleep(20)
+    brokers = scene.rng.sample(scene.brokers(), 2)
+    for name in brokers:
+        scene.timeline.began(15, "pause", name)
+    await asyncio.gather(*(pause_for(scene, name, 45) for name in brokers))
+    for name in brokers:
+        await scene.back(15, "pause", name)
+    await asyncio.sleep(20)
 
 
 async def all_brokers_killed(scene: Scene) -> None:
@@ -83,14 +82,14 @@ async def partition(scene: Scene) -> None:
     """Row 17: one way of one service to everything it speaks with."""
     service = scene.rng.choice(("orders", "fulfilment", "promises"))
     links = scene.links(f"{service}->kafka") + scene.links(f"{service}->postgres")
-    await on_links(scene, 17, "one way blocked", links, Faults(to_client=Way(blocked=True)), 8 * scene.scale)
+    await on_links(scene, 17, "one way blocked", links, Faults(to_client=Way(blocked=True)), 8)
 
 
 async def resets(scene: Scene) -> None:
     """Row 18: every connection to every server cut, again and again."""
     links = scene.links("->kafka") + scene.links("->postgres")
     scene.timeline.began(18, "connections reset", "links")
-    for _ in range(8 * scene.scale):
+    for _ in range(8):
         await asyncio.to_thread(scene.bed.proxy(*links).reset)
         await asyncio.sleep(1)
     scene.timeline.ended(18, "connections reset", "links")

@@ -3,7 +3,6 @@
 Counted in memory, a share per process. Nothing secret rests on it (`services.kit.http.guesses` counts that).
 """
 
-import time
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import cast
@@ -15,6 +14,7 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from starlette.types import Scope
 
 from services.kit import metrics
+from services.kit.clock import record_now
 from services.kit.http.problems import Problem
 from services.kit.settings import KitSettings
 
@@ -39,7 +39,7 @@ class Capacity:
         if not await self._limiter.hit(limit, whose, key):
             metrics.HTTP_REFUSED.labels(self._service, whose).inc()
             ends_at = (await self._limiter.get_window_stats(limit, whose, key)).reset_time
-            raise Problem(429, headers={"retry-after": str(max(1, round(ends_at - time.time())))})
+            raise Problem(429, headers={"retry-after": str(max(1, round(ends_at - record_now().timestamp())))})
 
 
 class Peers:
