@@ -72,11 +72,16 @@ async def _true(value: bool) -> bool:
 
 
 async def _stands_by(url: str) -> bool:
-    """Whether somebody asked for the lock in vain: of two connections both have asked, and one holds it."""
+    """Whether somebody asked for the lock in vain: of two connections both have asked, and one holds it. Other tests' databases do not count."""
     connection = await asyncpg.connect(url)
     try:
-        asked = await connection.fetchval("select count(*) from pg_stat_activity where query like 'select pg_try_advisory_lock(hashtext(%'")
-        held = await connection.fetchval("select count(*) from pg_locks where locktype = 'advisory' and granted")
+        asked = await connection.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database() and query like 'select pg_try_advisory_lock(hashtext(%'"
+        )
+        held = await connection.fetchval(
+            "select count(*) from pg_locks join pg_database on pg_database.oid = pg_locks.database"
+            " where datname = current_database() and locktype = 'advisory' and granted"
+        )
         return bool(asked >= 1 and held == 1)
     finally:
         await connection.close()
