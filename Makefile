@@ -60,7 +60,7 @@ fuzz: setup ## a thousand requests of every kind per operation, then bytes into 
 chaos-quick: setup ## three brokers, PostgreSQL, two of each process, and each fault once; audited (SEED=n)
 	@$(WAY) $(PYTHON) -m chaos.run $(if $(SEED),--seed $(SEED))
 
-chaos: setup ## the same, and then faults by chance for MINUTES=n (SEED=n)
+chaos: setup ## all faults at full counts, then by chance until MINUTES=60 are over; audited (SEED=n)
 	@$(WAY) $(PYTHON) -m chaos.run --minutes $(or $(MINUTES),60) $(if $(SEED),--seed $(SEED))
 
 teeth: setup ## bugs planted one at a time, each of which the tests must catch

@@ -21,6 +21,7 @@ from chaos.auditor.slot import close_slot, open_slot
 from chaos.bed.bed import Bed
 from chaos.bed.stack import BedStack
 from chaos.proxy.faults import HEALTHY
+from chaos.run import counts
 from chaos.run.client import Client
 from chaos.run.crew import Crew
 from chaos.run.machine import Rest, watch
@@ -41,11 +42,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--var", type=Path, default=Path("var/chaos"))
     parser.add_argument("--rows", type=lambda text: [int(number) for number in text.split(",")], help="these rows alone, each once")
-    parser.add_argument("--minutes", type=float, default=0, help="go on with rows drawn by chance for so long; 0: each row once")
+    parser.add_argument("--minutes", type=float, default=0, help="at full counts, each row once and then by chance until the time is over; 0: quick")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     told = parser.parse_args()
     rows = told.rows or list(ROWS if told.minutes else QUICK)
-    print(f"Seed {told.seed}, rows {', '.join(map(str, rows))}.", flush=True)
+    print(f"Seed {told.seed}, rows {', '.join(map(str, rows))}, {'full' if told.minutes else 'quick'} counts.", flush=True)
     shutil.rmtree(told.var, ignore_errors=True)
     stack = BedStack(told.var.resolve(), os.environ, Progress(), seed=told.seed)
     stack.up(attached=True)
@@ -64,7 +65,7 @@ async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
         await client.open()
         loading = asyncio.gather(_load(client), Crew(client).work())
         await asyncio.sleep(2 * _EVERY_SECONDS)
-        await _befall(Scene(bed, client, timeline, rng), rows, minutes)
+        await _befall(Scene(bed, client, timeline, rng, counts.FULL if minutes else counts.QUICK), rows, minutes)
         await asyncio.to_thread(bed.proxy().set, HEALTHY)
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)
@@ -147,13 +148,9 @@ def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline
     close_slot(bed.told["database"])
     audited = audit(evidence)
     print(*lines(audited), sep="\n")
-    faults = {str(row): count for row, count in sorted(timeline.rows.items())}
     points = {"met": len(timeline.points), "never_met": sorted(timeline.missed)}
-    told = (
-        about
-        | {"void": rest.why_void, "busy_percent_in_quiet": rest.busy_percent, "kills": dict(timeline.kills), "faults": faults, "crash_points": points}
-        | figures(audited)
-    )
+    reached = {"kills": dict(timeline.kills), "counts": timeline.counts(), "crash_points": points}
+    told = about | {"void": rest.why_void, "busy_percent_in_quiet": rest.busy_percent} | reached | figures(audited)
     Path("var").mkdir(exist_ok=True)
     Path("var/chaos.json").write_text(json.dumps(told, indent=1) + "\n")
     print(json.dumps({name: value for name, value in told.items() if name != "violations"}))

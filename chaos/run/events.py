@@ -12,18 +12,16 @@ _POISONS_A_SECOND = 20
 async def duplicates(scene: Scene) -> None:
     """Row 22: a fifth of what lies on the topics comes again."""
     for topic in rubbish.HEARD:
-        scene.timeline.began(22, "records again", topic)
-        await rubbish.repeat(scene.client, scene.bed.told["kafka"], topic)
-        scene.timeline.ended(22, "records again", topic)
+        await _repeat(scene, 22, topic)
 
 
 async def disorder(scene: Scene) -> None:
     """Row 23: records again in another order; and orders for the first time, some behind their own cancel."""
-    scene.timeline.began(23, "disorder", "topics")
+    scene.timeline.began(23, "orders in disorder", "topics", 40)
     await rubbish.place_in_disorder(scene.client, 40)
+    scene.timeline.ended(23, "orders in disorder", "topics")
     for topic in rubbish.HEARD:
-        await rubbish.repeat(scene.client, scene.bed.told["kafka"], topic, window=1_000)
-    scene.timeline.ended(23, "disorder", "topics")
+        await _repeat(scene, 23, topic, window=1_000)
 
 
 async def poison(scene: Scene) -> None:
@@ -63,10 +61,17 @@ async def one_key_fifty_times(scene: Scene) -> None:
 
 async def race_for_picks(scene: Scene) -> None:
     """Row 34."""
-    scene.timeline.began(34, "race for picks", "clients")
-    await scene.client.race_for_picks(rounds=195, pickers=3)
-    await scene.client.race_for_picks(rounds=5, pickers=50)
-    scene.timeline.ended(34, "race for picks", "clients")
+    for pickers, rounds in ((3, scene.counts.races_of_three), (50, scene.counts.races_of_fifty)):
+        scene.timeline.began(34, f"race of {pickers}", "clients", rounds)
+        await scene.client.race_for_picks(rounds, pickers)
+        scene.timeline.ended(34, f"race of {pickers}", "clients")
+
+
+async def _repeat(scene: Scene, row: int, topic: str, *, window: int = 0) -> None:
+    again = await rubbish.copies(scene.rng, scene.bed.told["kafka"], topic, window=window)
+    scene.timeline.began(row, "records again", topic, len(again))
+    await rubbish.say_again(scene.client, topic, again)
+    scene.timeline.ended(row, "records again", topic)
 
 
 async def _pour(client: Client) -> None:

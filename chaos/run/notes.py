@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections import Counter
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ class Notes:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class Journal(Notes):
@@ -43,17 +48,22 @@ class Journal(Notes):
 class Timeline(Notes):
     """What befell whom, and how long it was away."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(path)
-        self.rows: Counter[int] = Counter()
+        self._clock = clock
+        self._began: dict[tuple[int, str, str], float] = {}
+        self._times: Counter[tuple[int, str]] = Counter()
+        self._seconds: defaultdict[tuple[int, str], float] = defaultdict(float)
         self.kills: Counter[str] = Counter()
         """Kills by kind: process, broker, database."""
         self.points: set[str] = set()
         self.missed: set[str] = set()
         """Labelled points at which a process died, and armed ones that none came to."""
 
-    def began(self, row: int, fault: str, target: str) -> None:
-        self.rows[row] += 1
+    def began(self, row: int, fault: str, target: str, times: int = 1) -> None:
+        """`times`: how many of this fault are told in one line: copies, rounds."""
+        self._times[row, fault] += times
+        self._began[row, fault, target] = self._clock()
         if fault.startswith("kill"):
             self.kills["broker" if target.startswith("kafka") else "database" if target.startswith("postgres") else "process"] += 1
         self._tell(row, fault, target, "began")
@@ -66,10 +76,18 @@ class Timeline(Notes):
             self.began(2, "kill at a point", point)
 
     def ended(self, row: int, fault: str, target: str) -> None:
+        self._seconds[row, fault] += self._clock() - self._began[row, fault, target]
         self._tell(row, fault, target, "ended")
 
     def recovered(self, row: int, fault: str, target: str, seconds: float) -> None:
         self._tell(row, fault, target, "recovered", round(seconds, 2))
+
+    def counts(self) -> dict[str, dict[str, dict[str, float]]]:
+        """By row and fault: how often it began, and for how many seconds it lasted, each target's beside the other's."""
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for (row, fault), times in sorted(self._times.items()):
+            found.setdefault(str(row), {})[fault] = {"times": times, "seconds": round(self._seconds[row, fault], 1)}
+        return found
 
     def _tell(self, row: int, fault: str, target: str, event: str, seconds: float | None = None) -> None:
         self.write({"at": _now(), "row": row, "fault": fault, "target": target, "event": event, "seconds": seconds})

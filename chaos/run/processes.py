@@ -36,9 +36,9 @@ _LATECOMERS, _LATE_SECONDS = {"promises-worker-1": "promises.faust.revoking", "l
 
 async def random_crash(scene: Scene) -> None:
     """Row 1: a process after the other, every few seconds."""
-    for _ in range(10):
+    for _ in range(scene.counts.crashes):
         await kill(scene, 1, scene.rng.choice(scene.processes()))
-        await asyncio.sleep(scene.rng.uniform(0.5, 3))
+        await asyncio.sleep(scene.rng.uniform(*scene.counts.crash_pause))
 
 
 async def crash_points(scene: Scene) -> None:
@@ -59,22 +59,26 @@ async def crash_points(scene: Scene) -> None:
 
 
 async def pause(scene: Scene) -> None:
-    """Row 4: a worker stands still for longer than its session, and wakes as a zombie."""
+    """Row 4: a worker stands still, most often for longer than its session, and wakes as a zombie."""
     name = scene.rng.choice(scene.workers())
     scene.timeline.began(4, "pause", name)
-    await pause_for(scene, name, 35)
+    await pause_for(scene, name, scene.rng.uniform(*scene.counts.pause))
     await scene.back(4, "pause", name)
 
 
 async def outbox_out_of_order(scene: Scene) -> None:
     """Row 12: a transaction with low ids stands still while others commit higher ones."""
-    await stumble(scene, 12, "orders", "outbox.inserted", "sleep=12")
-    await asyncio.sleep(13)
+    seconds = scene.rng.uniform(*scene.counts.hold)
+    await stumble(scene, 12, "orders", "outbox.inserted", f"sleep={seconds:.1f}")
+    scene.timeline.began(12, "transaction stands still", "outbox")
+    await asyncio.sleep(seconds)
+    scene.timeline.ended(12, "transaction stands still", "outbox")
+    await asyncio.sleep(1)
 
 
 async def rebalances(scene: Scene) -> None:
     """Row 19: a worker leaves and comes back, again and again."""
-    for _ in range(10):
+    for _ in range(scene.counts.rebalances):
         name = scene.rng.choice(scene.workers())
         scene.timeline.began(19, "stop", name)
         await asyncio.to_thread(scene.bed.stop, name)
@@ -84,9 +88,12 @@ async def rebalances(scene: Scene) -> None:
 
 async def slow_head(scene: Scene) -> None:
     """Row 20: a worker stands still over the first events of its batch, and is killed before it has handled them."""
-    await stumble(scene, 20, "fulfilment", "stage.handling", "sleep=30")
-    for name in scene.workers("fulfilment"):
-        await kill(scene, 20, name)
+    for _ in range(scene.counts.slow_heads):
+        await stumble(scene, 20, "fulfilment", "stage.handling", "sleep=30")
+        scene.timeline.began(20, "slow head", "batch")
+        for name in scene.workers("fulfilment"):
+            await kill(scene, 20, name)
+        scene.timeline.ended(20, "slow head", "batch")
 
 
 async def spoilt_sequence(scene: Scene) -> None:
@@ -110,11 +117,11 @@ async def deadly_event(scene: Scene) -> None:
 
 
 async def backlog(scene: Scene) -> None:
-    """Row 32: all workers of a service stand still for a minute."""
+    """Row 32: all workers of a service stand still."""
     service = scene.rng.choice(tuple(WALKED))
     for name in scene.workers(service):
         scene.timeline.began(32, "pause", name)
-    await asyncio.gather(*(pause_for(scene, name, 60) for name in scene.workers(service)))
+    await asyncio.gather(*(pause_for(scene, name, scene.counts.backlog_seconds) for name in scene.workers(service)))
     for name in scene.workers(service):
         await scene.back(32, "pause", name)
 

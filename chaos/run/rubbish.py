@@ -65,13 +65,18 @@ async def place_in_disorder(client: Client, count: int) -> None:
         await client.say(op, ORDERS, type, key, data)
 
 
-async def repeat(client: Client, bootstrap: str, topic: str, *, window: int = 0) -> None:
-    """A fifth of what lies on the topic comes again, each record one to four times; with a window, so many at a time are shuffled."""
-    records = await asyncio.to_thread(_some_records, bootstrap, topic, client.rng)
-    again = [record for record in records for _ in range(client.rng.randint(1, 4))]
+async def copies(rng: Random, bootstrap: str, topic: str, *, window: int) -> Sequence[Message]:
+    """A fifth of what lies on the topic, each record one to four times; with a window, so many at a time are shuffled."""
+    records = await asyncio.to_thread(_some_records, bootstrap, topic, rng)
+    again = [record for record in records for _ in range(rng.randint(1, 4))]
     if window:
         parts = [again[at : at + window] for at in range(0, len(again), window)]
-        again = [record for part in parts for record in client.rng.sample(part, len(part))]
+        again = [record for part in parts for record in rng.sample(part, len(part))]
+    return again
+
+
+async def say_again(client: Client, topic: str, again: Sequence[Message]) -> None:
+    """These records, on the topic they come from."""
     for at in range(0, len(again), _AT_ONCE):
         await asyncio.gather(*(_again(client, topic, record) for record in again[at : at + _AT_ONCE]))
 

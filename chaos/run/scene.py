@@ -9,6 +9,7 @@ from random import Random
 from chaos.bed.bed import Bed, NotRunning
 from chaos.proxy.faults import HEALTHY, Faults
 from chaos.run.client import Client
+from chaos.run.counts import Counts
 from chaos.run.notes import Timeline
 
 _STUMBLE_SECONDS = 60.0
@@ -23,6 +24,7 @@ class Scene:
     client: Client
     timeline: Timeline
     rng: Random
+    counts: Counts
 
     def workers(self, service: str = "") -> list[str]:
         return [name for name in self.bed.names if "-worker-" in name and name.startswith(service)]
@@ -45,17 +47,17 @@ class Scene:
 Row = Callable[[Scene], Awaitable[None]]
 
 
-async def kill(scene: Scene, row: int, name: str) -> None:
-    scene.timeline.began(row, "kill", name)
+async def kill(scene: Scene, row: int, name: str, fault: str = "kill") -> None:
+    scene.timeline.began(row, fault, name)
     with contextlib.suppress(NotRunning):  # it had just ended by itself: the servers were away
         await asyncio.to_thread(scene.bed.kill, name)
-    await scene.back(row, "kill", name)
+    await scene.back(row, fault, name)
 
 
 async def restart(scene: Scene, row: int, names: list[str]) -> None:
     """So that they read anew what they are to stumble over."""
     for name in names:
-        await kill(scene, row, name)
+        await kill(scene, row, name, "kill to arm")
 
 
 async def pause_for(scene: Scene, name: str, seconds: float) -> None:

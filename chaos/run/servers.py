@@ -17,7 +17,7 @@ async def lost_answers(scene: Scene) -> None:
 
 async def database_crash(scene: Scene) -> None:
     """Row 7."""
-    for _ in range(3):
+    for _ in range(scene.counts.database_crashes):
         await kill(scene, 7, "postgres")
         await asyncio.sleep(scene.rng.uniform(2, 5))
 
@@ -26,7 +26,7 @@ async def database_hang(scene: Scene) -> None:
     """Row 8: the whole tree stands still for longer than every timeout of a statement."""
     scene.timeline.began(8, "pause", "postgres")
     await asyncio.to_thread(scene.bed.pause, "postgres")
-    await asyncio.sleep(30)
+    await asyncio.sleep(scene.counts.hang_seconds)
     await asyncio.to_thread(scene.bed.resume, "postgres")
     await scene.back(8, "pause", "postgres")
 
@@ -39,10 +39,10 @@ async def database_slow(scene: Scene) -> None:
 
 async def leading_broker_killed(scene: Scene) -> None:
     """Row 13."""
-    for _ in range(2):
+    for _ in range(scene.counts.leaders):
         topic = scene.rng.choice(rubbish.HEARD)
         await kill(scene, 13, await _leader(scene, topic))
-        await asyncio.sleep(5)
+        await asyncio.sleep(scene.counts.leader_pause_seconds)
 
 
 async def two_brokers_away(scene: Scene) -> None:
@@ -51,7 +51,7 @@ async def two_brokers_away(scene: Scene) -> None:
     for name in brokers:
         scene.timeline.began(14, "stop", name)
         await asyncio.to_thread(scene.bed.stop, name)
-    await asyncio.sleep(60)
+    await asyncio.sleep(scene.counts.away_seconds)
     for name in brokers:
         await asyncio.to_thread(scene.bed.start, name)
         await scene.back(14, "stop", name)
@@ -60,12 +60,13 @@ async def two_brokers_away(scene: Scene) -> None:
 async def two_brokers_frozen(scene: Scene) -> None:
     """Row 15: frozen for longer than their sessions, and thawed, again and again."""
     brokers = scene.rng.sample(scene.brokers(), 2)
-    for name in brokers:
-        scene.timeline.began(15, "pause", name)
-    await asyncio.gather(*(pause_for(scene, name, 45) for name in brokers))
-    for name in brokers:
-        await scene.back(15, "pause", name)
-    await asyncio.sleep(20)
+    for _ in range(scene.counts.freezes):
+        for name in brokers:
+            scene.timeline.began(15, "pause", name)
+        await asyncio.gather(*(pause_for(scene, name, 45) for name in brokers))
+        for name in brokers:
+            await scene.back(15, "pause", name)
+        await asyncio.sleep(20)
 
 
 async def all_brokers_killed(scene: Scene) -> None:
