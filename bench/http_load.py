@@ -19,7 +19,7 @@ from services.kit.clock import record_now
 from services.kit.ids import uuid7
 
 _ID, _REFERENCE, _CUSTOMER = "<order id>", "<reference>", "<customer>"
-_CUSTOMERS = 2000
+_CUSTOMERS = 2000  # about so many
 _LINES = 40
 
 
@@ -41,11 +41,12 @@ def _cut(text: str) -> list[str]:
     return [id, reference, *rest.split(_CUSTOMER)]
 
 
-def requests(path: str, token: str) -> Iterator[bytes]:
-    """New orders without end, each under a key of its own."""
-    for number, (before, id, reference, rest) in enumerate(itertools.cycle(shapes())):
+def requests(path: str, token: str, orders: list[list[str]]) -> Iterator[bytes]:
+    """New orders of these shapes without end, each under a key of its own; a customer who comes again lives where they lived."""
+    customers = len(orders) * max(1, _CUSTOMERS // len(orders))
+    for number, (before, id, reference, rest) in enumerate(itertools.cycle(orders)):
         key = str(uuid7())
-        body = f"{before}{key}{id}b-{key}{reference}c-{number % _CUSTOMERS}{rest}".encode()
+        body = f"{before}{key}{id}b-{key}{reference}c-{number % customers}{rest}".encode()
         head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\nIdempotency-Key: {key}\r\n"
         yield f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
@@ -64,7 +65,7 @@ async def _connection(port: int, asked: Iterator[bytes], until: float, waits: li
 
 
 async def main(port: int, connections: int, seconds: float) -> None:
-    asked, waits, bad = requests("/v1/orders", os.environ["BENCH_TOKEN"]), list[float](), list[bytes]()
+    asked, waits, bad = requests("/v1/orders", os.environ["BENCH_TOKEN"], shapes()), list[float](), list[bytes]()
     began = time.perf_counter()
     await asyncio.gather(*(_connection(port, asked, began + seconds, waits, bad) for _ in range(connections)))
     took = time.perf_counter() - began

@@ -15,9 +15,9 @@ from services.kit.envelope import Reader
 from services.kit.faust_driver import FaustDriver
 from services.kit.group import Group
 from services.kit.inbox import SqlJournal
+from services.kit.interpreter import tune_python
 from services.kit.raw_driver import RawDriver
 from services.kit.values import Heard
-from services.kit.worker import tune_python
 
 DRIVERS: dict[str, type[FaustDriver] | type[RawDriver]] = {"faust": FaustDriver, "raw": RawDriver}
 

@@ -15,9 +15,9 @@ from bench.relay import PARTITIONS, headers_of_one, payload
 from services.kit.changes import Changes
 from services.kit.database import session_settings
 from services.kit.ids import uuid7
+from services.kit.interpreter import tune_python
 from services.kit.kafka_log import KafkaLog
 from services.kit.relay import Relay
-from services.kit.worker import tune_python
 
 BOOTSTRAP, DSN, TOPIC, EVENTS = os.environ["BENCH_KAFKA"], os.environ["BENCH_DATABASE"], os.environ["BENCH_TOPIC"], int(os.environ["BENCH_EVENTS"])
 HEADERS = headers_of_one() if os.environ["BENCH_HEADERS"] == "1" else []

@@ -21,10 +21,10 @@ from services.kit.database import Database, session_settings
 from services.kit.envelope import Reader
 from services.kit.group import Group
 from services.kit.inbox import SqlJournal
+from services.kit.interpreter import tune_python
 from services.kit.kafka_log import KafkaLog
 from services.kit.ports import Message, Outgoing
 from services.kit.relay import Relay
-from services.kit.worker import tune_python
 
 SAID = "bench.said.v1"
 

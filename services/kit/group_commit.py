@@ -4,16 +4,24 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+_FEW = 16
+"""So many go together in any case: a commit for less of them costs more than it lets overlap."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class GroupCommit(Generic[T, R]):
     """What is asked for while a commit is under way gathers, and becomes the next one, up to `most` at once; nobody waits for company. `commit` gives
-    an answer for each, in order; what it raises goes to all who asked for it."""
+    an answer for each, in order; what it raises goes to all who asked for it.
+
+    Where many ask, a commit takes half of those who were about when the one before it ended. Who is answered asks again: if all went together, nobody
+    would be left to be read while PostgreSQL works.
+    """
 
     def __init__(self, commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int = 100) -> None:
         self._commit, self._most = commit, most
+        self._share = most
         self._asked: list[tuple[T, asyncio.Future[R]]] = []
         self._committing: asyncio.Task[None] | None = None
 
@@ -28,8 +36,9 @@ class GroupCommit(Generic[T, R]):
     async def _commit_all(self) -> None:
         try:
             while self._asked:
-                taken, self._asked = self._asked[: self._most], self._asked[self._most :]
+                taken, self._asked = self._asked[: self._share], self._asked[self._share :]
                 await self._settle(taken)
+                self._share = min(self._most, max(_FEW, (len(taken) + len(self._asked) + 1) // 2))
         finally:
             self._committing = None
 

@@ -1,7 +1,6 @@
 """A service's worker process: consumes, relays, fires timers, runs errands, and tells how far it is. It imports no web framework and no ORM."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -27,6 +26,7 @@ from services.kit.errands import ErrandLoop
 from services.kit.group import Group
 from services.kit.inbox import SqlJournal
 from services.kit.inbox_days import keep_inbox
+from services.kit.interpreter import tune_python
 from services.kit.kafka_log import KafkaLog
 from services.kit.leader import Leader
 from services.kit.logs import configure
@@ -69,18 +69,6 @@ def run(worker: Worker) -> NoReturn:
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)  # a library's thread that does not end must not keep the process: all that matters has been committed or will be repeated
-
-
-def tune_python() -> None:
-    """For batches beside a thread that reads from Kafka.
-
-    Python looks for cycles after 700 new objects: many times in each batch, through all that waits to be handled, for nothing. Now once or twice
-    a batch, and what stands since the start is not looked at again. And a thread keeps the interpreter for 5 ms where another waits for it: every
-    answer of PostgreSQL could be held up so long.
-    """
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
-    sys.setswitchinterval(0.0005)
 
 
 async def _main(worker: Worker) -> int:

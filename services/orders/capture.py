@@ -1,6 +1,6 @@
 """How a judged submission becomes an order, and what its buyer adds to a customer. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -116,9 +116,9 @@ def postcode_prefix(country: str, postcode: str) -> str:
     return packed[:3] or "-"
 
 
-def reference_candidates(order_id: UUID) -> list[str]:
+def reference_candidates(order_id: UUID) -> Iterator[str]:
     """The references an order may get, the likeliest first: its id's own, then its neighbours'."""
-    return [short_reference(UUID(int=(order_id.int + step) % (1 << 128))) for step in range(4)]
+    return (short_reference(UUID(int=(order_id.int + step) % (1 << 128))) for step in range(4))
 
 
 def meet(customer: Customer | None, submission: Submission) -> Customer:

@@ -221,8 +221,7 @@ _decode_body = msgspec.json.Decoder(OrderSubmittedWire).decode
 
 def to_submission(wire: OrderSubmittedWire) -> Submission:
     """The order as it is judged. Raises ValueError for an instant that has none in UTC."""
-    body = canonical(wire)
-    wire = _decode_body(body)
+    wire, body = canonical(wire)
     customer, ship_to = wire.customer, wire.ship_to
     customer_id = named_uuid("customer", wire.channel, customer.external_ref) if customer.external_ref else named_uuid("guest", str(wire.order_id))
     parts = (ship_to.name, ship_to.line1, ship_to.line2, ship_to.city, ship_to.region, ship_to.postcode, ship_to.country, ship_to.po_box)
@@ -250,14 +249,18 @@ def to_submission(wire: OrderSubmittedWire) -> Submission:
     )
 
 
-def canonical(wire: OrderSubmittedWire) -> bytes:
-    """The body in one form, whatever order, offset, omitted nulls or Unicode form it was sent with."""
+def canonical(wire: OrderSubmittedWire) -> tuple[OrderSubmittedWire, bytes]:
+    """The order and its body in one form, whatever order, offset, omitted nulls or Unicode form it was sent with."""
     try:
-        placed_at = wire.placed_at.astimezone(UTC)
+        wire = msgspec.structs.replace(wire, placed_at=wire.placed_at.astimezone(UTC))
     except OverflowError:
         raise ValueError("the instant placed_at has no equal in UTC") from None
-    body = msgspec.json.encode(msgspec.structs.replace(wire, placed_at=placed_at))
-    return unicodedata.normalize("NFC", body.decode()).encode()
+    body = msgspec.json.encode(wire)
+    text = body.decode()
+    if unicodedata.is_normalized("NFC", text):
+        return wire, body
+    body = unicodedata.normalize("NFC", text).encode()
+    return _decode_body(body), body
 
 
 def from_body(body: bytes) -> Submission:

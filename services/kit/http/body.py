@@ -47,7 +47,9 @@ def parse_plain(model: type[BaseModel], wire: type[T], plain: Callable[[bytes], 
 def _is_plain(raw: bytes) -> bool:
     """Whether no text in it needs a second look: each character can be seen and is in NFC, no key stands twice, no instant would be rounded."""
     refuse_ambiguous(raw)
-    text = msgspec.json.encode(msgspec.json.decode(raw)).decode().replace('\\"', "")
+    text = raw.decode()
+    if "\\" in text or not text.isprintable():  # escapes, or white space between lines
+        text = msgspec.json.encode(msgspec.json.decode(raw)).decode().replace('\\"', "")
     return "\\" not in text and text.isprintable() and unicodedata.is_normalized("NFC", text) and not _FINER_THAN_MICROSECONDS.search(text)
 
 

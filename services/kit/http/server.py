@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from services.kit.http.health import Look
 from services.kit.http.wire import BoundedProtocol
+from services.kit.interpreter import tune_python
 from services.kit.logs import configure
 from services.kit.ops import Operations, listen
 from services.kit.settings import KitSettings
@@ -58,6 +59,7 @@ def serve(app: FastAPI, settings: KitSettings, *, port: int, operations_port: in
             timeout_graceful_shutdown=_DRAIN_SECONDS, timeout_keep_alive=15, ws="none", http=BoundedProtocol,
         )
     )  # fmt: skip
+    tune_python()
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(_serve(server, app, host, operations_port))
 

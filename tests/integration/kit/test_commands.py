@@ -190,5 +190,5 @@ async def test_who_hangs_up_changes_nothing(shop: _Shop, gone: Callable[[Any, An
 
 
 async def test_no_more_than_a_hundred_go_together(shop: _Shop) -> None:
-    assert await shop.together(*(shop.ask(str(number)) for number in range(130))) == [201] * 130
-    assert [len(batch) for batch in shop.batches] == [1, 100, 30]
+    assert await shop.together(*(shop.ask(str(number)) for number in range(260))) == [201] * 260
+    assert [len(batch) for batch in shop.batches] == [1, 100, 100, 60]
