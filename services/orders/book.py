@@ -2,14 +2,14 @@
 the handlers; it numbers an order's events, and nothing else does."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from services.kit.values import Cause, Heard
 from services.orders.capture import Customer, seen
-from services.orders.domain import Decision, Order
+from services.orders.domain import Decision, Order, amended
 from services.orders.events import CustomerSeen, OrderEvent, OrderRefused, Reason
 from services.orders.validation import Item, Submission
 
@@ -149,8 +149,8 @@ class Book:
         for event in events:
             said += 1
             self.said.append(Said(event, order.order_id, said, cause))
-        silent = known and not events and replace(order, work_version=known.work_version) != known
-        self.orders[order.order_id] = replace(order, version=version + (1 if silent else len(events)), said_version=said)
+        silent = known and not events and amended(order, work_version=known.work_version) != known
+        self.orders[order.order_id] = amended(order, version=version + (1 if silent else len(events)), said_version=said)
 
     def meet(self, customer: Customer, cause: Cause) -> None:
         """Record the customer and say so, when there is something new to say."""

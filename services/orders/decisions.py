@@ -3,7 +3,6 @@
 Versions are not set here: whoever records a decision numbers its events.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -27,6 +26,7 @@ from services.orders.domain import (
     State,
     Step,
     TooLateToCancel,
+    amended,
     missing_checks,
     move,
     spoken,
@@ -45,7 +45,7 @@ from services.orders.events import (
 
 def check(order: Order, name: Check, now: datetime) -> Decision:
     """The check is there; the order is released when it was the last one. May run twice."""
-    return settle(replace(order, checks=order.checks | {name}), now)
+    return settle(amended(order, checks=order.checks | {name}), now)
 
 
 def settle(order: Order, now: datetime) -> Decision:
@@ -54,7 +54,7 @@ def settle(order: Order, now: datetime) -> Decision:
         return Decision(order)
     released = move(order, Step.RELEASE, now)
     if order.promise_id:  # the goods are there: what was told of waiting for them is over
-        released = replace(released, declined_sentence=None, answer_by=None)
+        released = amended(released, declined_sentence=None, answer_by=None)
     return Decision(
         released,
         (
@@ -83,13 +83,13 @@ def secure_payment(order: Order, state: str, amount_minor: int, now: datetime) -
         raise PaymentDiffers(f"{amount_minor} were secured for an order of {order.total_minor}: correct the payment, then send it again.")
     if order.state is State.CANCELLED:
         raise OrderClosed("The order was cancelled before its payment came: refund the payment.", state=order.state.value, version=order.version)
-    return check(replace(order, payment_state=state), Check.PAYMENT_SECURED, now)
+    return check(amended(order, payment_state=state), Check.PAYMENT_SECURED, now)
 
 
 def take_promise(order: Order, promised: Promised, now: datetime) -> Decision:
     """The promise that now stands; a later one takes the earlier one's place for the release, answers an open question, and lifts the hold
     that a decline placed."""
-    taken = replace(
+    taken = amended(
         order,
         promise_id=promised.promise_id,
         due_at=promised.due_at,
@@ -108,11 +108,11 @@ def take_answer(order: Order, reason: str, sentence: str, answer_by: datetime, n
     the order for a person; beside a promise, or a second time, an answer is only told."""
     if order.state in CLOSED or (reason == AWAITING_STOCK and order.state is not State.VALIDATING):
         return Decision(order)
-    told = replace(order, declined_sentence=sentence, answer_by=answer_by)
+    told = amended(order, declined_sentence=sentence, answer_by=answer_by)
     if reason not in NOT_CARRIED or order.state is not State.VALIDATING or Check.PROMISE in order.checks:
         return check(told, Check.PROMISE, now)
     hold = Hold(_hold_of_decline(order), HoldReason.ADDRESS, "care", f"no date can be promised: {reason}", now)
-    return place_hold(replace(told, checks=told.checks | {Check.PROMISE}), hold)
+    return place_hold(amended(told, checks=told.checks | {Check.PROMISE}), hold)
 
 
 def _hold_of_decline(order: Order) -> UUID:
@@ -124,7 +124,7 @@ def place_hold(order: Order, hold: Hold) -> Decision:
     """Work on the order stops. Raises OrderClosed when there is no work left to stop."""
     if order.state in CLOSED or order.state is State.HANDED_OVER:
         raise OrderClosed(f"The order is {spoken(order.state)}: there is no work to hold.", state=order.state.value, version=order.version)
-    return Decision(replace(order, holds=(*order.holds, hold)), (held(order, hold),) if order.announced else ())
+    return Decision(amended(order, holds=(*order.holds, hold)), (held(order, hold),) if order.announced else ())
 
 
 def held(order: Order, hold: Hold) -> OrderHeld:
@@ -138,7 +138,7 @@ def lift_hold(order: Order, hold_id: UUID, now: datetime) -> Decision:
     if hold is None:
         raise HoldUnknown("The order has no such open hold: read the order for the holds that stand.")
     lifted = HoldLifted(order.order_id, hold_id, hold.reason.value, now)
-    settled = settle(replace(order, holds=tuple(kept for kept in order.holds if kept.hold_id != hold_id)), now)
+    settled = settle(amended(order, holds=tuple(kept for kept in order.holds if kept.hold_id != hold_id)), now)
     return Decision(settled.order, ((lifted,) if order.announced else ()) + settled.events)
 
 
@@ -154,12 +154,12 @@ def stock_is_short(order: Order, hold_id: UUID, now: datetime) -> Decision:
     """The order waits for goods. A second shortage while it waits says nothing new."""
     if order.state in CLOSED or any(hold.reason is HoldReason.STOCK for hold in order.holds):
         return Decision(order)
-    return place_hold(replace(order, checks=order.checks - {Check.STOCK}), Hold(hold_id, HoldReason.STOCK, "fulfilment", "", now))
+    return place_hold(amended(order, checks=order.checks - {Check.STOCK}), Hold(hold_id, HoldReason.STOCK, "fulfilment", "", now))
 
 
 def stock_is_reserved(order: Order, now: datetime) -> Decision:
     """Every unit is set apart: the hold for stock lifts, and the order is released when that was the last thing missing."""
-    checked = replace(order, checks=order.checks | {Check.STOCK})
+    checked = amended(order, checks=order.checks | {Check.STOCK})
     hold = next((hold for hold in order.holds if hold.reason is HoldReason.STOCK), None)
     return lift_hold(checked, hold.hold_id, now) if hold else settle(checked, now)
 
@@ -170,7 +170,7 @@ def ask_cancel(order: Order, request_id: UUID, reason: str, by: str, now: dateti
         return Decision(order)
     if order.state in INSTEAD:
         raise TooLateToCancel(INSTEAD[order.state], state=order.state.value, version=order.version)
-    asked = replace(order, cancel_request_id=request_id, cancel_reason=reason, cancel_requested_by=by, cancel_requested_at=now, cancel_refusal=None)
+    asked = amended(order, cancel_request_id=request_id, cancel_reason=reason, cancel_requested_by=by, cancel_requested_at=now, cancel_refusal=None)
     # An order that still waits for its items is unknown to everybody else: its cancel is said when it is announced.
     return Decision(asked, cancel_asked(asked) if order.announced else ())
 
@@ -188,7 +188,7 @@ def cancel_asked(order: Order) -> tuple[OrderEvent, ...]:
 
 def accept_cancel(order: Order, request_id: UUID, at: datetime) -> Decision:
     """Fulfilment let go of everything: the order is cancelled and its holds end with it."""
-    cancelled = replace(move(order, Step.CANCEL, at), cancel_request_id=request_id, cancel_refusal=None, holds=())
+    cancelled = amended(move(order, Step.CANCEL, at), cancel_request_id=request_id, cancel_refusal=None, holds=())
     reason = order.cancel_reason or "cancelled by fulfilment"
     return Decision(cancelled, (OrderCancelled(order.order_id, order.customer_id, request_id, reason, at),))
 
@@ -198,7 +198,7 @@ def reject_cancel(order: Order, request_id: UUID, now: datetime) -> Decision:
     if not order.cancel_requested:
         return Decision(order)
     state = order.state if order.state in INSTEAD else State.PICKING
-    refused = replace(order, cancel_refusal=INSTEAD[state])
+    refused = amended(order, cancel_refusal=INSTEAD[state])
     settled = settle(refused, now)
     return Decision(settled.order, (CancelRefused(order.order_id, request_id, state.value, INSTEAD[state]), *settled.events))
 

@@ -10,7 +10,7 @@ from services.kit.values import Cause, Heard, Refusal
 from services.orders import decisions
 from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting
 from services.orders.capture import OrderIdTaken, ReferenceReused, accept, meet, placed, reference_candidates
-from services.orders.domain import Decision, Hold, HoldReason, Order, OrderUnknown, Promised, Step, TooLateToCancel
+from services.orders.domain import Decision, Hold, HoldReason, Order, OrderUnknown, Promised, Step, TooLateToCancel, amended
 from services.orders.events import CancelRefused
 from services.orders.messages import (
     CancelAccepted,
@@ -97,7 +97,7 @@ def end_of_waiting(book: Book, waiting: Waiting, now: datetime) -> None:
 
 def _announce(book: Book, order: Order, submission: Submission, cause: Cause, now: datetime) -> None:
     """The items came: the hold for them ends unsaid, as it began, and everybody hears of the order, and of a cancel that waited with it."""
-    announced = replace(order, announced=True, holds=tuple(hold for hold in order.holds if hold.reason is not HoldReason.ITEMS))
+    announced = amended(order, announced=True, holds=tuple(hold for hold in order.holds if hold.reason is not HoldReason.ITEMS))
     held = tuple(decisions.held(announced, hold) for hold in announced.holds)
     book.note(Decision(announced, (placed(announced, submission.lines), *held, *decisions.cancel_asked(announced))), cause)
     book.meet(meet(book.customers.get(order.customer_id), submission), cause)
@@ -159,7 +159,7 @@ def _on_work(book: Book, heard: Heard[Work], now: datetime) -> None:
     if heard.version <= order.work_version:
         return
     decision = _work_decision(order, heard.data, heard.id, now)
-    book.note(replace(decision, order=replace(decision.order, work_version=heard.version)), heard.cause)
+    book.note(Decision(amended(decision.order, work_version=heard.version), decision.events), heard.cause)
 
 
 def _work_decision(order: Order, work: Work, event_id: UUID, now: datetime) -> Decision:
