@@ -1,13 +1,18 @@
 """A stage whose effects can be counted: one row and one event said per event heard. With TOY_CHORES a timer fires for each as well, once, and an
-errand writes it into a file. Run as a process: `python -m tests.integration.kit.toy`."""
+errand writes it into a file. Run as a process: `python -m tests.integration.kit.toy`; its watchdog waits TOY_PATIENCE_SECONDS, where they are told.
+"""
 
+import asyncio
 import os
 import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from services.kit import worker as kit_worker
 from services.kit.database import Database, Transaction
 from services.kit.revocations import TOPIC as REVOCATIONS
 from services.kit.settings import KitSettings
@@ -15,6 +20,7 @@ from services.kit.stage import Errand, Stage, Timer
 from services.kit.topics import Topic
 from services.kit.trace import child_of
 from services.kit.values import Cause, Heard
+from services.kit.watchdog import Watchdog
 from services.kit.worker import Worker, run
 from tests.support.toys import SERVICE
 
@@ -25,7 +31,7 @@ TOPICS = tuple(Topic(name, 6, "delete", 168, 1_048_576) for name in (HEARD, SAID
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """`behaviour`: count | fail | refuse | die."""
+    """`behaviour`: count | fail | refuse | die | hang | block."""
 
     n: int
     behaviour: str = "count"
@@ -39,10 +45,14 @@ async def handle(work: Transaction, batch: Sequence[Heard[Counted]]) -> None:
             raise RuntimeError("this event fails whenever it is handled")
         if heard.data.behaviour == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if heard.data.behaviour == "hang" and not mended:
+            await asyncio.Event().wait()
+        if heard.data.behaviour == "block" and not mended:
+            time.sleep(600)  # noqa: ASYNC251  # that is what it is for
         if heard.data.behaviour == "refuse":
             work.set_aside(heard, "not-wanted", "this event is refused whenever it is handled")
     await work.connection.execute("select pg_sleep($1)", float(os.environ.get("TOY_SLOW_SECONDS", "0")))
-    good = [heard for heard in batch if heard.data.behaviour == "count" or (heard.data.behaviour == "fail" and mended)]
+    good = [heard for heard in batch if heard.data.behaviour in (("count", "fail", "hang", "block") if mended else ("count",))]
     await work.connection.execute("insert into counted select * from unnest($1::uuid[], $2::int[])", [h.id for h in good], [h.data.n for h in good])
     for heard in good:
         work.say(SAID, ECHOED, {"n": heard.data.n}, key=heard.subject, cause=heard.cause, version=heard.version)
@@ -77,6 +87,8 @@ def worker(settings: KitSettings | None = None) -> Worker:
 
 
 def main() -> Any:
+    if "TOY_PATIENCE_SECONDS" in os.environ:
+        kit_worker.Watchdog = partial(Watchdog, limit_seconds=float(os.environ["TOY_PATIENCE_SECONDS"]))  # type: ignore[misc, assignment]
     run(worker())
 
 
