@@ -13,7 +13,6 @@ from services.fulfilment.floor.domain.events import CancelAccepted, CancelReject
 from services.fulfilment.floor.domain.task import WITHOUT_PROMISE, Pace, Task, TaskState, revive, walk
 from services.fulfilment.floor.handlers import spots
 from services.fulfilment.floor.ports import CancelDecision, FloorStore
-from services.fulfilment.shipping.messages import OrderHeld
 from services.fulfilment.stock.domain import Place, WantState
 from services.fulfilment.stock.handlers import place, release, retry
 from services.fulfilment.stock.ports import Books, StockStore
@@ -180,14 +179,14 @@ def _in_hands(task: Task) -> bool:
 async def _load(
     batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore
 ) -> tuple[Books, dict[UUID, Task], dict[tuple[UUID, UUID], CancelDecision]]:
-    """Everything the batch touches. Only orders that begin or end need their shelves locked; of the others the wants are read."""
+    """Everything the batch touches: first the tasks, those that shipping may move too. Only orders that begin or end need their shelves locked; of
+    the others the wants are read."""
     placed = [heard.data for heard in batch if isinstance(heard.data, OrderPlaced)]
     ending = [heard.data for heard in batch if isinstance(heard.data, CancelRequested | OrderCancelled)]
     released = [heard.data.order_id for heard in batch if isinstance(heard.data, OrderReleased)]
     orders = {event.order_id for event in (*placed, *ending)}
     places: set[Place] = {(order.site, line.sku) for order in placed for line in order.lines}
-    held = [heard.data.order_id for heard in batch if isinstance(heard.data, OrderHeld)]
-    tasks = await floor.of_orders({*orders, *released, *held})
+    tasks = await floor.of_orders({heard.data.order_id for heard in batch if hasattr(heard.data, "order_id")})
     books = await stock.open(orders, places, read=released)
     requests = [event.request_id for event in ending if isinstance(event, CancelRequested)]
     return books, tasks, await floor.decided(requests)

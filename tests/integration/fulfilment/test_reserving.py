@@ -5,8 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 
+from services.fulfilment.shipping.messages import UpgradeGranted
 from tests.integration.fulfilment.conftest import Fulfilment
-from tests.unit.fulfilment.build import SITE, cancel, cancelled, placed, released, uuid
+from tests.support.polling import poll_until
+from tests.unit.fulfilment.build import SITE, cancel, cancelled, heard, placed, released, uuid
 
 
 async def test_an_order_gets_all_of_its_units(shop: Fulfilment) -> None:
@@ -31,6 +33,23 @@ async def test_of_a_hundred_buyers_of_one_unit_exactly_one_gets_it(shop: Fulfilm
     assert len(await shop.said("StockReserved")) == 1
     assert len(await shop.said("StockShort")) == 99
     assert await shop.books("CUP") == {"on_hand": 1, "reserved": 1, "held": 0, "available": 0}
+
+
+async def test_tasks_are_locked_before_shelves_whatever_the_batch_holds(shop: Fulfilment) -> None:
+    """A picker who has the task and wants the shelf never meets a batch that has the shelf and wants the task."""
+    await shop.stock(("CUP", "A-1", 5))
+    await shop.hear(placed(1), released(1))
+    async with shop.database.pool.acquire() as picker, picker.transaction():
+        await picker.execute("select from pick_tasks where order_id = $1 for update", uuid(1))
+        batch = asyncio.create_task(shop.hear(placed(2), heard(UpgradeGranted(uuid(1), uuid(501)))))
+        await poll_until(lambda: _somebody_waits(shop))
+        assert not batch.done()
+        await picker.execute("select from shelves for update nowait")
+    assert await batch == ["slot-not-reserved"]
+
+
+async def _somebody_waits(shop: Fulfilment) -> bool:
+    return bool(await shop.value("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"))
 
 
 async def test_orders_over_the_same_shelves_in_any_order_never_wait_in_a_circle(shop: Fulfilment) -> None:
