@@ -149,7 +149,7 @@ def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline
     audited = audit(evidence)
     print(*lines(audited), sep="\n")
     points = {"met": len(timeline.points), "never_met": sorted(timeline.missed)}
-    reached = {"kills": dict(timeline.kills), "counts": timeline.counts(), "crash_points": points}
+    reached = {"kills": dict(timeline.kills), "faults": timeline.faults(), "crash_points": points}
     told = about | {"void": rest.why_void, "busy_percent_in_quiet": rest.busy_percent} | reached | figures(audited)
     Path("var").mkdir(exist_ok=True)
     Path("var/chaos.json").write_text(json.dumps(told, indent=1) + "\n")

@@ -1,7 +1,7 @@
 """How much of its fault a row makes each time it befalls the bed: little in a quick run, and in a longer one what the fault matrix says, as far as
 half an hour bears it.
 
-The matrix counts a release, not a run: its thousands are sums over many runs, and `counts` in var/chaos.json says what each of them reached. So a
+The matrix counts a release, not a run: its thousands are sums over many runs, and `faults` in var/chaos.json says what each of them reached. So a
 visit at full counts keeps the matrix's seconds where it can, and repeats as often as leaves room for every other row: by what single rows took, one
 pass through all, recoveries included, takes 25 minutes on a machine that does nothing else. What a row that is not counted here does never changes.
 """

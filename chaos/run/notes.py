@@ -82,7 +82,7 @@ class Timeline(Notes):
     def recovered(self, row: int, fault: str, target: str, seconds: float) -> None:
         self._tell(row, fault, target, "recovered", round(seconds, 2))
 
-    def counts(self) -> dict[str, dict[str, dict[str, float]]]:
+    def faults(self) -> dict[str, dict[str, dict[str, float]]]:
         """By row and fault: how often it began, and for how many seconds it lasted, each target's beside the other's."""
         found: dict[str, dict[str, dict[str, float]]] = {}
         for (row, fault), times in sorted(self._times.items()):

@@ -104,7 +104,7 @@ def visit(row: int, counts: Counts, var: Path) -> Visit:
         loop.set_default_executor(AtOnce())
         with closing(Timeline(var / "timeline.jsonl", loop.time)) as timeline:
             await ROWS[row](Scene(cast(Bed, bed), cast(Client, Racers(bed.done)), timeline, AtLongest(1), counts))
-        return Visit(timeline.counts()[str(row)], bed.done, loop.time())
+        return Visit(timeline.faults()[str(row)], bed.done, loop.time())
 
     return run_virtually(befall())
 
