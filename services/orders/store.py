@@ -21,7 +21,7 @@ from services.kit.inbox import bury_late
 from services.kit.values import Cause, Heard
 from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting, Wanted
 from services.orders.capture import Customer, reference_candidates
-from services.orders.domain import Check, Hold, HoldReason, Order, State
+from services.orders.domain import Check, Hold, HoldReason, Order, State, order_of
 from services.orders.events import Address, CustomerSeen
 from services.orders.messages import CUSTOMER_TOPIC, HEARS, ORDER_TOPIC, from_body
 from services.orders.settings import site
@@ -138,7 +138,7 @@ class PostgresStore:
         holds: dict[UUID, list[Hold]] = {}
         for row in held:
             holds.setdefault(row["order_id"], []).append(_hold(row))
-        book.orders = {row["order_id"]: _order(dict(row), holds.get(row["order_id"], ())) for row in orders}
+        book.orders = {row["order_id"]: _order(row, holds.get(row["order_id"], ())) for row in orders}
         book.before = dict(book.orders)
         book.promises = {row["promise_id"]: Promise(**row) for row in promises}
 
@@ -281,9 +281,8 @@ def _reference(row: Row) -> Reference:
     return row["channel"], row["external_ref"]
 
 
-def _order(row: Row, holds: Iterable[Hold]) -> Order:
-    known = row | {"state": State(row["state"]), "checks": frozenset(map(Check, row["checks"])), "holds": tuple(holds)}
-    return Order(**known)
+def _order(row: asyncpg.Record, holds: Iterable[Hold]) -> Order:
+    return order_of(dict(row, state=State(row["state"]), checks=frozenset(map(Check, row["checks"])), holds=tuple(holds)))
 
 
 def _hold(row: Row) -> Hold:

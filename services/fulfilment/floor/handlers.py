@@ -182,7 +182,7 @@ async def unpack(store: FloorStore, parcels: Parcels, who: Who, task_id: UUID, p
 
 def spots(parts: Sequence[Part]) -> list[Spot]:
     """What stock set apart, as stops of a walk."""
-    return [Spot(part.line, part.sku, part.bin, part.quantity) for part in parts]
+    return [Spot(*part) for part in parts]
 
 
 async def _repeated(store: FloorStore, who: Who, claim_id: UUID) -> Task | None:

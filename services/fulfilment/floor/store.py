@@ -141,8 +141,7 @@ class FloorSql:
         old = {task.task_id: set(self._loaded[task.task_id].lines) if task.task_id in self._loaded else set() for task in tasks}
         changed = [(task.task_id, line) for task in tasks for line in task.lines if line not in old[task.task_id]]
         if changed:
-            rows = [(id, line.position, line.line, line.sku, line.bin, line.quantity, line.picked) for id, line in changed]
-            self._work.write(_SAVE_LINES, *_columns(rows))
+            self._work.write(_SAVE_LINES, *_columns([(id, *line) for id, line in changed]))
         gone = [
             (task.task_id, position)
             for task in tasks

@@ -74,8 +74,8 @@ def give_up(books: Books, want: Want, part: Part, quantity: int, quarantine: Mov
 
     Returns the parts found elsewhere. When these do not make up for all of it, the want is short, and the rest stays set apart.
     """
-    books.apply([releasing(want, replace(part, quantity=quantity)), quarantine], cause)
-    left = [replace(part, quantity=part.quantity - quantity)] if part.quantity > quantity else []
+    books.apply([releasing(want, part._replace(quantity=quantity)), quarantine], cause)
+    left = [part._replace(quantity=part.quantity - quantity)] if part.quantity > quantity else []
     want = replace(want, parts=tuple(left + [other for other in want.parts if other != part]))
     if missing(want, books.shelves, books.earmarked):
         books.keep(replace(want, state=WantState.SHORT))

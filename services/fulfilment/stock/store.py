@@ -129,8 +129,8 @@ class StockSql:
 
     async def _with_parts(self, rows: Sequence[Any]) -> dict[UUID, Want]:
         parts: dict[UUID, list[Part]] = {row["order_id"]: [] for row in rows}
-        for row in await self._connection.fetch(_PARTS, list(parts)) if rows else ():
-            parts[row["order_id"]].append(Part(row["line"], row["sku"], row["bin"], row["quantity"]))
+        for order_id, *part in await self._connection.fetch(_PARTS, list(parts)) if rows else ():
+            parts[order_id].append(Part(*part))
         return {row["order_id"]: _want(row, parts[row["order_id"]]) for row in rows}
 
     async def record(self, books: Books) -> None:
@@ -138,8 +138,7 @@ class StockSql:
         if books.changed:
             self._write_wants(books)
         if books.movements:
-            rows = [(m.kind.value, m.site, m.sku, m.bin, m.on_hand, m.reserved, m.order_id, m.reference, m.by) for m in books.movements]
-            self._work.write(_WRITE_MOVEMENTS, *_columns(rows), self._work.now)
+            self._work.write(_WRITE_MOVEMENTS, *_columns(books.movements), self._work.now)
             self._write_shelves(books)
             await self._ripen(books.movements)
 
@@ -154,10 +153,13 @@ class StockSql:
         self._write_parts([want for want in wants if want.order_id not in loaded or want.parts != loaded[want.order_id].parts], loaded)
 
     def _write_parts(self, wants: Sequence[Want], loaded: Mapping[UUID, Want]) -> None:
-        old, new = _parts(loaded[want.order_id] for want in wants if want.order_id in loaded), _parts(wants)
-        if old.keys() - new.keys():
-            self._work.write(_DROP_PARTS, *_columns(sorted(old.keys() - new.keys())))
-        written = [(*key, part.sku, part.quantity) for key, part in new.items() if part != old.get(key)]
+        dropped, written = [], []
+        for want in wants:
+            old, new = _by_key(loaded[want.order_id].parts if want.order_id in loaded else ()), _by_key(want.parts)
+            dropped += [(want.order_id, *key) for key in old.keys() - new.keys()]
+            written += [(want.order_id, *key, part.sku, part.quantity) for key, part in new.items() if part != old.get(key)]
+        if dropped:
+            self._work.write(_DROP_PARTS, *_columns(sorted(dropped)))
         if written:
             self._work.write(_WRITE_PARTS, *_columns(written))
 
@@ -231,9 +233,9 @@ def _row(want: Want) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _parts(wants: Iterable[Want]) -> dict[tuple[UUID, int, str], Part]:
-    """What is set apart, by the key of its row."""
-    return {(want.order_id, part.line, part.bin): part for want in wants for part in want.parts}
+def _by_key(parts: Iterable[Part]) -> dict[tuple[int, str], Part]:
+    """What is set apart for an order, by the key of its row."""
+    return {(part.line, part.bin): part for part in parts}
 
 
 def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:

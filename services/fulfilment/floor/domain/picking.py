@@ -27,14 +27,14 @@ def pick(task: Task, code: str, items: Sequence[Item], quantity: int, bin: str |
     if quantity > line.left:
         sentence = f"{line.left} more of {line.sku} are wanted from bin {line.bin}: put the rest back." if line.left else f"{line.sku} is complete."
         raise TooMany(sentence, sku=line.sku, bin=line.bin, wanted=line.left, scanned=quantity)
-    return _with_picked(task, line, quantity, now), replace(line, picked=line.picked + quantity)
+    return _with_picked(task, line, quantity, now), line._replace(picked=line.picked + quantity)
 
 
 def undo(task: Task, position: int, quantity: int) -> Task:
     """The task before its last scan. Raises AlreadyPacked."""
     if task.state not in (TaskState.CLAIMED, TaskState.PICKED):
         raise AlreadyPacked("The order is packed: unpack it first.", state=task.state)
-    lines = tuple(replace(line, picked=line.picked - quantity) if line.position == position else line for line in task.lines)
+    lines = tuple(line._replace(picked=line.picked - quantity) if line.position == position else line for line in task.lines)
     return replace(task, lines=lines, state=TaskState.CLAIMED, picked_at=None)
 
 
@@ -53,7 +53,7 @@ def come_up_short(task: Task, line: int, found: int) -> tuple[PickLine, int]:
 
 def shorten(task: Task, stop: PickLine, gone: int, elsewhere: Sequence[Spot], short: bool) -> Task:
     """The task after a shelf came up short: the rest is taken elsewhere, or the order is put aside and the picker is free."""
-    cut = replace(stop, quantity=stop.quantity - gone)
+    cut = stop._replace(quantity=stop.quantity - gone)
     kept = tuple(cut if line == stop else line for line in task.lines if line != stop or cut.quantity)
     if short:
         return replace(task, lines=kept, state=TaskState.SHORT, hold=None)
@@ -62,7 +62,7 @@ def shorten(task: Task, stop: PickLine, gone: int, elsewhere: Sequence[Spot], sh
 
 
 def _with_picked(task: Task, line: PickLine, quantity: int, now: datetime) -> Task:
-    lines = tuple(replace(each, picked=each.picked + quantity) if each == line else each for each in task.lines)
+    lines = tuple(each._replace(picked=each.picked + quantity) if each == line else each for each in task.lines)
     return _finished(replace(task, lines=lines), now)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from services.kit.values import Cause
@@ -41,8 +42,7 @@ class Pace:
         return self.order_seconds + self.line_seconds * lines
 
 
-@dataclass(frozen=True, slots=True)
-class PickLine:
+class PickLine(NamedTuple):
     """One stop of the walk: units of an order line in a bin. `position` orders the walk."""
 
     position: int
@@ -103,8 +103,7 @@ class Task:
         return Cause(request.id, self.correlation_id, self.traceparent)
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """Units of an order line that lie in a bin, as stock set them apart."""
 
     line: int
