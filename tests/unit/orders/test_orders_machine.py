@@ -1,12 +1,13 @@
 """The state machine, walked whole against expectations written by hand."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from services.kit.values import Refusal
 from services.orders import decisions
-from services.orders.domain import LANDS, Check, Decision, State, Step, TransitionRefused, has_reached, move
+from services.orders.domain import LANDS, Check, Decision, State, Step, TransitionRefused, amended, has_reached, move, order_of
 from tests.unit.orders.samples import NOW, an_order, new_id
 
 # One row per state; one letter per step: release, claim, pack, hand over, deliver, cancel. A dot is a refusal.
@@ -125,3 +126,18 @@ def test_an_order_with_a_cancel_under_way_is_not_released_until_it_is_rejected()
     assert complete.order.state is State.VALIDATING
     names = [type(event).__name__ for event in decisions.reject_cancel(complete.order, new_id(), NOW).events]
     assert names == ["CancelRefused", "OrderReleased"]
+
+
+def test_an_amended_order_is_another_one_with_only_that_changed() -> None:
+    order = an_order(version=7)
+    changed = amended(order, version=8, promise_id=new_id())
+    assert changed == replace(order, version=8, promise_id=changed.promise_id)
+    assert order.version == 7 and order.promise_id is None
+
+
+def test_no_order_has_a_field_too_many_or_too_few() -> None:
+    order = an_order()
+    with pytest.raises(AssertionError, match="colour"):
+        amended(order, colour="red")
+    with pytest.raises(AssertionError, match="holds"):
+        order_of({name: value for name, value in vars(order).items() if name != "holds"})
