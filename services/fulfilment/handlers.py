@@ -186,7 +186,7 @@ async def _load(
     released = [heard.data.order_id for heard in batch if isinstance(heard.data, OrderReleased)]
     orders = {event.order_id for event in (*placed, *ending)}
     places: set[Place] = {(order.site, line.sku) for order in placed for line in order.lines}
-    tasks = await floor.of_orders({heard.data.order_id for heard in batch if hasattr(heard.data, "order_id")})
+    tasks = await floor.of_orders({*orders, *released}, also={heard.data.order_id for heard in batch if hasattr(heard.data, "order_id")})
     books = await stock.open(orders, places, read=released)
     requests = [event.request_id for event in ending if isinstance(event, CancelRequested)]
     return books, tasks, await floor.decided(requests)

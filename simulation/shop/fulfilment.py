@@ -82,8 +82,8 @@ class SimulatedStock(_Store):
 class SimulatedFloor(_Store):
     """What a batch of events uses of the floor."""
 
-    async def of_orders(self, orders: Iterable[UUID]) -> dict[UUID, Task]:
-        tasks: dict[UUID, Task] = await self._run(_tasks, sorted(set(orders)))
+    async def of_orders(self, orders: Iterable[UUID], also: Iterable[UUID] = ()) -> dict[UUID, Task]:
+        tasks: dict[UUID, Task] = await self._run(_tasks, sorted({*orders, *also}))
         return tasks
 
     async def save(self, tasks: Sequence[Task]) -> None:

@@ -103,8 +103,8 @@ class FloorStore(Says, Protocol):
     def now(self) -> datetime:
         """The business instant."""
 
-    async def of_orders(self, orders: Iterable[UUID]) -> dict[UUID, Task]:
-        """The tasks of these orders, by order, locked in id order."""
+    async def of_orders(self, orders: Iterable[UUID], also: Iterable[UUID] = ()) -> dict[UUID, Task]:
+        """The tasks of these orders, by order, locked in id order; those of the orders in `also` are locked with them, and not read."""
 
     async def lock(self, task_id: UUID, who: Who) -> Task:
         """The task, locked. Raises NotFound, also for one of another site."""

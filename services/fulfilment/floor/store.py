@@ -93,11 +93,12 @@ class FloorSql:
     def say(self, event: WorkEvent, cause: Cause, *, at: datetime | None = None) -> None:
         self._log.say(event, cause, at=at)
 
-    async def of_orders(self, orders: Iterable[UUID]) -> dict[UUID, Task]:
-        """The tasks of these orders, locked in id order."""
-        ids = sorted(set(orders))
+    async def of_orders(self, orders: Iterable[UUID], also: Iterable[UUID] = ()) -> dict[UUID, Task]:
+        """The tasks of these orders, locked in id order; those of the orders in `also` are locked with them, and not read."""
+        asked = set(orders)
+        ids = sorted(asked.union(also))
         rows = await self._connection.fetch(_OF_ORDERS, ids) if ids else []
-        return {task.order_id: task for task in await self._tasks(rows)}
+        return {task.order_id: task for task in await self._tasks([row for row in rows if row["order_id"] in asked])}
 
     async def lock(self, task_id: UUID, who: Who) -> Task:
         """The task, locked. Raises NotFound, also for one of another site."""

@@ -88,7 +88,7 @@ class FakeFloor(Said):
     def now(self) -> datetime:
         return NOW
 
-    async def of_orders(self, orders: Iterable[UUID]) -> dict[UUID, Task]:
+    async def of_orders(self, orders: Iterable[UUID], also: Iterable[UUID] = ()) -> dict[UUID, Task]:
         wanted = set(orders)
         return {task.order_id: task for task in self.tasks.values() if task.order_id in wanted}
 
