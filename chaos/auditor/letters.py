@@ -16,8 +16,18 @@ REFUSED_WHILE = {"unknown-order": None, "order-closed": "cancelled"}
 
 
 def expected_letters(evidence: Evidence) -> set[Place]:
-    """Every place where a dead letter must be."""
-    return {(service, *record.place) for call, record in _told(evidence) for service in call.services or SERVICES if must_settle(service, record)}
+    """Every place where a dead letter must be. What failed waits, and is a duplicate when it comes again; what was refused is refused each time."""
+    told = {(service, *record.place) for call, record in _told(evidence) for service in call.services or SERVICES if must_settle(service, record)}
+    return told - _repeats_of_failed(evidence, told)
+
+
+def _repeats_of_failed(evidence: Evidence, told: Set[Place]) -> set[Place]:
+    """Of these places those whose event failed in that service at an earlier one."""
+    repeats: set[Place] = set()
+    for service in SERVICES:
+        failed = {row["event_id"] for row in evidence.table(f"{service}.dead_letters") if row["kind"] == "failed"}
+        repeats |= {(service, *record.place) for id in failed for record in evidence.by_id.get(id, ())[1:]}
+    return repeats & told
 
 
 def must_settle(service: str, record: Record) -> bool:

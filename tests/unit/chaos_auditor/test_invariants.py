@@ -281,6 +281,15 @@ def test_what_queues_behind_an_announced_failure_is_explained(kind: str, said: s
     assert _kinds(copy.folder) == said
 
 
+@pytest.mark.parametrize(("kind", "said"), [("failed", set()), ("refused", {"I9 not-set-aside"})])
+def test_what_failed_and_waits_is_not_set_aside_again(kind: str, said: set[str], tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "evidence")
+    first = copy.change(LETTERS, {"reason": "reference-reused"}, kind=kind)
+    place = {name: first[name] for name in ("partition", "offset")}
+    copy.add(f"records/{SHOP}.jsonl.gz", place, offset=9_999)
+    assert _kinds(copy.folder) == said
+
+
 @pytest.mark.parametrize(("reference", "said"), [("try-0", set()), ("try-9", {"I9 unexpected"})])
 def test_a_payment_of_a_cancelled_order_may_be_set_aside(reference: str, said: set[str], tmp_path: Path) -> None:
     copy = Copy(tmp_path / "evidence")
