@@ -88,7 +88,7 @@ def worker(settings: KitSettings | None = None) -> Worker:
 
 def main() -> Any:
     if "TOY_PATIENCE_SECONDS" in os.environ:
-        kit_worker.Watchdog = partial(Watchdog, limit_seconds=float(os.environ["TOY_PATIENCE_SECONDS"]))  # type: ignore[misc, assignment]
+        kit_worker.Watchdog = partial(Watchdog, limit_seconds=float(os.environ["TOY_PATIENCE_SECONDS"]))  # type: ignore[misc, assignment]  # the real worker, with less patience
     run(worker())
 
 
