@@ -20,8 +20,8 @@ from deploy.local.supervise import Program
 _DURABLE = {"fsync": "on", "synchronous_commit": "on", "wal_level": "logical", "max_wal_senders": "4", "max_replication_slots": "4"}
 """As in production, and so that an auditor may read every commit from a slot of its own."""
 
-RAW = "loyalty"
-"""The service whose workers consume with the second driver, so that faults befall both."""
+FAUST = "loyalty"
+"""The service whose workers consume with the Faust driver, so that faults befall both."""
 
 
 class BedStack(Stack):
@@ -65,8 +65,8 @@ class BedStack(Stack):
         told = links.environment(service, chosen, database) | failing
         for slot in links.SLOTS:
             own = {"KEPT_SLOT": str(slot), setting(f"{service}_{role}_ops"): str(chosen[_port(service, role, slot, "_ops")])}
-            if service == RAW:
-                own["KEPT_DRIVER"] = "raw"
+            if service == FAUST:
+                own["KEPT_DRIVER"] = "faust"
             if role == "api":
                 own[setting(f"{service}_api")] = str(chosen[_port(service, role, slot)])
             yield replace(program, name=f"{program.name}-{slot}", environment=told | own)

@@ -13,24 +13,24 @@ _DEATHS_SECONDS = 45.0
 
 WALKED: dict[str, tuple[str, ...]] = {
     "orders": (
-        "stage.received", "stage.begun", "inbox.entered", "faust.acknowledged", "leader.elected", "relay.taken", "command.begun",
+        "stage.received", "stage.begun", "inbox.entered", "raw.acknowledged", "leader.elected", "relay.taken", "command.begun",
         "command.answer_stored",
     ),
     "fulfilment": (
         "stage.handling", "stage.handled", "relay.before_send", "timer.fired", "timer.committed", "label.asking", "label.answered", "void.asking",
         "void.answered", "manifest.asking", "manifest.answered", "webhook.heard",
     ),
-    "promises": ("letters.buried", "stage.committed", "faust.committing_offsets", "faust.committed_offsets", "faust.revoking", "relay.sent"),
+    "promises": ("letters.buried", "stage.committed", "raw.committing_offsets", "raw.committed_offsets", "raw.revoking", "relay.sent"),
     "loyalty": (
-        "raw.acknowledged", "raw.committing_offsets", "raw.committed_offsets", "raw.revoking", "outbox.inserted", "transaction.committed",
-        "relay.deleted",
+        "faust.acknowledged", "faust.committing_offsets", "faust.committed_offsets", "faust.revoking", "outbox.inserted",
+        "transaction.committed", "relay.deleted",
     ),
     "notifications": ("mail.begun", "mail.answered", "errand.begun", "errand.done", "inbox.days_kept"),
 }  # fmt: skip
 """Where a process of each service dies. No more than two points of a service stand between taking an event in hand and its commit: over a third
 death the event would be taken for the culprit."""
 
-_LATECOMERS, _LATE_SECONDS = {"promises-worker-1": "promises.faust.revoking", "loyalty-worker-1": "loyalty.raw.revoking"}, 45
+_LATECOMERS, _LATE_SECONDS = {"promises-worker-1": "promises.raw.revoking", "loyalty-worker-1": "loyalty.faust.revoking"}, 45
 """They stand still for longer than their session, one on each driver: their partitions go to the other one, who dies over it."""
 
 

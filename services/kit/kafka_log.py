@@ -10,11 +10,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 
 from services.kit.clock import record_now
 from services.kit.failpoints import ARMED, hit
 from services.kit.fetching import mend_connections
+from services.kit.partitioner import partition_of
 from services.kit.ports import LogUnavailable, Outgoing
 
 _BATCH_BYTES = 1_048_576
@@ -73,7 +73,7 @@ class KafkaLog:
         partitions = {topic: len(await producer.partitions_for(topic)) for topic in {message.topic for message in messages}}
         now = int(record_now().timestamp() * 1000)
         for message in messages:
-            place = message.topic, (murmur2(message.key or b"") & 0x7FFFFFFF) % partitions[message.topic]
+            place = message.topic, partition_of(message.key, partitions[message.topic])
             batch = batches.get(place)
             if batch is None:
                 batch = batches[place] = producer.create_batch()

@@ -1,8 +1,7 @@
 """What the consume loop and the relay need of Kafka. Two drivers, the real log and the tests' fakes fit in here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -24,8 +23,7 @@ class Message(Protocol):
     def headers(self) -> Headers | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """One message on its way to the log, under the topic's name on the broker."""
 
     topic: str

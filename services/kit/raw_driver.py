@@ -1,4 +1,4 @@
-"""Plain aiokafka behind the consume loop: the second driver, for stages above 25,000 events a second, and a safety net."""
+"""Plain aiokafka behind the consume loop: the driver that a worker takes by default. See docs/decisions/0013-two-drivers.md."""
 
 import asyncio
 import time

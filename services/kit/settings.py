@@ -21,7 +21,7 @@ class KitSettings(BaseSettings):
     clock: str = Field("system", description="Where business time comes from: system, fixed:..., scaled:..., file:<path>.")
     var: Path = Field(Path("var"), description="The stack's folder: logs, the signing key, the public keys.")
     topic_prefix: str = Field("", description="Put before every topic and group name, so that several stacks share one broker.")
-    driver: str = Field("faust", pattern="^(faust|raw)$", description="What consumes: the hardened Faust transport, or plain aiokafka.")
+    driver: str = Field("raw", pattern="^(faust|raw)$", description="What consumes: plain aiokafka, or Faust with our transport.")
     bind: str = Field("127.0.0.1", description="The address that public and operations listeners bind to.")
     slot: str = Field("0", description="Which of a service's workers this is; names it to the broker, so that a restart does not disturb the others.")
     grace_seconds: float = Field(8.0, ge=0, description="How long a worker's batch in hand may take to finish after SIGTERM.")
