@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 _TAKE = "select id, topic, key, payload, headers, created_at from outbox order by id limit $1"
 _DELETE = "delete from outbox where id = any($1::bigint[])"
-_AT_ONCE = 1000
+_AT_ONCE = 2000
 _POLL_SECONDS = 1.0
 """A look without a call, should one have been lost."""
 
