@@ -24,9 +24,13 @@ def roll(stack: Stack, told: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name in _in_order(stack, told):
         started = time.monotonic()
         stack.supervisor.renew_program(name, _GRACE_SECONDS)
-        address = told["ready"].get(name)
-        stack.await_program(name, partial(not_ready, address) if address else partial(stack.not_running, name))
+        stack.await_program(name, partial(_not_back, stack, name, told["ready"].get(name)))
         yield name, time.monotonic() - started
+
+
+def _not_back(stack: Stack, name: str, address: str | None) -> str | None:
+    """Why it is not back: the supervisor calls it running, and so describes it, only a second after its start, by when a worker may long be ready."""
+    return stack.not_running(name) or (not_ready(address) if address else None)
 
 
 def _in_order(stack: Stack, told: Mapping[str, Any]) -> list[str]:
