@@ -69,7 +69,7 @@ def _chain(told: argparse.Namespace) -> list[Row]:
 
 
 def _idle(_: argparse.Namespace) -> list[Row]:
-    _, idle = chain.measure(VAR / "bench", {})
+    idle = chain.idle(VAR / "bench")
     return [
         Row(f"idle stack, {figure}", unit, idle[figure], less_is_better=True, wanted=Wanted(limit, at_most=True))
         for figure, (unit, limit) in IDLE.items()

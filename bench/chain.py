@@ -28,6 +28,7 @@ from demo.house import House
 from demo.shop import Storefront
 from deploy.local.stack import configured
 from services.kit.ids import uuid7
+from services.kit.settings import KitSettings
 
 VAR = Path("var")
 DRIVERS = ("faust", "raw")
@@ -59,19 +60,18 @@ class Latency:
     cost: Costs
 
 
-def measure(folder: Path, paces: dict[int, int]) -> tuple[list[Latency], dict[str, float]]:
-    """`paces`: orders per second -> seconds. The figures of each pace, and of the idle stack."""
-    return asyncio.run(_measure(folder, paces))
+def idle(folder: Path) -> dict[str, float]:
+    """What a stack with the default driver costs while nobody orders, after some orders and a rest."""
+    return asyncio.run(_idle_after_work(folder))
 
 
-async def _measure(folder: Path, paces: dict[int, int]) -> tuple[list[Latency], dict[str, float]]:
-    async with _stack(folder, "faust") as (house, shop):
+async def _idle_after_work(folder: Path) -> dict[str, float]:
+    async with _stack(folder, KitSettings().driver) as (house, shop):
         orders = _orders()
         for rate, seconds in _WARM_UP:
             await _paced(house, shop, orders, rate, seconds)
         await asyncio.sleep(_REST_SECONDS)
-        idle = await _idle(house)
-        return [await _paced(house, shop, orders, rate, seconds) for rate, seconds in paces.items()], idle
+        return await _idle(house)
 
 
 def chain_rows(folder: Path, driver: str, paces: dict[int, int], bursts: list[int]) -> list[Row]:
