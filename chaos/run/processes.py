@@ -69,7 +69,7 @@ async def pause(scene: Scene) -> None:
 async def outbox_out_of_order(scene: Scene) -> None:
     """Row 12: a transaction with low ids stands still while others commit higher ones."""
     seconds = scene.rng.uniform(*scene.counts.hold)
-    await stumble(scene, 12, "orders", "outbox.inserted", f"sleep={seconds:.1f}")
+    await stumble(scene, "orders", "outbox.inserted", f"sleep={seconds:.1f}")
     scene.timeline.began(12, "transaction stands still", "outbox")
     await asyncio.sleep(seconds)
     scene.timeline.ended(12, "transaction stands still", "outbox")
@@ -89,7 +89,7 @@ async def rebalances(scene: Scene) -> None:
 async def slow_head(scene: Scene) -> None:
     """Row 20: a worker stands still over the first events of its batch, and is killed before it has handled them."""
     for _ in range(scene.counts.slow_heads):
-        await stumble(scene, 20, "fulfilment", "stage.handling", "sleep=30")
+        await stumble(scene, "fulfilment", "stage.handling", "sleep=30")
         scene.timeline.began(20, "slow head", "batch")
         for name in scene.workers("fulfilment"):
             await kill(scene, 20, name)
@@ -98,7 +98,7 @@ async def slow_head(scene: Scene) -> None:
 
 async def spoilt_sequence(scene: Scene) -> None:
     """Row 21: the relay's producer is refused for good; a new one takes over, and what waited goes out."""
-    spec = await stumble(scene, 21, "promises", "relay.before_send", "skew")
+    spec = await stumble(scene, "promises", "relay.before_send", "skew")
     scene.timeline.began(21, "sequence spoilt", "promises-relay")
     await asyncio.to_thread(scene.bed.await_relayed, "promises")
     scene.timeline.ended(21, "sequence spoilt", "promises-relay")

@@ -77,11 +77,13 @@ async def on_links(scene: Scene, row: int, fault: str, links: list[str], faults:
     scene.timeline.ended(row, fault, target)
 
 
-async def stumble(scene: Scene, row: int, service: str, point: str, action: str) -> str:
+async def stumble(scene: Scene, service: str, point: str, action: str) -> str:
     """Until a worker of the service has stumbled, once, over what is returned. No process that starts from then on does."""
     spec = f"{service}.{point}:{action}@1"
     scene.bed.arm(spec)
-    await restart(scene, row, scene.workers(service))
+    for name in scene.workers(service):  # nothing is told of it: one may stumble before it is ready, which is no slow recovery
+        with contextlib.suppress(NotRunning):
+            await asyncio.to_thread(scene.bed.kill, name)
     if not await points_met(scene, {spec}, _STUMBLE_SECONDS):
         raise RuntimeError(f"no process came to {spec} within {_STUMBLE_SECONDS} s")
     scene.bed.disarm()
