@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 from aiokafka import AIOKafkaConsumer
@@ -109,16 +110,16 @@ async def _stack(folder: Path, driver: str) -> AsyncIterator[tuple[House, Storef
     """A stack of our own in that folder, opened and with full shelves."""
     shutil.rmtree(folder, ignore_errors=True)
     os.environ.pop("KEPT_CLOCK", None)
-    os.environ["KEPT_DRIVER"] = driver
-    stack = configured(folder, servers_only=False)
-    stack.up(attached=True)
-    try:
-        house = House.at(stack.var)
-        async with house.http, Storefront(house) as shop:
-            await _open(house, shop)
-            yield house, shop
-    finally:
-        stack.down()
+    with patch.dict(os.environ, KEPT_DRIVER=driver):
+        stack = configured(folder, servers_only=False)
+        stack.up(attached=True)
+        try:
+            house = House.at(stack.var)
+            async with house.http, Storefront(house) as shop:
+                await _open(house, shop)
+                yield house, shop
+        finally:
+            stack.down()
 
 
 async def _open(house: House, shop: Storefront) -> None:

@@ -99,6 +99,15 @@ class Bed:
             time.sleep(_PAUSE_SECONDS)
         return time.monotonic() - started
 
+    def await_running(self, name: str, patience_seconds: float = 120) -> None:
+        """Returns once the supervisor calls it running, ready or not: a second after its start. Raises NotReady."""
+        started = time.monotonic()
+        while True:
+            with contextlib.suppress(NotRunning):
+                self.process(name)
+                return
+            self._patient(started, patience_seconds, f"{name} does not run")
+
     def stop_at_once(self, name: str) -> None:
         """SIGQUIT: for PostgreSQL a stop without a checkpoint. Returns once it is gone; the supervisor starts it again. Raises NotRunning."""
         process = self.process(name)

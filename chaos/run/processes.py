@@ -1,11 +1,9 @@
 """Faults of our own processes: killed, paused, stopped, and made to stumble at labelled points."""
 
 import asyncio
-import contextlib
 
-from chaos.bed.bed import NotRunning
 from chaos.run import rubbish
-from chaos.run.scene import Scene, kill, pause_for, points_met, restart, stumble
+from chaos.run.scene import Scene, all_ready, kill, kill_untold, pause_for, points_met, restart, stumble
 from services.kit.ids import uuid7
 
 _DEATHS_SECONDS = 45.0
@@ -54,8 +52,7 @@ async def crash_points(scene: Scene) -> None:
     met = await points_met(scene, armed, _DEATHS_SECONDS)
     scene.timeline.walked({spec.partition(":")[0] for spec in met}, {spec.partition(":")[0] for spec in armed - met})
     scene.bed.disarm()
-    for name in scene.processes():
-        await asyncio.to_thread(scene.bed.await_ready, name)
+    await all_ready(scene, scene.processes())
 
 
 async def pause(scene: Scene) -> None:
@@ -73,6 +70,7 @@ async def outbox_out_of_order(scene: Scene) -> None:
     scene.timeline.began(12, "transaction stands still", "outbox")
     await asyncio.sleep(seconds)
     scene.timeline.ended(12, "transaction stands still", "outbox")
+    await all_ready(scene, scene.workers("orders"))
     await asyncio.sleep(1)
 
 
@@ -103,6 +101,7 @@ async def spoilt_sequence(scene: Scene) -> None:
     await asyncio.to_thread(scene.bed.await_relayed, "promises")
     scene.timeline.ended(21, "sequence spoilt", "promises-relay")
     scene.timeline.recovered(21, "sequence spoilt", "promises-relay", scene.bed.seconds_since(spec))
+    await all_ready(scene, scene.workers("promises"))
 
 
 async def deadly_event(scene: Scene) -> None:
@@ -128,6 +127,5 @@ async def backlog(scene: Scene) -> None:
 
 async def _arm_anew(scene: Scene, name: str) -> None:
     """Killed, and ready again; what it may die of while it starts is not counted against it."""
-    with contextlib.suppress(NotRunning):
-        await asyncio.to_thread(scene.bed.kill, name)
-    await asyncio.to_thread(scene.bed.await_ready, name)
+    await kill_untold(scene, name)
+    await all_ready(scene, [name])

@@ -47,11 +47,21 @@ class Scene:
 Row = Callable[[Scene], Awaitable[None]]
 
 
-async def kill(scene: Scene, row: int, name: str, fault: str = "kill") -> None:
-    scene.timeline.began(row, fault, name)
+async def kill_untold(scene: Scene, name: str) -> None:
     with contextlib.suppress(NotRunning):  # it had just ended by itself: the servers were away
         await asyncio.to_thread(scene.bed.kill, name)
+
+
+async def kill(scene: Scene, row: int, name: str, fault: str = "kill") -> None:
+    scene.timeline.began(row, fault, name)
+    await kill_untold(scene, name)
     await scene.back(row, fault, name)
+
+
+async def all_ready(scene: Scene, names: list[str]) -> None:
+    """Raises NotReady where one of them does not come back."""
+    for name in names:
+        await asyncio.to_thread(scene.bed.await_ready, name)
 
 
 async def restart(scene: Scene, row: int, names: list[str]) -> None:
@@ -81,9 +91,9 @@ async def stumble(scene: Scene, service: str, point: str, action: str) -> str:
     """Until a worker of the service has stumbled, once, over what is returned. No process that starts from then on does."""
     spec = f"{service}.{point}:{action}@1"
     scene.bed.arm(spec)
-    for name in scene.workers(service):  # nothing is told of it: one may stumble before it is ready, which is no slow recovery
-        with contextlib.suppress(NotRunning):
-            await asyncio.to_thread(scene.bed.kill, name)
+    for name in scene.workers(service):
+        await kill_untold(scene, name)  # one may stumble before it is ready, which is no slow recovery
+        await asyncio.to_thread(scene.bed.await_running, name)
     if not await points_met(scene, {spec}, _STUMBLE_SECONDS):
         raise RuntimeError(f"no process came to {spec} within {_STUMBLE_SECONDS} s")
     scene.bed.disarm()

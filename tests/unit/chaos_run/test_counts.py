@@ -63,6 +63,8 @@ class ObedientBed:
     def met(self, specs: Iterable[str]) -> set[str]:
         return set(specs)
 
+    def await_running(self, name: str) -> None: ...
+
     def await_ready(self, name: str) -> float:
         return 0.0
 
