@@ -14,18 +14,19 @@ from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, Me
 from services.notifications.turns import take_turns
 
 # Whoever writes several messages locks them in id order, here and in the store: a deadlock would leave mails in doubt. An answer that comes after all
-# settles an attempt in doubt; a stranger's attempt is not ours to settle.
+# settles an attempt in doubt; a stranger's attempt is not ours to settle. The state is asked of the rows that are locked: asked of the table, PostgreSQL
+# walks over all that wait.
 _MARK = """
-with locked as (select message_id from messages where message_id = any($1::uuid[] || $4::uuid[]) order by message_id for update),
+with locked as (select message_id, state, attempt_id from messages where message_id = any($1::uuid[] || $4::uuid[]) order by message_id for update),
 begun as (
     update messages m set state = 'sending', attempt_id = b.attempt_id, attempts = attempts + 1, reason = null, language = b.language
     from locked join unnest($1::uuid[], $2::uuid[], $3::text[]) b (message_id, attempt_id, language) using (message_id)
-    where m.message_id = b.message_id and m.state = 'waiting' returning m.message_id, m.attempts),
+    where m.message_id = b.message_id and locked.state = 'waiting' returning m.message_id, m.attempts),
 settled as (
     update messages m set state = s.state, reason = s.reason, settled_at = s.at, next_try_at = clock_timestamp() + make_interval(secs => s.pause)
     from locked join unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[], $9::float[])
         s (message_id, attempt_id, state, reason, at, pause) using (message_id)
-    where m.message_id = s.message_id and m.attempt_id = s.attempt_id and m.state in ('sending', 'unknown')
+    where m.message_id = s.message_id and locked.attempt_id = s.attempt_id and locked.state in ('sending', 'unknown')
     returning m.message_id, case when m.state in ('sent', 'failed') then nextval('message_versions') end as version)
 select message_id, attempts, null as version from begun union all select message_id, null, version from settled"""
 
@@ -67,19 +68,10 @@ class Ended:
     settled: Settled
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The last message is settled, the next one begins: either may be none."""
-
-    ended: Ended | None
-    begins: Attempt | None
-
-
-async def mark(database: Database, asked: Sequence[Mark]) -> list[int | None]:
-    """The number of each attempt that begins; None where none does, or its message waits no longer."""
+async def mark(database: Database, begins: Sequence[Attempt], ended: Sequence[Ended]) -> dict[UUID, int]:
+    """The numbers of the attempts that begin, by message; none where its message waits no longer. What ended is settled in the same transaction."""
     async with database.transaction() as work:
-        begun = await _mark(work, [each.begins for each in asked if each.begins], [each.ended for each in asked if each.ended])
-    return [begun.get(each.begins.message.message_id) if each.begins else None for each in asked]
+        return await _mark(work, begins, ended)
 
 
 async def give_up(database: Database, attempt: Attempt, settled: Settled) -> None:
@@ -90,7 +82,6 @@ async def give_up(database: Database, attempt: Attempt, settled: Settled) -> Non
 
 
 async def _mark(work: Transaction, begins: Sequence[Attempt], ended: Sequence[Ended]) -> dict[UUID, int]:
-    """The numbers of the attempts that begin, by message."""
     starts = [(attempt.message.message_id, attempt.id, attempt.message.language) for attempt in begins]
     ends = [_end(each, None if each.settled.state is State.WAITING else work.now) for each in ended]
     await take_turns(work, (each.attempt.message.customer_id for each in ended))

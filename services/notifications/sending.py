@@ -1,12 +1,12 @@
-"""The errand that sends: one message after the other, each marked before its first byte leaves and settled by the server's answer.
+"""The errand that sends: a few messages at a time, each marked before its first byte leaves and settled by the server's answer.
 
 SMTP has no idempotency, so a message found `sending` at the start of a pass, or one whose answer never came, is `unknown`: listed for a person,
 never sent again by itself.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,28 +14,28 @@ import structlog
 
 from services.kit.database import Database
 from services.kit.failpoints import ARMED, hit
-from services.kit.group_commit import GroupCommit
 from services.kit.stage import Errand
 from services.kit.values import Cause
-from services.notifications.attempts import Attempt, Ended, Mark, Waiting, give_up, mark
+from services.notifications.attempts import Attempt, Ended, Waiting, give_up, mark
 from services.notifications.clients import UNREACHABLE, Mailer, mint_links
 from services.notifications.domain import Intent, Settled, State, language_of, later
 from services.notifications.rendering import Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
 
-_LANES = 4
+_SIDE_BY_SIDE = 4
 log = structlog.get_logger(__name__)
 
 _DOUBT = """
 update messages set state = 'unknown', reason = 'interrupted', settled_at = $1 where state = 'sending' returning message_id"""
-# One message per order at a time, in the order they were recorded; none before we know whom to write to.
+# One message per order at a time, in the order they were recorded; none before we know whom to write to. What is earlier is looked for by its order:
+# by its plain state PostgreSQL walks over all that wait, for each of them.
 _WAITING = """
 select m.message_id, m.order_id, o.customer_id, m.intent, m.promise_version, m.channel, m.attempts, m.cause_id, m.correlation_id, m.traceparent,
        o.order_ref, o.language, c.email, c.name, p.words, coalesce(p.answer, false) as answer
 from messages m join orders_view o using (order_id) join contacts_view c on c.customer_id = o.customer_id left join promises_view p using (promise_id)
 where m.state = 'waiting' and m.next_try_at <= clock_timestamp() and c.email is not null
-  and not exists (select from messages earlier where earlier.order_id = m.order_id and earlier.state = 'waiting' and earlier.seq < m.seq)
-order by m.seq limit 50"""
+  and not exists (select from messages earlier where earlier.order_id = m.order_id and earlier.state || '' = 'waiting' and earlier.seq < m.seq)
+order by m.seq limit 100"""
 
 
 class Sending:
@@ -61,92 +61,92 @@ class Sending:
 
 
 class _Pass:
-    """One round over what waits: a few lanes side by side, whose marks are committed together."""
+    """What waits goes out in rounds of a few, side by side. A commit begins a round, and settles the one before it."""
 
     def __init__(self, settings: Settings, database: Database, links: Mapping[UUID, str], waiting: Sequence[Waiting]) -> None:
-        self.settings, self.database, self.links, self._queue = settings, database, links, iter(waiting)
-        self.marks = GroupCommit(partial(mark, database))
+        self._settings, self._database, self._links, self._waiting = settings, database, links, deque(waiting)
+        self._most, self._mailers, self._ended = _SIDE_BY_SIDE, list[Mailer](), list[Ended]()
 
     async def run(self, mailer: Mailer) -> None:
-        """Every lane ends before the pass does: a message of another lane that is on its way must not be taken for a leftover. Where the worker
-        stops, what is in hand is sent and settled first."""
-        lanes = asyncio.gather(*(_Lane(self, mailer if lane == 0 else None).run() for lane in range(_LANES)), return_exceptions=True)
+        """Where the worker stops, what is in hand is sent and settled first: it must not be taken for a leftover."""
+        self._mailers.append(mailer)
+        rounds = asyncio.ensure_future(self._rounds())
         try:
-            ended = await asyncio.shield(lanes)
+            await asyncio.shield(rounds)
         except asyncio.CancelledError:
-            self._queue = iter(())
-            await lanes
+            self._waiting.clear()
+            await rounds
             raise
-        for error in ended:
-            if error is not None:
-                raise error
 
-    def next(self) -> Waiting | None:
-        """The next message to send; None when there is no more."""
-        return next(self._queue, None)
-
-    def written(self, message: Waiting, path: str) -> bytes:
-        """The mail, with the link to its order's page. Raises Unsendable."""
-        filled = letter(self.settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
-        now, to = self.database.clock.now(), message.email
-        return mail(render(message.intent, message.language, filled), self.settings, to=to, message_id=message.message_id, at=now)
-
-
-class _Lane:
-    """Takes one message after the other over one connection, which is made when first needed and again when it was lost. A message is settled by
-    the commit that begins the next one."""
-
-    def __init__(self, it: _Pass, mailer: Mailer | None) -> None:
-        self._pass, self._mailer = it, mailer
-        self._ended: Ended | None = None
-
-    async def run(self) -> None:
+    async def _rounds(self) -> None:
         try:
-            while (message := self._pass.next()) is not None:
-                await self._deliver(message)
+            while self._waiting:
+                await self._connect()
+                await self._round([self._waiting.popleft() for _ in self._mailers if self._waiting])
         finally:
             try:
-                await self._mark()
+                await self._mark([])
             finally:
-                if self._mailer is not None:
-                    await self._mailer.close()
+                await asyncio.gather(*(mailer.close() for mailer in self._mailers))
 
-    async def _deliver(self, message: Waiting) -> None:
-        attempt, path = Attempt(message), self._pass.links.get(message.order_id)
+    async def _round(self, messages: Sequence[Waiting]) -> None:
+        written = [(attempt, text) for attempt in map(Attempt, messages) if (text := await self._written(attempt)) is not None]
+        numbers = await self._mark([attempt for attempt, _ in written])
+        begun = [(attempt, text, numbers[id]) for attempt, text in written if (id := attempt.message.message_id) in numbers]
+        sent = (self._send(mailer, *each) for mailer, each in zip(self._mailers, begun, strict=False))
+        answered = await asyncio.gather(*sent, return_exceptions=True)
+        self._ended = [each for each in answered if isinstance(each, Ended)]
+        if bugs := [each for each in answered if isinstance(each, BaseException)]:
+            raise bugs[0]
+
+    async def _written(self, attempt: Attempt) -> bytes | None:
+        """The mail, with the link to its order's page; None where it cannot be written, which is settled."""
+        message = attempt.message
+        path = self._links.get(message.order_id)
         if path is None:
-            return await self._give_up(attempt, later("no-link", message.attempts + 1))
+            await give_up(self._database, attempt, later("no-link", message.attempts + 1))
+            return None
+        filled = letter(self._settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
+        now = self._database.clock.now()
         try:
-            written = self._pass.written(message, path)
+            rendered = render(message.intent, message.language, filled)
+            return mail(rendered, self._settings, to=message.email, message_id=message.message_id, at=now)
         except Unsendable as error:
-            return await self._give_up(attempt, Settled(State.FAILED, error.reason))
-        mailer = await self._connected()
-        number = await self._mark(attempt)
-        if number is not None:
-            if ARMED:
-                hit("mail.begun", message.message_id)
-            sender, recipient = address(self._pass.settings.mail_from), address(message.email)
-            self._ended = Ended(attempt, number, await mailer.send(written, sender, recipient, number))
-            if ARMED:
-                hit("mail.answered", message.message_id)
-        return None
+            await give_up(self._database, attempt, Settled(State.FAILED, error.reason))
+            return None
 
-    async def _connected(self) -> Mailer:
-        if self._mailer is None or not self._mailer.usable:
-            await self._mark()  # what ended must not wait for a server that is slow to answer
-            self._mailer = await Mailer.connect(self._pass.settings)
-        return self._mailer
+    async def _connect(self) -> None:
+        """A connection for each message of the next round. Where the mail server takes fewer, rounds are smaller; where it takes none, raises what is
+        in `UNREACHABLE`."""
+        self._mailers = [mailer for mailer in self._mailers if mailer.usable]
+        missing = min(self._most, len(self._waiting)) - len(self._mailers)
+        if missing <= 0:
+            return
+        await self._mark([])  # what ended must not wait for a server that is slow to answer
+        made = await asyncio.gather(*(Mailer.connect(self._settings) for _ in range(missing)), return_exceptions=True)
+        self._mailers += [each for each in made if isinstance(each, Mailer)]
+        refused = [each for each in made if isinstance(each, BaseException)]
+        if refused and not (self._mailers and all(isinstance(each, UNREACHABLE) for each in refused)):
+            raise refused[0]
+        self._most -= len(refused)
 
-    async def _give_up(self, attempt: Attempt, settled: Settled) -> None:
-        await self._mark()
-        await give_up(self._pass.database, attempt, settled)
+    async def _send(self, mailer: Mailer, attempt: Attempt, written: bytes, number: int) -> Ended:
+        if ARMED:
+            hit("mail.begun", attempt.message.message_id)
+        sender, recipient = address(self._settings.mail_from), address(attempt.message.email)
+        settled = await mailer.send(written, sender, recipient, number)
+        if ARMED:
+            hit("mail.answered", attempt.message.message_id)
+        return Ended(attempt, number, settled)
 
-    async def _mark(self, begins: Attempt | None = None) -> int | None:
-        """Settle what ended, and begin the next; the number of that attempt. What could not be settled is settled by the next mark: its answer is
-        known, and must not become a doubt because another message's mark failed."""
-        ended = self._ended
-        number = await self._pass.marks.ask(Mark(ended, begins)) if ended or begins else None
-        self._ended = None
-        return number
+    async def _mark(self, begins: Sequence[Attempt]) -> dict[UUID, int]:
+        """Settle what ended, and begin these. What could not be settled is settled by the next mark: its answer is known, and must not become a
+        doubt because another message's mark failed."""
+        if not begins and not self._ended:
+            return {}
+        numbers = await mark(self._database, begins, self._ended)
+        self._ended = []
+        return numbers
 
 
 def errands(settings: Settings) -> tuple[Errand, ...]:

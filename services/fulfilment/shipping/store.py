@@ -75,6 +75,7 @@ select s.order_id from shipments s
 left join lateral (
     select bool_and(p.state in ('loaded', 'handed_over', 'delivered')) as loaded from parcels p where p.order_id = s.order_id) p on true
 where s.state = 'released' and s.hand_over_by is not null and p.loaded is not true and s.told_for is distinct from s.hand_over_by
+  and s.hand_over_by < $1::timestamptz + make_interval(secs => $4::int + s.lines * $2::int + $3::int)  -- before its parcels are looked for
   and s.hand_over_by < $1::timestamptz + make_interval(secs => $4::int + case when p.loaded is null then s.lines * $2::int + $3::int else 0 end)
 order by s.hand_over_by, s.order_id limit 250"""
 _CANCEL = "update shipments set state = 'cancelled' where order_id = any($1::uuid[]) and state in ('placed', 'released')"

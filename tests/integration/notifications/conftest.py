@@ -47,6 +47,8 @@ class MailServer:
         self.taken: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.at, self.answers = "", list[str]()
+        self.most, self.connections = 50, 0
+        """So many connections are taken at once."""
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
         answer = self._answer("rcpt", server)
@@ -76,6 +78,20 @@ class MailServer:
         return [str(mail["Subject"]) for mail in self.taken]
 
 
+class _Connection(SMTP):  # type: ignore[misc]  # aiosmtpd has no types
+    """One to a `MailServer`, which takes a few at once and hangs up on the others."""
+
+    def connection_made(self, transport: Any) -> None:
+        self.event_handler.connections += 1
+        if self.event_handler.connections > self.event_handler.most:
+            transport.abort()
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.event_handler.connections -= 1
+        super().connection_lost(error)
+
+
 @pytest.fixture
 def mail_server() -> MailServer:
     return MailServer()
@@ -83,7 +99,7 @@ def mail_server() -> MailServer:
 
 @pytest.fixture
 async def smtp_port(mail_server: MailServer) -> AsyncIterator[int]:
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(mail_server, hostname="mail.test"), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(mail_server, hostname="mail.test"), "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
 

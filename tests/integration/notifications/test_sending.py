@@ -8,7 +8,7 @@ import pytest
 
 from services.kit import tokens
 from services.kit.database import decode_headers
-from services.notifications.attempts import Attempt, Ended, Mark, _mark, mark
+from services.notifications.attempts import _MARK, Attempt, Ended, _mark, mark
 from services.notifications.clients import UNREACHABLE
 from services.notifications.domain import ATTEMPTS, Cancelled, Delivered, Erased, HandedOver, Settled, State
 from services.notifications.sending import _WAITING, _waiting
@@ -208,6 +208,39 @@ async def test_without_a_mail_server_nothing_is_lost(notifications: Notification
     assert len(mail_server.taken) == 1
 
 
+async def _hear_cancels(notifications: Notifications, count: int) -> None:
+    """So many orders of as many customers, each with one message to send."""
+    for number in range(count):
+        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
+        await notifications.hear(
+            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
+        )
+
+
+async def test_a_server_that_takes_fewer_connections_gets_every_mail(notifications: Notifications, mail_server: MailServer) -> None:
+    mail_server.most = 2
+    await _hear_cancels(notifications, 9)
+    assert await notifications.send() == 9
+    assert len(mail_server.taken) == 9
+    mail_server.most = 0
+    await _hear_cancels(notifications, 1)
+    await notifications.hear(heard(placed()), heard(contact()), heard(promised()))
+    with pytest.raises(UNREACHABLE):
+        await notifications.send()
+    assert await notifications.states() == [*[("cancelled", "sent", None)] * 9, ("confirmed", "waiting", None)]
+
+
+async def test_a_pass_looks_at_none_that_it_does_not_send(notifications: Notifications) -> None:
+    """Planned over an empty table, as a worker's first pass is: whoever waits behind must cost nothing."""
+    for statement, name in ((_WAITING, "earlier"), (_MARK, "m")):
+        shape = statement.replace("select m.", "explain select m.", 1) if name == "earlier" else f"explain {statement}"
+        nothing: list[list[object]] = [] if name == "earlier" else [[] for _ in range(9)]
+        plan = [line for (line,) in await notifications.rows(shape, *nothing)]
+        scans = [line for line in plan if f" on messages {name}" in line]
+        assert scans, plan
+        assert not any("messages_waiting" in line for line in scans), plan
+
+
 async def test_an_order_without_a_page_waits_for_it(notifications: Notifications, mail_server: MailServer, orders: Orders) -> None:
     orders.knows = False
     await notifications.hear(*KNOWN, heard(promised()))
@@ -220,11 +253,7 @@ async def test_an_order_without_a_page_waits_for_it(notifications: Notifications
 
 
 async def test_while_orders_is_away_all_wait_and_none_is_in_doubt(notifications: Notifications, mail_server: MailServer, orders: Orders) -> None:
-    for number in range(6):
-        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
-        await notifications.hear(
-            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
-        )
+    await _hear_cancels(notifications, 6)
     orders.breaks = 1
     with pytest.raises(UNREACHABLE):
         await notifications.send()
@@ -236,11 +265,7 @@ async def test_while_orders_is_away_all_wait_and_none_is_in_doubt(notifications:
 
 async def test_an_order_without_a_link_holds_up_no_other(notifications: Notifications, mail_server: MailServer, orders: Orders) -> None:
     orders.strangers = {uuid(3_000)}
-    for number in range(6):
-        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
-        await notifications.hear(
-            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
-        )
+    await _hear_cancels(notifications, 6)
     await notifications.send()
     assert len(mail_server.taken) == 5
     assert sorted((state, reason) for _, state, reason in await notifications.states() if state == "waiting") == [("waiting", "no-link")]
@@ -255,12 +280,11 @@ async def test_several_messages_are_marked_and_settled_in_the_order_of_their_ids
         )
     rows = [_waiting(row) for row in await notifications.database.pool.fetch(_WAITING)]
     first, second = (Attempt(message) for message in sorted(rows, key=lambda message: message.message_id))
-    begins = [Mark(None, second), Mark(None, first)]
-    ends = [Mark(Ended(each, 1, Settled(State.SENT)), None) for each in (second, first)]
-    for marks in (begins, ends):
+    ended = [Ended(each, 1, Settled(State.SENT)) for each in (second, first)]
+    for begins, ends in (([second, first], []), ([], ended)):
         async with notifications.database.pool.acquire() as other, other.transaction():
             await other.fetch("select from messages where message_id = $1 for update", first.message.message_id)
-            waits = asyncio.create_task(mark(notifications.database, marks))
+            waits = asyncio.create_task(mark(notifications.database, begins, ends))
             await poll_until(lambda: _waits_for_a_lock(notifications), 5)
             await other.fetch("select from messages where message_id = $1 for update nowait", second.message.message_id)
         await waits
@@ -276,10 +300,10 @@ async def test_what_is_said_of_one_customer_by_two_at_once_is_said_in_the_order_
     for order_id in (uuid(3_001), uuid(3_002)):
         await notifications.hear(heard(placed(order_id)), heard(contact()), heard(Cancelled(order_id)))
     first, second = (Attempt(_waiting(row)) for row in await notifications.database.pool.fetch(_WAITING))
-    await mark(notifications.database, [Mark(None, first), *([Mark(None, second)] if second_word == "settled" else [])])
+    await mark(notifications.database, [first, second] if second_word == "settled" else [first], [])
     async with notifications.database.transaction() as work:
         await _mark(work, [], [Ended(first, 1, Settled(State.SENT))])
-        settles = mark(notifications.database, [Mark(Ended(second, 1, Settled(State.SENT)), None)])
+        settles = mark(notifications.database, [], [Ended(second, 1, Settled(State.SENT))])
         other = asyncio.ensure_future(settles if second_word == "settled" else notifications.hear(heard(Erased(CUSTOMER), 6)))
         await poll_until(lambda: _waits_for_a_lock(notifications), 5)
     await other
@@ -296,11 +320,7 @@ async def _waits_for_a_lock(notifications: Notifications) -> bool:
 
 
 async def test_a_pass_that_is_ended_settles_what_is_in_hand_and_takes_no_more(notifications: Notifications, mail_server: MailServer) -> None:
-    for number in range(20):
-        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
-        await notifications.hear(
-            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
-        )
+    await _hear_cancels(notifications, 20)
     async with notifications.database.pool.acquire() as other, other.transaction():
         await other.fetch("select from messages for update")
         sending = asyncio.create_task(notifications.send())
