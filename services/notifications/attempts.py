@@ -14,8 +14,8 @@ from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, Me
 from services.notifications.turns import take_turns
 
 # Whoever writes several messages locks them in id order, here and in the store: a deadlock would leave mails in doubt. An answer that comes after all
-# settles an attempt in doubt; a stranger's attempt is not ours to settle. The state is asked of the rows that are locked: asked of the table, PostgreSQL
-# walks over all that wait.
+# settles an attempt in doubt; a stranger's attempt is not ours to settle. Their state is asked of the locked rows: for the table's, PostgreSQL walks
+# over all that wait.
 _MARK = """
 with locked as (select message_id, state, attempt_id from messages where message_id = any($1::uuid[] || $4::uuid[]) order by message_id for update),
 begun as (

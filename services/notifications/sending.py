@@ -22,7 +22,7 @@ from services.notifications.domain import Intent, Settled, State, language_of, l
 from services.notifications.rendering import Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
 
-_SIDE_BY_SIDE = 4
+_SIDE_BY_SIDE = 8
 log = structlog.get_logger(__name__)
 
 _DOUBT = """
