@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import busy, chain, growth, posting, relay, report, stage, through
+from bench import busy, chain, growth, machine, posting, relay, report, stage, through
 from bench.report import Row, Wanted
 from deploy.local.servers import embedded
 from services.kit.clock import record_now
@@ -30,14 +30,22 @@ def main() -> int:
     os.environ.setdefault("KEPT_KAFKA_JVM", "")  # peak speed, not a quick start
     console = Console(width=150, highlight=False)
     measured = list[Row]()
+    _tell_machine(console, "before")
     for name in arguments.parts or PARTS:
         console.print(f"{name}:")
         rows = PARTS[name](arguments)
         report.write(VAR / "bench.json", rows)
         measured += rows
     report.show(console, measured)
+    _tell_machine(console, "after")
     console.print(f"{record_now():%d %B %Y}, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores. All figures: {VAR / 'bench.json'}.")
     return 0
+
+
+def _tell_machine(console: Console, when: str) -> None:
+    rows = machine.rows(when)
+    report.write(VAR / "bench.json", rows)
+    console.print(f"machine {when}: {machine.told(rows)}")
 
 
 def _stage(told: argparse.Namespace) -> list[Row]:

@@ -37,7 +37,7 @@ def payload(number: int) -> bytes:
     return b'{"order_id":"0199a0b2-7c1d-7e30-8a7e-0f5d6c7b8a90","number":%d,"text":"%s"}' % (number, b"x" * 130)
 
 
-def headers_of_one() -> list[tuple[str, bytes | None]]:
+def headers_of_one() -> list[tuple[str, bytes]]:
     """The headers of an event of ours."""
     id = uuid7()
     cause = Cause(id, id, child_of(None))

