@@ -54,7 +54,7 @@ def _wake_us() -> float:
 
 
 def _sync_ms() -> float:
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile(dir=".") as file:
 
         def once(count: int) -> None:
             for _ in range(count):

@@ -3,11 +3,15 @@
 The JVM compares the file with its own build and with the jars, and starts without it where either is another.
 """
 
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from deploy.local.errors import CannotStart
 from deploy.local.jars import KAFKA, alone, cache
 
 _MADE = "classes.aot"
@@ -28,9 +32,12 @@ def class_cache(environ: Mapping[str, str], train: Callable[[Path, Path], None])
 
 
 def _make(file: Path, train: Callable[[Path, Path], None]) -> None:
+    for leftover in file.parent.glob("train-*"):
+        shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix="train-", dir=file.parent) as work:
         made = Path(work) / _MADE
-        train(Path(work), made)
+        with suppress(CannotStart, subprocess.TimeoutExpired):
+            train(Path(work), made)
         if not made.exists():
             made.touch()
         made.rename(file)

@@ -139,14 +139,15 @@ def _train(java: list[str], folder: Path, classes: Path) -> None:
     _format(java, node, _identity([node]))
     command = [*java, f"-XX:AOTCacheOutput={classes}", "kafka.Kafka", str(node.properties)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as broker:
-        deadline = time.monotonic() + _TRAINING_SECONDS
-        while broker.poll() is None and time.monotonic() < deadline and why_silent(f"127.0.0.1:{port}"):
-            time.sleep(0.1)
-        broker.terminate()
         try:
+            deadline = time.monotonic() + _TRAINING_SECONDS
+            while broker.poll() is None and time.monotonic() < deadline and why_silent(f"127.0.0.1:{port}"):
+                time.sleep(0.1)
+            broker.terminate()
             broker.wait(_TRAINING_SECONDS)
-        except subprocess.TimeoutExpired:
-            broker.kill()
+        except BaseException:
+            broker.kill()  # else whoever interrupts the start would wait for it
+            raise
 
 
 def _formatted(node: Node) -> Path | None:

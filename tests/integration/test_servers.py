@@ -23,7 +23,6 @@ from kafka.admin import NewTopic
 from deploy.local import description, kafka, postgres
 from deploy.local.errors import CannotStart
 from deploy.local.jars import cache, compare
-from deploy.local.kafka import Node, prepare
 from deploy.local.servers import embedded
 from deploy.local.settings import clock
 from deploy.local.supervise import ROOT
@@ -275,8 +274,8 @@ def test_a_changed_jar_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_broker_starts_from_the_classes_that_were_kept(tmp_path: Path) -> None:
-    node = Node(1, 29_092, 29_093, tmp_path / "kafka")
-    command = prepare(node, [node], os.environ)
+    node = kafka.Node(1, 29_092, 29_093, tmp_path / "kafka")
+    command = kafka.prepare(node, [node], os.environ)
     java = command[: command.index("kafka.Kafka")]
     assert any(option.startswith("-XX:AOTCache=") for option in java)
     insisting = subprocess.run([*java, "-XX:AOTMode=on", "-version"], capture_output=True, text=True, check=False)

@@ -223,22 +223,20 @@ async def test_a_server_that_takes_fewer_connections_gets_every_mail(notificatio
     assert await notifications.send() == 9
     assert len(mail_server.taken) == 9
     mail_server.most = 0
-    await _hear_cancels(notifications, 1)
     await notifications.hear(heard(placed()), heard(contact()), heard(promised()))
     with pytest.raises(UNREACHABLE):
         await notifications.send()
     assert await notifications.states() == [*[("cancelled", "sent", None)] * 9, ("confirmed", "waiting", None)]
 
 
-async def test_a_pass_looks_at_none_that_it_does_not_send(notifications: Notifications) -> None:
+@pytest.mark.parametrize(("statement", "arguments", "alias"), [(_WAITING, 0, "earlier"), (_MARK, 9, "m")])
+async def test_a_pass_looks_at_none_that_it_does_not_send(notifications: Notifications, statement: str, arguments: int, alias: str) -> None:
     """Planned over an empty table, as a worker's first pass is: whoever waits behind must cost nothing."""
-    for statement, name in ((_WAITING, "earlier"), (_MARK, "m")):
-        shape = statement.replace("select m.", "explain select m.", 1) if name == "earlier" else f"explain {statement}"
-        nothing: list[list[object]] = [] if name == "earlier" else [[] for _ in range(9)]
-        plan = [line for (line,) in await notifications.rows(shape, *nothing)]
-        scans = [line for line in plan if f" on messages {name}" in line]
-        assert scans, plan
-        assert not any("messages_waiting" in line for line in scans), plan
+    nothing: list[list[object]] = [[] for _ in range(arguments)]
+    plan = [line for (line,) in await notifications.rows(f"explain {statement}", *nothing)]
+    scans = [line for line in plan if f" on messages {alias}" in line]
+    assert scans, plan
+    assert not any("messages_waiting" in line for line in scans), plan
 
 
 async def test_an_order_without_a_page_waits_for_it(notifications: Notifications, mail_server: MailServer, orders: Orders) -> None:
@@ -273,11 +271,7 @@ async def test_an_order_without_a_link_holds_up_no_other(notifications: Notifica
 
 async def test_several_messages_are_marked_and_settled_in_the_order_of_their_ids(notifications: Notifications) -> None:
     """So that none of it can wait for who waits for it: a settlement that a deadlock ends leaves mails in doubt."""
-    for number in (1, 2):
-        order_id, customer_id = uuid(3_000 + number), uuid(4_000 + number)
-        await notifications.hear(
-            heard(placed(order_id, customer_id=customer_id)), heard(contact(customer_id=customer_id)), heard(Cancelled(order_id))
-        )
+    await _hear_cancels(notifications, 2)
     rows = [_waiting(row) for row in await notifications.database.pool.fetch(_WAITING)]
     first, second = (Attempt(message) for message in sorted(rows, key=lambda message: message.message_id))
     ended = [Ended(each, 1, Settled(State.SENT)) for each in (second, first)]

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from deploy.local.class_cache import class_cache
+from deploy.local.errors import CannotStart
 
 
 class Trainer:
-    """Leaves a file of classes, or not; counts how often it was asked."""
+    """Leaves a file of classes, or fails; counts how often it was asked."""
 
     def __init__(self, *, fails: bool = False) -> None:
         self.fails, self.runs = fails, 0
@@ -14,8 +15,9 @@ class Trainer:
     def __call__(self, folder: Path, classes: Path) -> None:
         self.runs += 1
         assert folder.is_dir()
-        if not self.fails:
-            classes.write_bytes(b"classes")
+        if self.fails:
+            raise CannotStart("no port is free")
+        classes.write_bytes(b"classes")
 
 
 def test_a_broker_is_run_for_it_once(tmp_path: Path) -> None:
