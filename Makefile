@@ -41,7 +41,7 @@ check: setup ## form, types, import contracts, sizes, schemas, docs
 
 test: setup ## every test, on real servers and in a real browser (BROWSER=none: without one)
 	@sh deploy/browser.sh
-	@$(WAY) BROWSER="$$(sh deploy/browser.sh --path)" $(PYTEST) tests --numprocesses 3 --dist loadfile --durations 5
+	@$(WAY) BROWSER="$$(sh deploy/browser.sh --path)" $(PYTEST) tests --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 5
 
 itest: setup ## the tests on real Kafka and PostgreSQL
 	@$(WAY) $(PYTEST) tests/integration

@@ -141,6 +141,7 @@ def _new_app(group: Group) -> Any:
         consumer_group_instance_id=group.instance,
         processing_guarantee="at_least_once",
         store="memory://",
+        TableManager=transport.NoTables,
         broker_commit_interval=group.commit_seconds,
         broker_session_timeout=group.session_seconds,
         broker_heartbeat_interval=group.heartbeat_seconds,

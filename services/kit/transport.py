@@ -16,6 +16,7 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError
 from faust.events import Event
+from faust.tables.manager import TableManager
 from faust.transport import conductor as stock_conductor
 from faust.transport import drivers
 from faust.transport.consumer import ensure_TP
@@ -94,6 +95,10 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # no 
         except KafkaError as error:
             log.warning("offsets not committed", error=type(error).__name__)
             return False
+        except asyncio.CancelledError:
+            if not self.should_stop:
+                raise
+            return False  # the app crashed, and this thread ends with it
         if ARMED:
             hit("faust.committed_offsets")
         return True
@@ -245,6 +250,14 @@ class Conductor(stock_conductor.Conductor):  # type: ignore[misc]  # no types
                 await channel.queue.put(Event(app, None, bundle, None, bundle))
 
         return on_bundle
+
+
+class NoTables(TableManager):  # type: ignore[misc]  # no types
+    """PostgreSQL is the only state. Stock Faust joins no group before it has left its tables a second to be declared."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Transport(stock.Transport):  # type: ignore[misc]  # no types

@@ -65,13 +65,23 @@ def run(worker: Worker) -> NoReturn:
     configure(worker.settings.log_level)
     structlog.contextvars.bind_contextvars(service=worker.stage.service, process="worker")
     tune_python()
-    code = uvloop.run(_main(worker))
+    uvloop.run(_main(worker))
+
+
+async def _main(worker: Worker) -> NoReturn:
+    """Ends the process before its loop is closed: a library's task or thread that does not end must not keep it, since all that matters has been
+    committed or will be repeated."""
+    try:
+        code = await _until_told(worker)
+    except BaseException:
+        log.exception("crashed")
+        code = 1
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(code)  # a library's thread that does not end must not keep the process: all that matters has been committed or will be repeated
+    os._exit(code)
 
 
-async def _main(worker: Worker) -> int:
+async def _until_told(worker: Worker) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

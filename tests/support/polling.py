@@ -11,10 +11,10 @@ _PAUSE_SECONDS = 0.02
 
 
 @overload
-async def poll_until(condition: Callable[[], Coroutine[Any, Any, T]], deadline: float = 10.0) -> T: ...
+async def poll_until(condition: Callable[[], Coroutine[Any, Any, T]], deadline: float = 30.0) -> T: ...
 @overload
-async def poll_until(condition: Callable[[], T], deadline: float = 10.0) -> T: ...
-async def poll_until(condition: Callable[[], Any], deadline: float = 10.0) -> Any:
+async def poll_until(condition: Callable[[], T], deadline: float = 30.0) -> T: ...
+async def poll_until(condition: Callable[[], Any], deadline: float = 30.0) -> Any:
     """The first true answer of the condition, plain or awaited. Raises TimeoutError with the last answer when `deadline` seconds have passed."""
     last = time.monotonic() + deadline
     while True:
@@ -27,7 +27,7 @@ async def poll_until(condition: Callable[[], Any], deadline: float = 10.0) -> An
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def wait_until(condition: Callable[[], T], deadline: float = 10.0) -> T:
+def wait_until(condition: Callable[[], T], deadline: float = 30.0) -> T:
     """`poll_until` for tests without an event loop."""
     last = time.monotonic() + deadline
     while True:

@@ -28,6 +28,17 @@ async def _joined(place: Place, loop: Recording) -> Any:
     return driver.app.consumer
 
 
+async def test_a_group_is_joined_without_a_rest_for_tables(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests = list[float]()
+
+    async def rest(_: Any, seconds: float) -> None:
+        rests.append(seconds)
+
+    monkeypatch.setattr(transport.NoTables, "sleep", rest)
+    await _joined(place, Recording())
+    assert rests == []
+
+
 async def test_a_seek_forgets_what_was_delivered_and_delivers_again(place: Place) -> None:
     await place.produce(120)
     loop = Recording()
