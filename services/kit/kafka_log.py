@@ -19,23 +19,27 @@ from services.kit.ports import LogUnavailable, Outgoing
 
 _BATCH_BYTES = 1_048_576
 _REQUEST_MILLISECONDS = 15_000
+_GIVE_UP_SECONDS = 60.0
+"""For one batch. A client that lost its connections in an unlucky moment may wait for an answer that nobody owes it."""
+_STOP_SECONDS = 5.0
 
 
 class KafkaLog:
-    """Opens its producer when there is first something to send."""
+    """Opens its producer when there is first something to send. A batch that is not acknowledged after `give_up_seconds` counts as failed."""
 
-    def __init__(self, bootstrap: str, client_id: str) -> None:
+    def __init__(self, bootstrap: str, client_id: str, give_up_seconds: float = _GIVE_UP_SECONDS) -> None:
         mend_connections()
-        self._bootstrap, self._client_id = bootstrap, client_id
+        self._bootstrap, self._client_id, self._give_up_seconds = bootstrap, client_id, give_up_seconds
         self._producer: Any = None
 
     async def send(self, messages: Sequence[Outgoing]) -> None:
         try:
-            producer = await self._open()
-            if ARMED:
-                hit("relay.before_send", skew=partial(_skew, producer))
-            futures = await self._hand_over(producer, messages)
-            await asyncio.gather(*futures)
+            async with asyncio.timeout(self._give_up_seconds):
+                producer = await self._open()
+                if ARMED:
+                    hit("relay.before_send", skew=partial(_skew, producer))
+                futures = await self._hand_over(producer, messages)
+                await asyncio.gather(*futures)
         except (KafkaError, OSError) as error:
             await self.close()
             raise LogUnavailable(f"{type(error).__name__} from {self._bootstrap}") from error
@@ -43,11 +47,7 @@ class KafkaLog:
     async def close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                async with asyncio.timeout(5):
-                    await producer.stop()
-            except (KafkaError, OSError):
-                return  # it is given up anyway; nothing is counted as sent that was not acknowledged
+            await _stop(producer)
 
     async def _open(self) -> Any:
         if self._producer is None:
@@ -62,7 +62,7 @@ class KafkaLog:
             try:
                 await producer.start()
             except BaseException:
-                await producer.stop()
+                await _stop(producer)
                 raise
             self._producer = producer
         return self._producer
@@ -84,6 +84,15 @@ class KafkaLog:
                     raise LogUnavailable(f"a message of {message.topic} is larger than a batch of {_BATCH_BYTES} bytes")
         futures += [await producer.send_batch(batch, topic, partition=partition) for (topic, partition), batch in batches.items()]
         return futures
+
+
+async def _stop(producer: Any) -> None:
+    """It is given up anyway: nothing is counted as sent that was not acknowledged."""
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await producer.stop()
+    except (KafkaError, OSError):
+        return
 
 
 def _skew(producer: Any) -> None:

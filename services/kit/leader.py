@@ -54,6 +54,7 @@ class Leader:
                 hit("leader.elected")
             log.info("leading", service=self._service)
             async with asyncio.TaskGroup() as group:
+                group.create_task(_until_it_ends(connection))
                 for duty in self._duties:
                     group.create_task(_run(duty, connection))
         finally:
@@ -62,6 +63,14 @@ class Leader:
 
 async def _run(duty: Duty, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await duty(connection)
+
+
+async def _until_it_ends(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Raises ConnectionResetError once it does: duties that do not use it in that moment would go on without the lock."""
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _: ended.set())
+    await ended.wait()
+    raise ConnectionResetError("the connection that holds the lock has ended")
 
 
 async def _close(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

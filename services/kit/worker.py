@@ -48,6 +48,8 @@ HALTED = 78
 
 _INBOX_CHECK_SECONDS = 3600.0
 _LAG_SECONDS = 15.0
+_LEADER_SECONDS = 20.0
+"""For one statement on the leader's connection, which PostgreSQL itself would end after ten: an answer that is still not there does not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Process:
     async def _connect_leader(self) -> "asyncpg.Connection[asyncpg.Record]":
         url = self._settings.service_database(self._service)
         settings = {**session_settings(self._service, "leader"), "synchronous_commit": "off"}  # a delete that is lost in a crash is a row sent twice
-        return await asyncpg.connect(url, server_settings=settings)
+        return await asyncpg.connect(url, server_settings=settings, command_timeout=_LEADER_SECONDS)
 
     def _told(self, error: BaseException | None) -> int:
         halted = _find(error, TooManyFailures)

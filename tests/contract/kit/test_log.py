@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import asyncpg
 import pytest
@@ -103,6 +104,21 @@ async def test_a_broker_that_is_not_there_is_told(unused_tcp_port: int) -> None:
     log = KafkaLog(f"127.0.0.1:{unused_tcp_port}", "test")
     with pytest.raises(LogUnavailable, match="KafkaConnectionError"):
         await log.send([Outgoing("t", b"k", b"v", [])])
+
+
+async def test_a_batch_that_nobody_answers_for_is_given_up_with_its_producer(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, answered = KafkaLog(kafka, "test", give_up_seconds=2), list[Any]()
+
+    async def never(producer: Any, messages: Sequence[Outgoing]) -> list["asyncio.Future[Any]"]:
+        answered.append(producer)
+        return [asyncio.get_running_loop().create_future()]
+
+    monkeypatch.setattr(log, "_hand_over", never)
+    async with asyncio.timeout(20):
+        for _ in range(2):
+            with pytest.raises(LogUnavailable, match="TimeoutError"):
+                await log.send([Outgoing("t", b"k", b"v", [])])
+    assert answered[0] is not answered[1]
 
 
 @pytest.fixture

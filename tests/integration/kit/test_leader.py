@@ -48,6 +48,31 @@ async def test_of_two_one_leads_and_the_other_takes_over_when_its_connection_goe
         await _end(running)
 
 
+async def test_duties_end_with_the_connection_though_none_uses_it(database_url: str) -> None:
+    """One that waits for somebody else would go on without the lock, beside the next leader."""
+    standing = 0
+
+    async def waits(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        nonlocal standing
+        candidate.pid, standing = connection.get_server_pid(), standing + 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            standing -= 1
+
+    candidate = Candidate(database_url)
+    candidate.leader = Leader(SERVICE, candidate._connect, [waits])
+    running = asyncio.create_task(candidate.leader.run())
+    try:
+        await poll_until(lambda: standing == 1)
+        first = candidate.pid
+        await _terminate(database_url, first)
+        await poll_until(lambda: candidate.pid != first)
+        assert standing == 1
+    finally:
+        await _end([running])
+
+
 async def test_each_service_has_a_leader_of_its_own(database_url: str) -> None:
     one, other = Candidate(database_url), Candidate(database_url, "another")
     running = [asyncio.create_task(each.leader.run()) for each in (one, other)]
