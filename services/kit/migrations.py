@@ -59,6 +59,15 @@ ADDED_TABLES = (
 """What came after the first databases were made: `migrate` makes what is missing, in old schemas and new ones alike."""
 
 
+_MARKED = """
+select 'table', relname, '' from pg_class join pg_roles owner on owner.oid = relowner
+where relnamespace = %(schema)s::regnamespace and relkind = 'r' and obj_description(pg_class.oid, 'pg_class') = 'append-only' and rolname <> %(owner)s
+union all
+select 'function', proname, '()' from pg_proc join pg_roles owner on owner.oid = proowner
+where pronamespace = %(schema)s::regnamespace and obj_description(pg_proc.oid, 'pg_proc') = 'append-only' and rolname <> %(owner)s"""
+"""Tables and triggers' functions that a revision marked as append-only, and that were not handed over."""
+
+
 def create_kit_tables() -> None:
     """Called by the first revision of every service."""
     for statement in KIT_TABLES:
@@ -83,6 +92,7 @@ def migrate(admin_url: str, services: Sequence[str], logins: Mapping[str, str] =
             _prepare_schema(connection, admin_url, service)
         for service in ours:
             _upgrade(service_url(admin_url, service), service)
+            _hand_over(connection, service)
 
 
 @contextmanager
@@ -122,6 +132,27 @@ def _prepare_schema(connection: "psycopg.Connection[tuple[Any, ...]]", admin_url
         raise PermissionError(
             f"the role of DATABASE_URL may not create the role kept_{service}: create it with its schema, and set KEPT_{service.upper()}_DATABASE_URL"
         ) from None
+
+
+def _hand_over(connection: "psycopg.Connection[tuple[Any, ...]]", service: str) -> None:
+    """What a revision marked as append-only belongs to a role that cannot log in, from then on: the service selects and inserts, and can neither
+    drop the triggers that refuse the rest nor give itself the right to it."""
+    owner, role, schema = sql.Identifier(f"kept_{service}_owner"), sql.Identifier(f"kept_{service}"), sql.Identifier(service)
+    marked = connection.execute(_MARKED, {"schema": service, "owner": f"kept_{service}_owner"}).fetchall()
+    if not marked:
+        return
+    if not connection.execute("select 1 from pg_roles where rolname = %s", (f"kept_{service}_owner",)).fetchone():
+        connection.execute(sql.SQL("create role {} nologin").format(owner))
+    connection.execute(sql.SQL("grant {} to current_user").format(owner))
+    with connection.transaction():
+        connection.execute(sql.SQL("alter schema {} owner to {}").format(schema, owner))  # who owns a schema may drop what is in it
+        connection.execute(sql.SQL("grant usage, create on schema {} to {}").format(schema, role))
+        for kind, name, signature in marked:
+            what = sql.SQL("{}.{}{}").format(schema, sql.Identifier(name), sql.SQL(signature))
+            connection.execute(sql.SQL("alter {} {} owner to {}").format(sql.SQL(kind), what, owner))
+            if kind == "table":
+                connection.execute(sql.SQL("revoke all on {} from public, {}").format(what, role))
+                connection.execute(sql.SQL("grant select, insert on {} to {}").format(what, role))
 
 
 def _upgrade(url: str, service: str) -> None:

@@ -17,7 +17,7 @@ def application(settings: Settings) -> "FastAPI":
     from services.kit.clock import clock_from
     from services.kit.database import Database
     from services.kit.http import create_app
-    from services.promises.ledger.api import router as ledger
+    from services.promises.dates.api import router as ledger
     from services.promises.quoting.api import router as quoting
 
     @asynccontextmanager

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from services.kit.envelope import Hears, Reads
+from services.promises.dates.domain import Cancelled, Declined, Delay, Delivered, Entry, Evidence, Held, Kind, Lifted, Order
 from services.promises.domain import Departure, Destination, Lane, Schedule, Service, plain_postcode
-from services.promises.ledger.domain import Cancelled, Declined, Delay, Delivered, Entry, Evidence, Held, Kind, Lifted, Order
 from services.promises.quoting.domain import Ask, Line, Queue, Term
 
 TOPIC = "promises.promise.v1"

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
+from services.promises.dates.domain import Wording
 from services.promises.domain import Service
-from services.promises.ledger.domain import Wording
 from services.promises.quoting.domain import AwaitingStock, CannotPromise, Quote
 
 LANGUAGES = ("en", "de")

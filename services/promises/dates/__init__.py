@@ -1,1 +1,1 @@
-"""Every promise made, in the words said, and the one verdict on each."""
+"""Which date an order is promised, and what becomes of it as the order goes its way."""

@@ -10,7 +10,7 @@ from services.kit.database import Database
 from services.kit.http import Caller, Routes, answer, operation
 from services.kit.http.routing import Access
 from services.kit.values import NotFound
-from services.promises.ledger import queries
+from services.promises.dates import queries
 
 _READERS: Access = {"customer": "own", "care": "all", "planner": "all", "admin": "all"}
 

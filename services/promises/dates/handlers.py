@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.kit.values import Cause, Heard
-from services.promises.ledger.domain import (
+from services.promises.dates.domain import (
     Cancelled,
     Declined,
     Delay,
@@ -29,13 +29,13 @@ from services.promises.ledger.domain import (
     silent_until,
     stock_came,
 )
-from services.promises.ledger.ports import LedgerStore, Promising
+from services.promises.dates.ports import DatesPort, Promising
 from services.promises.quoting.domain import AwaitingStock, CannotPromise, Grounds, Quote, make_quote, still_holds
 
 DUE_AT_ONCE = 250
 
 
-async def on_events(batch: Sequence[Heard[Any]], store: LedgerStore, promising: Promising) -> None:
+async def on_events(batch: Sequence[Heard[Any]], store: DatesPort, promising: Promising) -> None:
     """Decide what each event means for the promises of its order, in order, and record it all at once."""
     heard = [each for each in batch if isinstance(each.data, Order | Cancelled | Delivered | Delay | Held | Lifted)]
     if not heard:
@@ -47,7 +47,7 @@ async def on_events(batch: Sequence[Heard[Any]], store: LedgerStore, promising: 
     store.record(list(folded.changed.values()), folded.entries, folded.declined)
 
 
-async def on_due(store: LedgerStore) -> int:
+async def on_due(store: DatesPort) -> int:
     """Break what was due and has no evidence. Returns how many, at most 250."""
     entries = [entry for promise in await store.due(DUE_AT_ONCE) if (entry := lapse(promise, store.now))]
     if entries:
@@ -55,7 +55,7 @@ async def on_due(store: LedgerStore) -> int:
     return len(entries)
 
 
-async def on_look(store: LedgerStore, promising: Promising) -> int:
+async def on_look(store: DatesPort, promising: Promising) -> int:
     """Try again what was declined and may be looked at. Returns how many, at most 250."""
     stories = await store.waiting(DUE_AT_ONCE)
     if stories:
@@ -67,7 +67,7 @@ async def on_look(store: LedgerStore, promising: Promising) -> int:
     return len(stories)
 
 
-async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], store: LedgerStore) -> Grounds:
+async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], store: DatesPort) -> Grounds:
     """What a date can be computed from, for the orders of this batch that may need one."""
     orders = [*(each.data for each in heard if isinstance(each.data, Order)), *(story.order for story in stories.values())]
     late = {each.data.order_id for each in heard if isinstance(each.data, Delay | Lifted)}
@@ -81,7 +81,7 @@ async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], stor
 class _Fold:
     """The events of a batch, taken one after the other."""
 
-    store: LedgerStore
+    store: DatesPort
     promising: Promising
     stories: dict[UUID, Story]
     grounds: Grounds

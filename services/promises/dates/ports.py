@@ -7,8 +7,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from services.kit.values import Cause, Heard, NewId
+from services.promises.dates.domain import Declined, Entry, Promise, Story, Wording
 from services.promises.domain import Destination
-from services.promises.ledger.domain import Declined, Entry, Promise, Story, Wording
 from services.promises.quoting.domain import CannotPromise, Grounds, Policy, Quote
 
 
@@ -31,7 +31,7 @@ class Promising:
     new_id: NewId
 
 
-class LedgerStore(Protocol):
+class DatesPort(Protocol):
     """Everything that is loaded here stands still until the transaction ends: the ledger has one writer at a time."""
 
     now: datetime

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.promises.ledger.domain import State
+from services.promises.dates.domain import State
 from services.promises.quoting.domain import Term
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import msgspec
 
 from services.kit.database import Transaction
 from services.kit.values import Cause, Heard
+from services.promises.dates.domain import Declined, Entry, Kind, Order, Promise, Story, Waits
 from services.promises.domain import Destination
-from services.promises.ledger.domain import Declined, Entry, Kind, Order, Promise, Story, Waits
 from services.promises.messages import DECLINED, SAID_OF, TOPIC, declined_of, line_of, said_of
 from services.promises.quoting.domain import Grounds
 from services.promises.quoting.store import QuotingStore
@@ -51,7 +51,7 @@ _PROMISE = tuple(field.name for field in fields(Promise) if field.name != "cause
 _ORDER = tuple(field.name for field in fields(Order))
 
 
-class PromiseLedger:
+class DatesStore:
     """Within one transaction. Whoever loads here first takes the ledger's lock, so that what was loaded stands still until the commit."""
 
     def __init__(self, work: Transaction) -> None:

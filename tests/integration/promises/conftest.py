@@ -12,7 +12,7 @@ from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.values import Heard
 from services.promises.agents import STAGE, break_due, follow_up
-from services.promises.ledger.api import router as ledger
+from services.promises.dates.api import router as ledger
 from services.promises.quoting.api import router as quoting
 from tests.support.api import Api, api_of
 from tests.unit.promises.events import AIR, GROUND, PLACED_AT, QUEUE, heard

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from services.kit.values import Heard
-from services.promises.ledger.domain import Delay, Entry, Kind, Story, Wording, lapse, make, make_later, release, settle
+from services.promises.dates.domain import Delay, Entry, Kind, Story, Wording, lapse, make, make_later, release, settle
 from services.promises.messages import HEARD_TOPICS, HEARS, SAID_OF, line_of, said_of
 from services.promises.quoting.domain import make_quote
 from tests.unit.promises.events import CANCELLED, DELIVERED, DUE_AT, HAND_OVER, PLACED, PLACED_AT, heard

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from services.promises.dates.domain import answer_by
 from services.promises.domain import Service
-from services.promises.ledger.domain import answer_by
 from services.promises.quoting.domain import CannotPromise, make_quote
 from services.promises.sentences import LANGUAGES, Sentences
 from tests.unit.promises.quoting_cases import SUNDAY, air, ask, basis, ground

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kit.values import Cause
-from services.promises.ledger.domain import Cancelled, Delivered, Kind, State, Story, Wording, lapse, make, release, settle
+from services.promises.dates.domain import Cancelled, Delivered, Kind, State, Story, Wording, lapse, make, release, settle
 from services.promises.quoting.domain import make_quote
 from tests.unit.promises.events import DUE_AT, PLACED, PLACED_AT, TRACE, heard
 from tests.unit.promises.quoting_cases import basis, ground

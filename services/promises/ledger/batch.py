@@ -1,0 +1,232 @@
+"""Commands that wait together, decided in memory one after the other: what each is answered, and all that is to be written.
+
+Nothing here waits or reads a clock: the same commands on the same state give the same entries, byte for byte.
+"""
+
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+
+from services.kit.canonical import canonical
+from services.kit.merkle import Frontier, Node, leaf_hash
+from services.kit.values import NotFound, Refusal
+from services.promises.ledger.domain.commands import Command, Make, decide
+from services.promises.ledger.domain.promise import Fact, Made, Promise, after, made
+from services.promises.ledger.messages import NAMES, Actor, Line, Receipt, Refused, body_of, digest_of
+
+TICK = timedelta(microseconds=1)
+LOOKS_ALIKE_WITHIN = timedelta(minutes=15)
+"""A promise of the same thing to the same customer within this time looks like the same promise typed twice."""
+
+
+class LooksLikeDuplicate(Refusal):
+    slug = "looks-like-duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command as it came. `told` is the canonical JSON of all that was asked, by which a repetition is told from another command under its key;
+    `words` are the salt and the text behind a commitment. `customer_id` is known where something is promised; elsewhere the promise tells it."""
+
+    scope: str
+    key: str
+    promise_id: UUID
+    command: Command
+    actor: Actor
+    occurred_at: datetime
+    told: bytes
+    words: tuple[bytes, str] | None = None
+    customer_id: UUID | None = None
+    customer_salt: bytes = b""
+    """For a customer who is not known yet."""
+    thing: bytes = b""
+    distinct_from: UUID | None = None
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a ledger reaches: the instant of its last entry, and its tree."""
+
+    recorded_at: datetime
+    frontier: Frontier
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a command was answered before."""
+
+    fingerprint: bytes
+    receipt: Receipt | None = None
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was known when the batch began. The deciding adds to it."""
+
+    known: dict[tuple[str, str], Remembered]
+    promises: dict[UUID, Promise]
+    made: dict[UUID, tuple[datetime, bytes]]
+    """When each was made, and its thing (empty for what was there before, whose row keeps it)."""
+    salts: dict[UUID, bytes]
+    alike: dict[bytes, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry to write, and how its promise stands after it."""
+
+    asked: Asked
+    promise: Promise
+    receipt: Receipt
+    fingerprint: bytes
+    line: bytes
+    thing: bytes
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Exactly one of: a receipt, new or `replayed`; a remembered no, new or `replayed`; `reused`, the key that stands for another command, with that
+    one's receipt where it has one; `unchanged`, the promise's seq where it is so already; an unknown promise, where all are None."""
+
+    receipt: Receipt | None = None
+    refused: Refused | None = None
+    replayed: bool = False
+    reused: bool = False
+    unchanged: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a batch of commands comes to. `head` is the ledger's after it."""
+
+    head: Head
+    entries: list[Entry] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    words: list[tuple[UUID, int, bytes, str]] = field(default_factory=list)
+    salts: dict[UUID, bytes] = field(default_factory=dict)
+    refusals: list[tuple[Asked, bytes, Refused]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything changes."""
+        return bool(self.entries or self.refusals)
+
+    def last(self) -> Iterable[Entry]:
+        """The last entry of each promise."""
+        return {entry.promise.promise_id: entry for entry in self.entries}.values()
+
+
+def settle(asked: Sequence[Asked], look: Look, head: Head, now: datetime) -> Batch:
+    """The batch that these commands come to, in their order. `now` is the ledger's business time."""
+    deciding = _Deciding(look, head, now)
+    for each in asked:
+        deciding.batch.answers.append(deciding.take(each))
+    return deciding.close()
+
+
+class _Deciding:
+    def __init__(self, look: Look, head: Head, now: datetime) -> None:
+        self._look, self._before, self._now = look, head, now
+        self._recorded_at, self._position = head.recorded_at, head.frontier.size
+        self._leaves = list[bytes]()
+        self.batch = Batch(head)
+
+    def take(self, asked: Asked) -> Answer:
+        salt = self._salt(asked)
+        fingerprint = hmac.digest(salt, asked.told, "sha256")
+        remembered = self._look.known.get((asked.scope, asked.key))
+        if remembered is not None:
+            if remembered.fingerprint != fingerprint:
+                return Answer(remembered.receipt, remembered.refused, reused=True)
+            return Answer(remembered.receipt, remembered.refused, replayed=True)
+        promise = self._look.promises.get(asked.promise_id)
+        try:
+            self._refuse_look_alike(asked)
+            fact = decide(promise, asked.command, self._now, asked.if_match)
+        except NotFound:
+            return Answer()
+        except Refusal as refusal:
+            return self._refuse(asked, fingerprint, refusal)
+        if fact is None and promise is not None:
+            return Answer(unchanged=promise.seq)
+        assert fact is not None, "what makes a promise says so"
+        return Answer(self._record(asked, fingerprint, promise, fact))
+
+    def close(self) -> Batch:
+        frontier, self.batch.nodes = self._before.frontier.grown(self._leaves)
+        self.batch.head = Head(self._recorded_at, frontier)
+        return self.batch
+
+    def _salt(self, asked: Asked) -> bytes:
+        """The customer's: theirs from before, or the one that came with the command and is kept with the first entry of theirs."""
+        promise = self._look.promises.get(asked.promise_id)
+        customer = asked.customer_id or (promise.customer_id if promise else None)
+        return self._look.salts.get(customer, asked.customer_salt) if customer else b""
+
+    def _refuse_look_alike(self, asked: Asked) -> None:
+        other = self._look.alike.get(asked.thing) if asked.thing else None
+        if other is not None and asked.distinct_from != other:
+            raise LooksLikeDuplicate(
+                "The same was promised to this customer a moment ago: look at it, and if this is another one, say distinct_from with a new key.",
+                promise_id=str(other),
+            )
+
+    def _refuse(self, asked: Asked, fingerprint: bytes, refusal: Refusal) -> Answer:
+        refused = Refused(refusal.slug, refusal.status, refusal.sentence, dict(refusal.facts))
+        self.batch.refusals.append((asked, fingerprint, refused))
+        self._look.known[asked.scope, asked.key] = Remembered(fingerprint, refused=refused)
+        self._keep_salt(asked)
+        return Answer(refused=refused)
+
+    def _record(self, asked: Asked, fingerprint: bytes, before: Promise | None, fact: Fact) -> Receipt:
+        self._position += 1
+        self._recorded_at = max(self._now, self._recorded_at + TICK)
+        if before is None:
+            assert isinstance(fact, Made)
+            promise = made(asked.promise_id, fact)
+        else:
+            promise = after(before, fact, asked.actor.department, self._recorded_at)
+        digest = digest_of(promise)
+        line = canonical(
+            Line(
+                self._position, promise.promise_id, promise.seq, NAMES[type(fact)], msgspec.Raw(body_of(fact)), asked.occurred_at.astimezone(UTC),
+                self._recorded_at, asked.actor, asked.scope, asked.key, fingerprint, digest,
+            )
+        )  # fmt: skip
+        leaf = leaf_hash(line)
+        receipt = Receipt(self._position, promise.promise_id, promise.seq, self._recorded_at, digest, leaf)
+        self._leaves.append(leaf)
+        self._note(asked, promise, receipt, fingerprint, line)
+        return receipt
+
+    def _note(self, asked: Asked, promise: Promise, receipt: Receipt, fingerprint: bytes, line: bytes) -> None:
+        """Put it among what is written, and among what the commands behind it in this batch see."""
+        look, id = self._look, promise.promise_id
+        look.promises[id], look.known[asked.scope, asked.key] = promise, Remembered(fingerprint, receipt)
+        made_at, thing = look.made.setdefault(id, (receipt.recorded_at, asked.thing))
+        if asked.thing:
+            look.alike[asked.thing] = id
+        if asked.words:
+            self.batch.words.append((id, promise.seq, *asked.words))
+        self._keep_salt(asked)
+        self.batch.entries.append(Entry(asked, promise, receipt, fingerprint, line, thing, made_at))
+
+    def _keep_salt(self, asked: Asked) -> None:
+        if asked.customer_id and asked.customer_id not in self._look.salts:
+            self._look.salts[asked.customer_id] = self.batch.salts[asked.customer_id] = asked.customer_salt
+
+
+def thing_of(asked: Make) -> bytes:
+    """What makes two promises look like the same one: customer, order, kind, goods and amount."""
+    fact = asked.made
+    goods = [(duty.sku, duty.amount_minor) for duty in fact.duties]
+    return sha256(canonical([fact.customer_id, fact.order_id, fact.kind, fact.amount_minor, fact.quantity, goods])).digest()[:16]

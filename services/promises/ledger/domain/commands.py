@@ -1,0 +1,221 @@
+"""What may be asked of the ledger, and what it answers: one fact to record, or a refusal that says what can be done instead.
+
+A decision looks at the promise alone. Whether a department can carry it out is asked beforehand; whether the same was asked before, by key.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.kit.values import NotFound, Refusal
+from services.promises.ledger.domain.promise import (
+    Acknowledged,
+    AtRisk,
+    Broken,
+    Corrected,
+    Department,
+    Evidenced,
+    Fact,
+    Made,
+    Promise,
+    Released,
+    Risk,
+    Told,
+    Verdict,
+    Voided,
+    completes,
+)
+
+
+class AlreadyThere(Refusal):
+    slug = "promise-exists"
+
+
+class NobodyMustAct(Refusal):
+    slug = "nobody-must-act"
+
+
+class AlreadyDue(Refusal):
+    slug, status = "already-due", 409
+
+
+class AlreadySettled(Refusal):
+    """Whoever comes second is told the verdict, when it was given, and by whom: all of them the same."""
+
+    slug = "already-settled"
+
+
+class Stale(Refusal):
+    slug, status = "stale", 412
+
+
+class NotTheirDuty(Refusal):
+    slug = "not-their-duty"
+
+
+class NoSuchEvidence(Refusal):
+    slug = "wrong-evidence"
+
+
+class FromTheFuture(Refusal):
+    slug = "evidence-from-the-future"
+
+
+class AlreadyTold(Refusal):
+    slug = "already-told"
+
+
+class NotYetDue(Refusal):
+    slug = "not-yet-due"
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """Promise it. Refused where no department must act, and where it is due already."""
+
+    made: Made
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """This department has received it, or the person who will do it has seen it."""
+
+    department: Department
+    seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShowEvidence:
+    """Something of it was done. On a broken promise, evidence that proves "on time" mends the verdict."""
+
+    evidence: Evidenced
+
+
+@dataclass(frozen=True, slots=True)
+class PutAtRisk:
+    """Raise the reason, or clear it."""
+
+    reason: Risk
+    raised: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """The customer is about to be told."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Its due instant has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The customer agreed. `consent` is the salted hash of how."""
+
+    consent: bytes
+    asked_by_us: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """It was a mistake of the person who typed. `reason` is its salted hash."""
+
+    reason: bytes
+
+
+Command = Make | Acknowledge | ShowEvidence | PutAtRisk | Tell | Break | Release | Void
+
+
+def decide(promise: Promise | None, command: Command, now: datetime, if_match: int | None = None) -> Fact | None:
+    """The fact to record; None where nothing would change. Raises a Refusal, or NotFound.
+
+    The verdict is looked at before `if_match`, so that all who lose a race are told the same.
+    """
+    if isinstance(command, Make):
+        return _make(promise, command, now)
+    if promise is None:
+        raise NotFound
+    if promise.verdict is not Verdict.OPEN and not isinstance(command, ShowEvidence | Acknowledge | Tell):
+        raise _settled(promise)
+    if if_match is not None and if_match != promise.seq:
+        raise Stale("It has changed since you read it: read it again, and decide again.", seq=promise.seq)
+    match command:
+        case Acknowledge():
+            return _acknowledge(promise, command)
+        case ShowEvidence():
+            return _show(promise, command, now)
+        case PutAtRisk():
+            return _put_at_risk(promise, command)
+        case Tell():
+            return None if promise.told else Told(command.channel)
+        case Break():
+            return _break(promise, now)
+        case Release():
+            return Released(command.consent, command.asked_by_us)
+        case Void():
+            return _void(promise, command)
+
+
+def _make(promise: Promise | None, command: Make, now: datetime) -> Made:
+    if promise is not None:
+        raise AlreadyThere("A promise with this id is there: make a new id for a new promise, or read this one.", seq=promise.seq)
+    if not command.made.duties:
+        raise NobodyMustAct("No department must act on it, so nobody would: name a duty, or promise what has an owner.", departments=list(Department))
+    if command.made.due.at <= now:
+        raise AlreadyDue("It would be due already: promise a later instant.", now=_written(now), due_at=_written(command.made.due.at))
+    return command.made
+
+
+def _acknowledge(promise: Promise, command: Acknowledge) -> Fact | None:
+    theirs = [duty for duty in promise.duties if duty.department is command.department]
+    if not theirs:
+        owners = sorted({duty.department for duty in promise.duties})
+        raise NotTheirDuty("This department has no duty in it: only those who have may acknowledge it.", departments=owners)
+    if all(duty.received and (duty.seen or not command.seen) for duty in theirs):
+        return None
+    return Acknowledged(command.department, command.seen)
+
+
+def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact:
+    evidence, types = command.evidence, sorted({duty.evidence for duty in promise.duties})
+    if evidence.type not in types:
+        raise NoSuchEvidence("That does not show that it was kept: send evidence of a type that its duties name.", types=types)
+    if evidence.at > now:
+        raise FromTheFuture("It has not happened yet by our clock: correct the device's clock, and send it again.", now=_written(now))
+    if promise.verdict in (Verdict.RELEASED, Verdict.VOID):
+        raise _settled(promise)
+    if promise.verdict is Verdict.BROKEN and promise.settled_seq and evidence.at <= promise.due_at and completes(promise, evidence):
+        return Corrected(promise.settled_seq, evidence)
+    return evidence
+
+
+def _put_at_risk(promise: Promise, command: PutAtRisk) -> Fact | None:
+    reasons = {*promise.at_risk, command.reason} if command.raised else {*promise.at_risk} - {command.reason}
+    return None if reasons == {*promise.at_risk} else AtRisk(tuple(sorted(reasons)))
+
+
+def _break(promise: Promise, now: datetime) -> Broken:
+    if now <= promise.due_at:
+        raise NotYetDue("It can still be kept.", due_at=_written(promise.due_at))
+    return Broken(promise.due_at, now)
+
+
+def _void(promise: Promise, command: Void) -> Voided:
+    if promise.told:
+        raise AlreadyTold("The customer was told: it can be released with their consent, or replaced by a new promise beside it.", seq=promise.seq)
+    return Voided(command.reason)
+
+
+def _settled(promise: Promise) -> AlreadySettled:
+    return AlreadySettled(
+        f"It is {promise.verdict} already, and a verdict is given once: make a new promise beside it.",
+        verdict=promise.verdict.value,
+        settled_at=_written(promise.settled_at) if promise.settled_at else None,
+        settled_by=promise.settled_by,
+    )
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

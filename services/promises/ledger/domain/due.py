@@ -1,0 +1,45 @@
+"""What was said about when, as an instant. Where clocks change, the reading that is stricter on us counts, and it is shown before we promise.
+
+`said` is a local date ("by the 29th": the end of that day where it is delivered) or a local time to the minute.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from services.promises.domain import day_exists, end_of_day, moment
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}")
+
+
+def is_said(text: str) -> bool:
+    """Whether it is a date or a time that a calendar has."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return bool(_DATE.fullmatch(text) or _TIME.fullmatch(text))
+
+
+def instant_of(said: str, zone: str) -> datetime:
+    """The instant by which it is due: the earlier reading of an hour that comes twice, the moment of the change for one that is skipped, and for a
+    day that the zone never had the end of the one before it."""
+    if len(said) == len("2026-11-29"):
+        return end_of_day(date.fromisoformat(said), zone)
+    local = datetime.fromisoformat(said)
+    return moment(local.date(), local.time(), zone)
+
+
+def readings(said: str, zone: str) -> tuple[datetime, ...]:
+    """What a local time may mean, the strictest first: one instant, or two where the clocks change around it. Of a day, one."""
+    strict = instant_of(said, zone)
+    if len(said) == len("2026-11-29"):
+        return (strict,) if day_exists(date.fromisoformat(said), zone) else (strict, end_of_day(_next_day(said), zone))
+    local = datetime.fromisoformat(said).replace(tzinfo=ZoneInfo(zone))
+    both = {local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)}
+    return (strict,) if len(both) == 1 else (strict, max(both))
+
+
+def _next_day(said: str) -> date:
+    return date.fromordinal(date.fromisoformat(said).toordinal() + 1)

@@ -1,0 +1,100 @@
+"""The one writer of a ledger: takes the commands that wait, decides them in memory, and commits them together.
+
+One process of the service is elected; the advisory lock and every write are on one connection, so that neither outlives the other. The guard on the
+head makes a second writer harmless: its batch writes nothing, and is decided anew on the head that is there.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+import structlog
+
+from services.kit.clock import Clock
+from services.kit.group_commit import GroupCommit
+from services.kit.transient import is_transient
+from services.kit.values import Refusal
+from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Answer, Asked, Head, settle
+from services.promises.ledger.store import HeadMoved, LedgerStore
+
+log = structlog.get_logger(__name__)
+
+MOST = 500
+"""Commands in one commit."""
+
+_MOST_BEHIND = timedelta(seconds=5)
+
+
+class NotWriting(Refusal):
+    slug, status = "standby", 503
+
+
+class ClockBehind(Refusal):
+    slug, status = "clock-behind", 503
+
+
+class Writer:
+    """Answers commands while it leads. What it knows of the ledger is its head alone."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._store: LedgerStore | None = None
+        self._head: Head | None = None
+        self._group: GroupCommit[Asked, Answer | Exception] = GroupCommit(self._commit, most=MOST)
+
+    @property
+    def leads(self) -> bool:
+        """Whether commands are taken here."""
+        return self._head is not None
+
+    async def lead(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """The leader's duty: take commands over this connection, until cancelled."""
+        self._store = LedgerStore(connection)
+        try:
+            self._head = await self._store.head()
+            log.info("writing", size=self._head.frontier.size)
+            await asyncio.Event().wait()
+        finally:
+            self._store = self._head = None
+
+    async def ask(self, asked: Asked) -> Answer:
+        """What the ledger answers. Raises NotWriting and ClockBehind, where nothing was written, and what the database raises, where it may have
+        been: the same command again tells."""
+        answer = await self._group.ask(asked)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _commit(self, asked: Sequence[Asked]) -> Sequence[Answer | Exception]:
+        """An answer for each. What fails for a reason of its own does not fail its neighbours: the batch is halved until it stands alone."""
+        try:
+            return await self._together(asked)
+        except Exception as error:
+            if isinstance(error, Refusal) or is_transient(error) or isinstance(error, OSError):
+                raise
+            if len(asked) == 1:
+                log.exception("a command failed", scope=asked[0].scope)
+                return [error]
+        middle = len(asked) // 2
+        return [*await self._commit(asked[:middle]), *await self._commit(asked[middle:])]
+
+    async def _together(self, asked: Sequence[Asked]) -> list[Answer]:
+        while True:
+            if self._store is None or self._head is None:
+                raise NotWriting("Another process is about to write this ledger: send the same again in a second.")
+            now = self._clock.now()
+            if now < self._head.recorded_at - _MOST_BEHIND:
+                raise ClockBehind("The clock here is behind the ledger's last entry: nothing is written until it is set right.")
+            store, before = self._store, self._head
+            batch = settle(asked, await store.look(asked, now - LOOKS_ALIKE_WITHIN), before, now)
+            if not batch.writes:
+                return batch.answers
+            try:
+                await store.write(batch, before)
+            except HeadMoved:
+                log.warning("another writer wrote: the head is read again")
+                self._head = await store.head()
+                continue
+            self._head = batch.head
+            return batch.answers
