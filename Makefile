@@ -6,7 +6,7 @@ VAR ?= $(or $(KEPT_VAR),var)
 KEPT = KEPT_VAR="$(VAR)" $(WAY) $(PYTHON) -m services.kit.cli
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up restart down status fmt check test itest e2e simulate fuzz teeth chaos-quick chaos bench bench-chain config topics dead-letters clean
+.PHONY: help setup demo up restart down status fmt check test itest e2e simulate fuzz teeth chaos-quick chaos bench bench-chain bench-ledger config topics dead-letters clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: setup ## the speed of our kit beside its rivals, written to var/bench.jso
 
 bench-chain: setup ## whole orders by public HTTP only, at 1, 8 and 32 callers, audited; added to var/bench.json
 	@$(WAY) $(PYTHON) -m bench.public
+
+bench-ledger: setup ## the promise ledger: entries in batches beside the same rows without hashes, and how fast it is verified; var/bench-ledger.json
+	@$(WAY) $(PYTHON) -m bench.ledger
 
 config: setup ## every setting, its value and where it came from
 	@$(WAY) $(PYTHON) -m services.kit.cli config

@@ -1,6 +1,10 @@
-"""The command `kept`: what an operator does by hand, one function per call. Wrong input and servers that are away end in one sentence."""
+"""The command `kept`: what an operator does by hand, one function per call. Wrong input and servers that are away end in one sentence.
+
+A service that has commands of its own has a file `commands.py`, whose `add` puts them here.
+"""
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -153,6 +157,8 @@ def parser() -> argparse.ArgumentParser:
         token.add_argument(f"--{name}", help=about)
     _command(commands, "config", print_config, "every setting, its value and where it came from").add_argument("--markdown", action="store_true")
     _command(commands, "status", show_status, "how the running stack is")
+    for file in sorted(_SERVICES.glob("*/commands.py")):
+        importlib.import_module(f"services.{file.parent.name}.commands").add(commands)
     return top
 
 
@@ -209,6 +215,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         _take_addresses_from_the_running_stack()
         code: int = given.run(given, KitSettings())
+    except FileExistsError as there:
+        return _fail(f"{there.filename} is there already: name another file.")
     except FileNotFoundError as missing:
         return _fail(f"{missing.filename} is not there: start a stack with `make up`.")
     except KeyError as unknown:

@@ -3,11 +3,11 @@
 Nothing here waits or reads a clock: the same commands on the same state give the same entries, byte for byte.
 """
 
-import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from services.kit.canonical import canonical
 from services.kit.merkle import Frontier, Node, leaf_hash
 from services.kit.values import NotFound, Refusal
 from services.promises.ledger.domain.commands import Command, Make, decide
-from services.promises.ledger.domain.promise import Fact, Made, Promise, after, made
+from services.promises.ledger.domain.promise import Fact, Made, Promise, after
 from services.promises.ledger.messages import NAMES, Actor, Line, Receipt, Refused, body_of, digest_of
 
 TICK = timedelta(microseconds=1)
@@ -57,8 +57,7 @@ class Head:
     frontier: Frontier
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(NamedTuple):
     """What a command was answered before."""
 
     fingerprint: bytes
@@ -78,8 +77,7 @@ class Look:
     alike: dict[bytes, UUID]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry to write, and how its promise stands after it."""
 
     asked: Asked
@@ -91,8 +89,7 @@ class Entry:
     made_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """Exactly one of: a receipt, new or `replayed`; a remembered no, new or `replayed`; `reused`, the key that stands for another command, with that
     one's receipt where it has one; `unchanged`, the promise's seq where it is so already; an unknown promise, where all are None."""
 
@@ -142,7 +139,7 @@ class _Deciding:
 
     def take(self, asked: Asked) -> Answer:
         salt = self._salt(asked)
-        fingerprint = hmac.digest(salt, asked.told, "sha256")
+        fingerprint = sha256(salt + asked.told).digest()
         remembered = self._look.known.get((asked.scope, asked.key))
         if remembered is not None:
             if remembered.fingerprint != fingerprint:
@@ -169,7 +166,7 @@ class _Deciding:
     def _salt(self, asked: Asked) -> bytes:
         """The customer's: theirs from before, or the one that came with the command and is kept with the first entry of theirs."""
         promise = self._look.promises.get(asked.promise_id)
-        customer = asked.customer_id or (promise.customer_id if promise else None)
+        customer = asked.customer_id or (promise.said.customer_id if promise else None)
         return self._look.salts.get(customer, asked.customer_salt) if customer else b""
 
     def _refuse_look_alike(self, asked: Asked) -> None:
@@ -192,7 +189,7 @@ class _Deciding:
         self._recorded_at = max(self._now, self._recorded_at + TICK)
         if before is None:
             assert isinstance(fact, Made)
-            promise = made(asked.promise_id, fact)
+            promise = Promise(asked.promise_id, 1, fact)
         else:
             promise = after(before, fact, asked.actor.department, self._recorded_at)
         digest = digest_of(promise)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,7 @@ from services.promises.ledger.domain.promise import (
     Made,
     Promise,
     Released,
+    Standing,
     Told,
     Voided,
 )
@@ -79,8 +81,7 @@ class Line:
         return fact
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the writer answers for an entry. The same for each repetition of the command."""
 
     position: int
@@ -106,6 +107,8 @@ read_line = msgspec.json.Decoder(Line).decode
 
 read_refused = msgspec.json.Decoder(Refused).decode
 
+_read_standing = msgspec.json.Decoder(Standing).decode
+
 
 def body_of(fact: Fact) -> bytes:
     """The fact as it stands in a line."""
@@ -113,8 +116,21 @@ def body_of(fact: Fact) -> bytes:
 
 
 def digest_of(promise: Promise) -> bytes:
-    """SHA-256 of everything that is shown of a promise: whoever has the same state has the same digest."""
+    """SHA-256 over the canonical JSON of all that is shown of a promise: whoever has the same state has the same digest."""
     return sha256(canonical(promise)).digest()
+
+
+def standing_of(promise: Promise) -> str:
+    """How it stands, as it is kept."""
+    return msgspec.json.encode(promise.stands).decode()
+
+
+def promise_of(first: str, seq: int, standing: str) -> Promise:
+    """The promise that its first entry's line, its last seq and its standing tell."""
+    line = read_line(first)
+    said = line.fact()
+    assert isinstance(said, Made), "the first entry of a promise makes it"
+    return Promise(line.promise_id, seq, said, _read_standing(standing))
 
 
 def commitment(salt: bytes, text: str) -> bytes:

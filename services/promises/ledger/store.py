@@ -1,64 +1,54 @@
-"""The ledger in SQL: what a batch of commands needs, read by key; all that it changes, written by one statement that the head guards."""
+"""The ledger in SQL: what a batch of commands needs, read by key; all that it changes, written in one commit that the head guards."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import msgspec
 
 from services.kit.merkle import Frontier
+from services.kit.together import execute_together
 from services.promises.ledger.batch import Asked, Batch, Entry, Head, Look, Remembered
-from services.promises.ledger.domain.promise import Promise
-from services.promises.ledger.messages import Receipt, Refused, read_refused
+from services.promises.ledger.messages import Receipt, Refused, promise_of, read_refused, standing_of
 
 Connection = "asyncpg.Connection[asyncpg.Record]"
 
 _HASH = 32
-_TYPES = {
-    "promise_id": "uuid", "customer_id": "uuid", "order_id": "uuid", "cause": "uuid", "replaces": "uuid", "rides_with": "uuid", "words": "bytea",
-    "seq": "int", "quantity": "int", "done": "int", "settled_seq": "int", "amount_minor": "bigint", "due_at": "timestamptz",
-    "settled_at": "timestamptz", "told": "boolean", "position": "bigint", "state_digest": "bytea", "thing": "bytea", "made_at": "timestamptz",
-}  # fmt: skip
-"""Of the columns of `ledger_promises` that are no text."""
-_MOVES = ["seq", "position", "verdict", "settled_at", "settled_by", "settled_seq", "fulfilment", "done", "at_risk", "told", "duties", "state_digest"]
-_PLAIN = [field.name for field in fields(Promise) if field.name not in ("at_risk", "duties")]
-_PROMISE = [*_PLAIN, "at_risk", "duties"]
-_KEPT = [*_PROMISE, "position", "state_digest", "thing", "made_at"]
-_plain = attrgetter(*_PLAIN)
-_decode, _encode = msgspec.json.decode, msgspec.json.encode
+_encode = msgspec.json.encode
 
 _HEAD = "select size, recorded_at, hashes from ledger_head"
 _ENTRIES = """
 select scope, key, fingerprint, position, promise_id, seq, recorded_at, state_digest, leaf_hash
 from ledger_entries where key = any ($1::text[]) and scope = any ($2::text[])"""
 _REFUSALS = "select scope, key, fingerprint, answer from ledger_refusals where key = any ($1::text[]) and scope = any ($2::text[])"
-_PROMISES = f"select {', '.join(_PROMISE)}, position, made_at from ledger_promises where promise_id = any ($1::uuid[])"  # noqa: S608  # columns of ours
+_SAID = "select promise_id, line from ledger_entries where promise_id = any ($1::uuid[]) and seq = 1"
+_STANDING = "select promise_id, seq, standing, made_at from ledger_promises where promise_id = any ($1::uuid[])"
 _SALTS = "select customer_id, salt from ledger_customers where customer_id = any ($1::uuid[])"
-_LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2 and verdict = 'open'"
+_LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2"
 
-_WRITE = f"""
-with head as (update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4 returning 1),
-entries as (
-    insert into ledger_entries (position, promise_id, seq, recorded_at, scope, key, fingerprint, state_digest, leaf_hash, line)
-    select * from unnest($5::bigint[], $6::uuid[], $7::int[], $8::timestamptz[], $9::text[], $10::text[], $11::bytea[], $12::bytea[], $13::bytea[],
-                         $14::text[]) where exists (select from head)),
-nodes as (insert into ledger_nodes select * from unnest($15::smallint[], $16::bigint[], $17::bytea[]) where exists (select from head)),
-words as (insert into ledger_words select * from unnest($18::uuid[], $19::int[], $20::bytea[], $21::text[]) where exists (select from head)),
-customers as (insert into ledger_customers select * from unnest($22::uuid[], $23::bytea[]) where exists (select from head)),
-refusals as (
-    insert into ledger_refusals (scope, key, fingerprint, answer, refused_at)
-    select *, $2 from unnest($24::text[], $25::text[], $26::bytea[], $27::text[]) where exists (select from head)),
-promises as (
-    insert into ledger_promises ({", ".join(_KEPT)})
-    select {", ".join("string_to_array(at_risk, ',')" if name == "at_risk" else name for name in _KEPT)}
-    from unnest({", ".join(f"${number}::{_TYPES.get(name, 'text')}[]" for number, name in enumerate(_KEPT, 28))}) as each ({", ".join(_KEPT)})
-    where exists (select from head)
-    on conflict (promise_id) do update set {", ".join(f"{name} = excluded.{name}" for name in _MOVES)})
-select count(*) from head"""  # noqa: S608  # columns of ours
+_MOVE_HEAD = "update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4 returning 1"
+_ENTRY = ("position", "promise_id", "seq", "recorded_at", "scope", "key", "fingerprint", "state_digest", "leaf_hash", "line")
+_WRITE_ENTRIES = f"""
+insert into ledger_entries ({", ".join(_ENTRY)})
+select * from unnest($1::bigint[], $2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[],
+                     $10::text[])"""  # noqa: S608  # columns of ours
+_FEW = 50
+"""So many entries go along with the other writes; more go faster by COPY, which is a trip of its own."""
+_WRITE_NODES = "insert into ledger_nodes select * from unnest($1::smallint[], $2::bigint[], $3::bytea[])"
+_WRITE_WORDS = "insert into ledger_words select * from unnest($1::uuid[], $2::int[], $3::bytea[], $4::text[])"
+_WRITE_SALTS = "insert into ledger_customers select * from unnest($1::uuid[], $2::bytea[])"
+_WRITE_REFUSALS = """
+insert into ledger_refusals (scope, key, fingerprint, answer, refused_at)
+select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])"""
+_WRITE_PROMISES = """
+insert into ledger_promises (promise_id, seq, position, customer_id, order_id, verdict, due_at, standing, state_digest, thing, made_at)
+select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::bytea[],
+                     $10::bytea[], $11::timestamptz[])
+on conflict (promise_id) do update set
+    seq = excluded.seq, position = excluded.position, verdict = excluded.verdict, standing = excluded.standing,
+    state_digest = excluded.state_digest"""
 
 
 class HeadMoved(Exception):
@@ -82,8 +72,11 @@ class LedgerStore:
         keys, scopes = [each.key for each in asked], list({each.scope for each in asked})
         entries = await sql.fetch(_ENTRIES, keys, scopes)
         refusals = await sql.fetch(_REFUSALS, keys, scopes)
-        promises = await sql.fetch(_PROMISES, list({each.promise_id for each in asked}))
-        customers = {each.customer_id for each in asked if each.customer_id} | {row["customer_id"] for row in promises}
+        ids = list({each.promise_id for each in asked})
+        said = {row["promise_id"]: row["line"] for row in await sql.fetch(_SAID, ids)}
+        standing = await sql.fetch(_STANDING, ids)
+        promises = {row["promise_id"]: promise_of(said[row["promise_id"]], row["seq"], row["standing"]) for row in standing}
+        customers = {each.customer_id for each in asked if each.customer_id} | {promise.said.customer_id for promise in promises.values()}
         salts = await sql.fetch(_SALTS, list(customers))
         things = [each.thing for each in asked if each.thing]
         alike = await sql.fetch(_LOOK_ALIKE, things, since) if things else []
@@ -91,22 +84,31 @@ class LedgerStore:
         known |= {(row["scope"], row["key"]): Remembered(row["fingerprint"], refused=read_refused(row["answer"])) for row in refusals}
         return Look(
             known=known,
-            promises={row["promise_id"]: _promise(row) for row in promises},
-            made={row["promise_id"]: (row["made_at"], b"") for row in promises},
+            promises=promises,
+            made={row["promise_id"]: (row["made_at"], b"") for row in standing},
             salts={row["customer_id"]: row["salt"] for row in salts},
             alike={row["thing"]: row["promise_id"] for row in alike},
         )
 
     async def write(self, batch: Batch, before: Head) -> None:
-        """All of it in one statement and one commit. Raises HeadMoved."""
-        head = batch.head
-        guard = (head.frontier.size, head.recorded_at, b"".join(head.frontier.hashes), before.frontier.size)
-        columns = (
-            *_columns(map(_entry_row, batch.entries), 10), *_columns(batch.nodes, 3), *_columns(batch.words, 4), *_columns(batch.salts.items(), 2),
-            *_columns(map(_refusal_row, batch.refusals), 4), *_columns(map(_promise_row, batch.last()), len(_KEPT)),
-        )  # fmt: skip
-        if not await self.connection.fetchval(_WRITE, *guard, *columns):
-            raise HeadMoved
+        """All of it in one commit. Raises HeadMoved, and nothing is written."""
+        head, entries = batch.head, list(map(_entry_row, batch.entries))
+        now = head.recorded_at
+        rows: tuple[tuple[str, Sequence[Sequence[object]]], ...] = (
+            (_WRITE_ENTRIES, entries if len(entries) <= _FEW else []),
+            (_WRITE_NODES, batch.nodes),
+            (_WRITE_WORDS, batch.words),
+            (_WRITE_SALTS, list(batch.salts.items())),
+            (_WRITE_REFUSALS, [(*_refusal_row(each), now) for each in batch.refusals]),
+            (_WRITE_PROMISES, list(map(_promise_row, batch.last()))),
+        )
+        async with self.connection.transaction():
+            hashes = b"".join(head.frontier.hashes)
+            if not await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, now, hashes, before.frontier.size):
+                raise HeadMoved
+            if len(entries) > _FEW:
+                await self.connection.copy_records_to_table("ledger_entries", records=entries, columns=_ENTRY)
+            await execute_together(self.connection, [(statement, _columns(some)) for statement, some in rows if some])
 
 
 def _entry_row(entry: Entry) -> tuple[object, ...]:
@@ -123,20 +125,16 @@ def _refusal_row(refusal: tuple[Asked, bytes, Refused]) -> tuple[object, ...]:
 
 
 def _promise_row(entry: Entry) -> tuple[object, ...]:
-    state, receipt = entry.promise, entry.receipt
-    told = ",".join(state.at_risk), _encode(state.duties).decode()
-    return *_plain(state), *told, receipt.position, receipt.state_digest, entry.thing, entry.made_at
-
-
-def _promise(row: Mapping[str, Any]) -> Promise:
-    told = {name: row[name] for name in _PROMISE} | {"duties": _decode(row["duties"])}
-    return msgspec.convert(told, Promise, builtin_types=(bytes, datetime, UUID))
+    promise, said, receipt = entry.promise, entry.promise.said, entry.receipt
+    return (
+        promise.promise_id, promise.seq, receipt.position, said.customer_id, said.order_id, promise.stands.verdict, said.due.at, standing_of(promise),
+        receipt.state_digest, entry.thing, entry.made_at,
+    )  # fmt: skip
 
 
 def _receipt(row: Mapping[str, Any]) -> Receipt:
     return Receipt(row["position"], row["promise_id"], row["seq"], row["recorded_at"], row["state_digest"], row["leaf_hash"])
 
 
-def _columns(rows: Iterable[Sequence[object]], count: int) -> list[Sequence[object]]:
-    """The rows by column; as many empty columns where there is no row."""
-    return [list(column) for column in zip(*rows, strict=True)] or [()] * count
+def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -61,10 +61,14 @@ class Writer:
     async def ask(self, asked: Asked) -> Answer:
         """What the ledger answers. Raises NotWriting and ClockBehind, where nothing was written, and what the database raises, where it may have
         been: the same command again tells."""
-        answer = await self._group.ask(asked)
+        (answer,) = await self.ask_all([asked])
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def ask_all(self, asked: Sequence[Asked]) -> Sequence[Answer | Exception]:
+        """The same for commands that come together, in their order; where one failed for a reason of its own, its error."""
+        return await self._group.ask_all(asked)
 
     async def _commit(self, asked: Sequence[Asked]) -> Sequence[Answer | Exception]:
         """An answer for each. What fails for a reason of its own does not fail its neighbours: the batch is halved until it stands alone."""

@@ -29,13 +29,12 @@ STATEMENTS = (
     """create table ledger_head (
         one boolean primary key default true check (one), size bigint not null, recorded_at timestamptz not null, hashes bytea not null)""",
     "insert into ledger_head values (true, 0, '1970-01-01T00:00:00Z', '')",
-    # What the entries add up to. `thing` tells what looks like the same promise again.
+    # What became of each promise, small and in place; what was said stands in the line of its first entry. The digest is over both. `thing` tells
+    # what looks like the same promise again.
     """create table ledger_promises (
-        promise_id uuid primary key, seq int not null, position bigint not null, customer_id uuid not null, order_id uuid, kind text not null,
-        words bytea not null, due_at timestamptz not null, zone text not null, quantity int not null, amount_minor bigint not null, currency text,
-        tariff text, cause uuid, replaces uuid, rides_with uuid, verdict text not null, settled_at timestamptz, settled_by text,
-        settled_seq int, fulfilment text not null, done int not null, at_risk text[] not null, told boolean not null, duties text not null,
-        state_digest bytea not null, thing bytea not null, made_at timestamptz not null) with (fillfactor = 80)""",
+        promise_id uuid primary key, seq int not null, position bigint not null, customer_id uuid not null, order_id uuid, verdict text not null,
+        due_at timestamptz not null, standing text not null, state_digest bytea not null, thing bytea not null, made_at timestamptz not null)
+        with (fillfactor = 50)""",
     "create index ledger_promises_customer on ledger_promises (customer_id)",
     "create index ledger_promises_order on ledger_promises (order_id) where order_id is not null",
     "create index ledger_promises_due on ledger_promises (due_at, promise_id) where verdict = 'open'",

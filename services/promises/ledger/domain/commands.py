@@ -137,7 +137,7 @@ def decide(promise: Promise | None, command: Command, now: datetime, if_match: i
         return _make(promise, command, now)
     if promise is None:
         raise NotFound
-    if promise.verdict is not Verdict.OPEN and not isinstance(command, ShowEvidence | Acknowledge | Tell):
+    if promise.stands.verdict is not Verdict.OPEN and not isinstance(command, ShowEvidence | Acknowledge | Tell):
         raise _settled(promise)
     if if_match is not None and if_match != promise.seq:
         raise Stale("It has changed since you read it: read it again, and decide again.", seq=promise.seq)
@@ -149,7 +149,7 @@ def decide(promise: Promise | None, command: Command, now: datetime, if_match: i
         case PutAtRisk():
             return _put_at_risk(promise, command)
         case Tell():
-            return None if promise.told else Told(command.channel)
+            return None if promise.stands.told else Told(command.channel)
         case Break():
             return _break(promise, now)
         case Release():
@@ -169,51 +169,55 @@ def _make(promise: Promise | None, command: Make, now: datetime) -> Made:
 
 
 def _acknowledge(promise: Promise, command: Acknowledge) -> Fact | None:
-    theirs = [duty for duty in promise.duties if duty.department is command.department]
-    if not theirs:
-        owners = sorted({duty.department for duty in promise.duties})
+    owners = sorted({duty.department for duty in promise.said.duties})
+    if command.department not in owners:
         raise NotTheirDuty("This department has no duty in it: only those who have may acknowledge it.", departments=owners)
-    if all(duty.received and (duty.seen or not command.seen) for duty in theirs):
+    if command.department in (promise.stands.seen if command.seen else promise.stands.received):
         return None
     return Acknowledged(command.department, command.seen)
 
 
 def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact:
-    evidence, types = command.evidence, sorted({duty.evidence for duty in promise.duties})
+    evidence, types = command.evidence, sorted({duty.evidence for duty in promise.said.duties})
     if evidence.type not in types:
         raise NoSuchEvidence("That does not show that it was kept: send evidence of a type that its duties name.", types=types)
     if evidence.at > now:
         raise FromTheFuture("It has not happened yet by our clock: correct the device's clock, and send it again.", now=_written(now))
-    if promise.verdict in (Verdict.RELEASED, Verdict.VOID):
+    if promise.stands.verdict in (Verdict.RELEASED, Verdict.VOID):
         raise _settled(promise)
-    if promise.verdict is Verdict.BROKEN and promise.settled_seq and evidence.at <= promise.due_at and completes(promise, evidence):
-        return Corrected(promise.settled_seq, evidence)
+    if (
+        promise.stands.verdict is Verdict.BROKEN
+        and promise.stands.settled_seq
+        and evidence.at <= promise.said.due.at
+        and completes(promise, evidence)
+    ):
+        return Corrected(promise.stands.settled_seq, evidence)
     return evidence
 
 
 def _put_at_risk(promise: Promise, command: PutAtRisk) -> Fact | None:
-    reasons = {*promise.at_risk, command.reason} if command.raised else {*promise.at_risk} - {command.reason}
-    return None if reasons == {*promise.at_risk} else AtRisk(tuple(sorted(reasons)))
+    reasons = {*promise.stands.at_risk, command.reason} if command.raised else {*promise.stands.at_risk} - {command.reason}
+    return None if reasons == {*promise.stands.at_risk} else AtRisk(tuple(sorted(reasons)))
 
 
 def _break(promise: Promise, now: datetime) -> Broken:
-    if now <= promise.due_at:
-        raise NotYetDue("It can still be kept.", due_at=_written(promise.due_at))
-    return Broken(promise.due_at, now)
+    if now <= promise.said.due.at:
+        raise NotYetDue("It can still be kept.", due_at=_written(promise.said.due.at))
+    return Broken(promise.said.due.at, now)
 
 
 def _void(promise: Promise, command: Void) -> Voided:
-    if promise.told:
+    if promise.stands.told:
         raise AlreadyTold("The customer was told: it can be released with their consent, or replaced by a new promise beside it.", seq=promise.seq)
     return Voided(command.reason)
 
 
 def _settled(promise: Promise) -> AlreadySettled:
     return AlreadySettled(
-        f"It is {promise.verdict} already, and a verdict is given once: make a new promise beside it.",
-        verdict=promise.verdict.value,
-        settled_at=_written(promise.settled_at) if promise.settled_at else None,
-        settled_by=promise.settled_by,
+        f"It is {promise.stands.verdict} already, and a verdict is given once: make a new promise beside it.",
+        verdict=promise.stands.verdict.value,
+        settled_at=_written(promise.stands.settled_at) if promise.stands.settled_at else None,
+        settled_by=promise.stands.settled_by,
     )
 
 

@@ -69,8 +69,6 @@ class Duty:
     evidence: str
     sku: str | None = None
     amount_minor: int | None = None
-    received: bool = False
-    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,41 +82,9 @@ class Due:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """How one promise stands after its entry `seq`. `words` is the salted hash of the sentence that was said, 32 bytes."""
-
-    promise_id: UUID
-    seq: int
-    customer_id: UUID
-    order_id: UUID | None
-    kind: Kind
-    words: bytes
-    due_at: datetime
-    zone: str
-    quantity: int
-    amount_minor: int
-    currency: str | None
-    tariff: str | None
-    cause: UUID | None
-    replaces: UUID | None
-    rides_with: UUID | None
-    verdict: Verdict
-    settled_at: datetime | None
-    settled_by: str | None
-    settled_seq: int | None
-    """The entry that gave the verdict, by whom, and from when it counts."""
-    fulfilment: Fulfilment
-    done: int
-    at_risk: tuple[Risk, ...]
-    told: bool
-    """Whether the customer was told of it: from then on it cannot be void."""
-    duties: tuple[Duty, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """It was promised."""
+    """It was promised. `words` is the salted hash of the sentence that was said, 32 bytes."""
 
     customer_id: UUID
     order_id: UUID | None
@@ -134,6 +100,35 @@ class Made:
     replaces: UUID | None
     rides_with: UUID | None
     duties: tuple[Duty, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What became of a promise."""
+
+    verdict: Verdict = Verdict.OPEN
+    settled_at: datetime | None = None
+    settled_by: str | None = None
+    settled_seq: int | None = None
+    """The entry that gave the verdict, by whom, and from when it counts."""
+    fulfilment: Fulfilment = Fulfilment.NONE
+    done: int = 0
+    at_risk: tuple[Risk, ...] = ()
+    told: bool = False
+    """Whether the customer was told of it: from then on it cannot be void."""
+    received: tuple[Department, ...] = ()
+    seen: tuple[Department, ...] = ()
+    """Which departments have it in their view and their work, and where the person who will do it has read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One promise after its entry `seq`: what was said stands still, how it stands does not."""
+
+    promise_id: UUID
+    seq: int
+    said: Made
+    stands: Standing = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,62 +198,48 @@ Fact = Made | Acknowledged | Evidenced | AtRisk | Told | Broken | Released | Voi
 """What an entry says of its promise."""
 
 
-def made(promise_id: UUID, fact: Made) -> Promise:
-    """The promise right after it was made."""
-    return Promise(
-        promise_id=promise_id, seq=1, customer_id=fact.customer_id, order_id=fact.order_id, kind=fact.kind, words=fact.words, due_at=fact.due.at,
-        zone=fact.due.zone, quantity=fact.quantity, amount_minor=fact.amount_minor, currency=fact.currency, tariff=fact.tariff, cause=fact.cause,
-        replaces=fact.replaces, rides_with=fact.rides_with, verdict=Verdict.OPEN, settled_at=None, settled_by=None, settled_seq=None,
-        fulfilment=Fulfilment.NONE, done=0, at_risk=(), told=False, duties=fact.duties,
-    )  # fmt: skip
-
-
 def after(promise: Promise, fact: Fact, department: str, at: datetime) -> Promise:
     """The promise once the next entry, said by this department and recorded at `at`, stands. Raises ValueError for a second `Made`."""
     seq = promise.seq + 1
-    match fact:
-        case Acknowledged():
-            return replace(promise, seq=seq, duties=tuple(_acknowledged(duty, fact) for duty in promise.duties))
-        case Evidenced():
-            return _done(promise, seq, fact, department)
-        case AtRisk():
-            return replace(promise, seq=seq, at_risk=fact.reasons)
-        case Told():
-            return replace(promise, seq=seq, told=True)
-        case Broken():
-            return _settled(replace(promise, seq=seq), Verdict.BROKEN, fact.due_at, department)
-        case Released():
-            return _settled(replace(promise, seq=seq), Verdict.RELEASED, at, department)
-        case Voided():
-            return _settled(replace(promise, seq=seq), Verdict.VOID, at, department)
-        case Corrected():
-            return _settled(_grown(promise, seq, fact.evidence), Verdict.KEPT, fact.evidence.at, department)
-        case Made():
-            raise ValueError("a promise is made once")
+    return Promise(promise.promise_id, seq, promise.said, _stands_after(promise, fact, seq, department, at))
 
 
 def completes(promise: Promise, evidence: Evidenced) -> bool:
     """Whether with this nothing of it is left to do."""
-    return promise.done + evidence.quantity >= promise.quantity
+    return promise.stands.done + evidence.quantity >= promise.said.quantity
 
 
-def _done(promise: Promise, seq: int, evidence: Evidenced, department: str) -> Promise:
-    grown = _grown(promise, seq, evidence)
-    if promise.verdict is Verdict.OPEN and grown.fulfilment is Fulfilment.DONE and evidence.at <= promise.due_at:
-        return _settled(grown, Verdict.KEPT, evidence.at, department)
-    return grown
+def _stands_after(promise: Promise, fact: Fact, seq: int, department: str, at: datetime) -> Standing:
+    stands = promise.stands
+    match fact:
+        case Acknowledged():
+            received, seen = {*stands.received, fact.department}, {*stands.seen, fact.department} if fact.seen else stands.seen
+            return replace(stands, received=tuple(sorted(received)), seen=tuple(sorted(seen)))
+        case Evidenced():
+            grown = _grown(promise, fact)
+            in_time = grown.fulfilment is Fulfilment.DONE and fact.at <= promise.said.due.at
+            return _settled(grown, Verdict.KEPT, fact.at, department, seq) if in_time and stands.verdict is Verdict.OPEN else grown
+        case AtRisk():
+            return replace(stands, at_risk=fact.reasons)
+        case Told():
+            return replace(stands, told=True)
+        case Broken():
+            return _settled(stands, Verdict.BROKEN, fact.due_at, department, seq)
+        case Released():
+            return _settled(stands, Verdict.RELEASED, at, department, seq)
+        case Voided():
+            return _settled(stands, Verdict.VOID, at, department, seq)
+        case Corrected():
+            return _settled(_grown(promise, fact.evidence), Verdict.KEPT, fact.evidence.at, department, seq)
+        case Made():
+            raise ValueError("a promise is made once")
 
 
-def _settled(promise: Promise, verdict: Verdict, at: datetime, department: str) -> Promise:
-    return replace(promise, verdict=verdict, settled_at=at, settled_by=department, settled_seq=promise.seq, at_risk=())
+def _settled(stands: Standing, verdict: Verdict, at: datetime, department: str, seq: int) -> Standing:
+    return replace(stands, verdict=verdict, settled_at=at, settled_by=department, settled_seq=seq, at_risk=())
 
 
-def _grown(promise: Promise, seq: int, evidence: Evidenced) -> Promise:
-    done = min(promise.quantity, promise.done + evidence.quantity)
-    return replace(promise, seq=seq, done=done, fulfilment=Fulfilment.DONE if done == promise.quantity else Fulfilment.PART)
-
-
-def _acknowledged(duty: Duty, fact: Acknowledged) -> Duty:
-    if duty.department is not fact.department:
-        return duty
-    return replace(duty, received=True, seen=duty.seen or fact.seen)
+def _grown(promise: Promise, evidence: Evidenced) -> Standing:
+    done = min(promise.said.quantity, promise.stands.done + evidence.quantity)
+    fulfilment = Fulfilment.DONE if done == promise.said.quantity else Fulfilment.PART
+    return replace(promise.stands, done=done, fulfilment=fulfilment)

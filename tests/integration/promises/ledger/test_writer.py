@@ -116,7 +116,7 @@ async def test_what_is_kept_is_what_the_lines_say(ledger: Ledger) -> None:
     look = await LedgerStore(ledger.connection).look([make(ID)], NOW)
     assert digest_of(look.promises[ID]) == lines[-1].state_digest
     assert [line.kind for line in lines] == ["made", "told", "at_risk", "acknowledged", "acknowledged", "evidenced"]
-    assert await ledger.rows("select verdict, fulfilment, state_digest from ledger_promises") == [("kept", "done", lines[-1].state_digest)]
+    assert await ledger.rows("select seq, position, verdict, state_digest from ledger_promises") == [(6, 6, "kept", lines[-1].state_digest)]
 
 
 async def test_two_writers_by_accident_lose_nothing_and_double_nothing(ledger: Ledger) -> None:
@@ -131,12 +131,13 @@ async def test_two_writers_by_accident_lose_nothing_and_double_nothing(ledger: L
 
 
 async def test_one_bad_command_does_not_fail_its_neighbours(ledger: Ledger) -> None:
-    bad = make(tariff="no\x00text")
-    results = await asyncio.gather(
-        *(ledger.writer.ask(each) for each in [*(make(customer_id=uuid7()) for _ in range(5)), bad, *(make(customer_id=uuid7()) for _ in range(5))]),
-        return_exceptions=True,
+    bad = replace(make(), words=(b"salt", "PostgreSQL takes no \x00"))
+    asked = [*(make(customer_id=uuid7()) for _ in range(5)), bad, *(make(customer_id=uuid7()) for _ in range(5))]
+    at_once = await asyncio.gather(*map(ledger.writer.ask, asked), return_exceptions=True)
+    together = await ledger.writer.ask_all(asked)
+    assert (
+        [isinstance(each, Exception) for each in at_once] == [isinstance(each, Exception) for each in together] == [False] * 5 + [True] + [False] * 5
     )
-    assert [isinstance(each, Exception) for each in results] == [False] * 5 + [True] + [False] * 5
     assert await ledger.count() == 10
 
 

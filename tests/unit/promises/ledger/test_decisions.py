@@ -41,7 +41,6 @@ from services.promises.ledger.domain.promise import (
     Risk,
     Verdict,
     after,
-    made,
 )
 from tests.unit.promises.ledger.asking import AFTER_DUE, DUE_AT, MADE, NOW
 
@@ -50,7 +49,7 @@ SECOND = timedelta(seconds=1)
 
 
 def _promise(**changes: Any) -> Promise:
-    return made(ID, replace(MADE, **changes))
+    return Promise(ID, 1, replace(MADE, **changes))
 
 
 def _next(promise: Promise, command: Command, now: datetime = NOW, department: str = "delivery") -> Promise:
@@ -65,7 +64,7 @@ def _scan(at: datetime = NOW, quantity: int = 1, type: str = "hand_over_scan") -
 
 def test_evidence_at_the_due_instant_keeps_it() -> None:
     kept = _next(_promise(), _scan(DUE_AT), AFTER_DUE)
-    assert (kept.verdict, kept.fulfilment, kept.settled_at, kept.settled_by, kept.settled_seq) == (
+    assert (kept.stands.verdict, kept.stands.fulfilment, kept.stands.settled_at, kept.stands.settled_by, kept.stands.settled_seq) == (
         Verdict.KEPT,
         Fulfilment.DONE,
         DUE_AT,
@@ -76,14 +75,14 @@ def test_evidence_at_the_due_instant_keeps_it() -> None:
 
 def test_evidence_after_it_does_not_and_what_was_done_stays_done() -> None:
     late = _next(_promise(), _scan(AFTER_DUE), AFTER_DUE)
-    assert (late.verdict, late.fulfilment) == (Verdict.OPEN, Fulfilment.DONE)
+    assert (late.stands.verdict, late.stands.fulfilment) == (Verdict.OPEN, Fulfilment.DONE)
     broken = _next(late, Break(), AFTER_DUE)
-    assert (broken.verdict, broken.fulfilment) == (Verdict.BROKEN, Fulfilment.DONE)
+    assert (broken.stands.verdict, broken.stands.fulfilment) == (Verdict.BROKEN, Fulfilment.DONE)
 
 
 def test_it_breaks_at_its_due_instant_whenever_that_is_noticed() -> None:
     broken = _next(_promise(), Break(), DUE_AT + timedelta(days=3), "ledger")
-    assert (broken.verdict, broken.settled_at, broken.settled_by) == (Verdict.BROKEN, DUE_AT, "ledger")
+    assert (broken.stands.verdict, broken.stands.settled_at, broken.stands.settled_by) == (Verdict.BROKEN, DUE_AT, "ledger")
     with pytest.raises(NotYetDue):
         decide(_promise(), Break(), DUE_AT)
 
@@ -91,9 +90,9 @@ def test_it_breaks_at_its_due_instant_whenever_that_is_noticed() -> None:
 def test_half_of_it_is_part_and_the_rest_keeps_it() -> None:
     two = _promise(quantity=2)
     one = _next(two, _scan())
-    assert (one.verdict, one.fulfilment, one.done) == (Verdict.OPEN, Fulfilment.PART, 1)
+    assert (one.stands.verdict, one.stands.fulfilment, one.stands.done) == (Verdict.OPEN, Fulfilment.PART, 1)
     both = _next(one, _scan(quantity=5))
-    assert (both.verdict, both.fulfilment, both.done) == (Verdict.KEPT, Fulfilment.DONE, 2)
+    assert (both.stands.verdict, both.stands.fulfilment, both.stands.done) == (Verdict.KEPT, Fulfilment.DONE, 2)
 
 
 def test_evidence_that_comes_late_and_proves_on_time_mends_the_verdict() -> None:
@@ -101,20 +100,25 @@ def test_evidence_that_comes_late_and_proves_on_time_mends_the_verdict() -> None
     fact = decide(broken, _scan(DUE_AT), AFTER_DUE)
     assert fact == Corrected(2, Evidenced("hand_over_scan", "scan-1", 1, DUE_AT))
     mended = after(broken, fact, "delivery", AFTER_DUE)
-    assert (mended.verdict, mended.fulfilment, mended.settled_at, mended.settled_seq) == (Verdict.KEPT, Fulfilment.DONE, DUE_AT, 3)
+    assert (mended.stands.verdict, mended.stands.fulfilment, mended.stands.settled_at, mended.stands.settled_seq) == (
+        Verdict.KEPT,
+        Fulfilment.DONE,
+        DUE_AT,
+        3,
+    )
 
 
 def test_evidence_that_proves_late_leaves_the_verdict() -> None:
     broken = _next(_promise(), Break(), AFTER_DUE, "ledger")
     done = _next(broken, _scan(AFTER_DUE), AFTER_DUE)
-    assert (done.verdict, done.fulfilment, done.settled_seq) == (Verdict.BROKEN, Fulfilment.DONE, 2)
+    assert (done.stands.verdict, done.stands.fulfilment, done.stands.settled_seq) == (Verdict.BROKEN, Fulfilment.DONE, 2)
 
 
 def test_each_department_acknowledges_its_own_duties_and_seeing_is_more_than_receiving() -> None:
     received = _next(_promise(), Acknowledge(Department.WAREHOUSE, seen=False))
-    assert [(duty.department, duty.received, duty.seen) for duty in received.duties] == [("warehouse", True, False), ("delivery", False, False)]
+    assert (received.stands.received, received.stands.seen) == (("warehouse",), ())
     seen = _next(received, Acknowledge(Department.WAREHOUSE, seen=True))
-    assert [duty.seen for duty in seen.duties] == [True, False]
+    assert (seen.stands.received, seen.stands.seen) == (("warehouse",), ("warehouse",))
     assert decide(seen, Acknowledge(Department.WAREHOUSE, seen=False), NOW) is None
     with pytest.raises(NotTheirDuty) as refused:
         decide(seen, Acknowledge(Department.PAYMENTS, seen=False), NOW)
@@ -124,19 +128,19 @@ def test_each_department_acknowledges_its_own_duties_and_seeing_is_more_than_rec
 def test_reasons_of_risk_come_and_go_and_a_verdict_ends_them() -> None:
     short = _next(_promise(), PutAtRisk(Risk.SHORT, raised=True))
     both = _next(short, PutAtRisk(Risk.LATE, raised=True))
-    assert both.at_risk == (Risk.LATE, Risk.SHORT)
+    assert both.stands.at_risk == (Risk.LATE, Risk.SHORT)
     assert decide(both, PutAtRisk(Risk.LATE, raised=True), NOW) is None
-    assert _next(both, PutAtRisk(Risk.SHORT, raised=False)).at_risk == (Risk.LATE,)
-    assert _next(both, _scan()).at_risk == ()
+    assert _next(both, PutAtRisk(Risk.SHORT, raised=False)).stands.at_risk == (Risk.LATE,)
+    assert _next(both, _scan()).stands.at_risk == ()
 
 
 def test_what_the_customer_was_told_cannot_be_void() -> None:
-    assert _next(_promise(), Void(b"x" * 32)).verdict is Verdict.VOID
+    assert _next(_promise(), Void(b"x" * 32)).stands.verdict is Verdict.VOID
     told = _next(_promise(), Tell("mail"))
     assert decide(told, Tell("page"), NOW) is None
     with pytest.raises(AlreadyTold):
         decide(told, Void(b"x" * 32), NOW)
-    assert _next(told, Release(b"x" * 32, asked_by_us=True)).verdict is Verdict.RELEASED
+    assert _next(told, Release(b"x" * 32, asked_by_us=True)).stands.verdict is Verdict.RELEASED
 
 
 @pytest.mark.parametrize("ended", [Break(), Release(b"x" * 32, asked_by_us=False), Void(b"x" * 32)])
@@ -145,7 +149,7 @@ def test_a_verdict_is_given_once_and_told_before_a_stale_seq(ended: Command, aga
     settled = _next(_promise(), ended, AFTER_DUE)
     with pytest.raises(AlreadySettled) as refused:
         decide(settled, again, AFTER_DUE, if_match=1)
-    assert refused.value.facts["verdict"] == settled.verdict
+    assert refused.value.facts["verdict"] == settled.stands.verdict
     assert refused.value.facts["settled_by"] == "delivery"
     assert refused.value.facts["settled_at"]
 

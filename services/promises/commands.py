@@ -1,0 +1,192 @@
+"""What an operator asks of the ledger by hand: `kept ledger verify` and `kept ledger export`. They read the tables, or a file, and change nothing."""
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from services.kit.merkle import Frontier
+from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
+from services.kit.settings import KitSettings
+from services.promises.ledger.verification import Fault, Hashing, Replaying, Verified, joined, pieces
+
+_HASH = 32
+_LINE_BYTES = 900
+"""About what one takes in an export."""
+_WORTH_A_PROCESS = 20_000
+_ENTRIES = "select line, leaf_hash from ledger_entries where %s::bigint is null or position <= %s order by position"
+_HEAD = "select size, hashes from ledger_head"
+_BESIDE = """
+select min(position) from ledger_entries, lateral (select line::jsonb offset 0) as told (line_json)
+where position <= %s and (
+    position <> (line_json ->> 'position')::bigint or promise_id::text <> line_json ->> 'promise_id' or seq <> (line_json ->> 'seq')::int
+   or recorded_at <> (line_json ->> 'recorded_at')::timestamptz or scope <> line_json ->> 'scope' or key <> line_json ->> 'key'
+   or fingerprint <> decode(line_json ->> 'fingerprint', 'base64') or state_digest <> decode(line_json ->> 'state_digest', 'base64'))"""
+"""The first entry whose columns, by which it is looked for, are not those of its line."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Put the commands among those of `kept`."""
+    actions = commands.add_parser("ledger", help="the ledger of promises").add_subparsers(required=True, metavar="ACTION")
+    check = actions.add_parser("verify", help="whether every entry is what it was; names the first that is not, and exits with 1")
+    check.add_argument("--export", type=Path, metavar="FILE", help="an export, in place of the database; its leaf hashes lie beside it")
+    check.add_argument("--witness", type=Path, action="append", default=[], metavar="FILE", help="a signed checkpoint that somebody kept")
+    check.add_argument("--key", action="append", default=[], metavar="KEY", help="whose signatures count: name+number+base64")
+    check.set_defaults(run=run_verify)
+    out = actions.add_parser("export", help="every entry as one line of JSON, and the leaf hashes beside it")
+    out.add_argument("file", type=Path)
+    out.set_defaults(run=run_export)
+
+
+def run_verify(given: argparse.Namespace, settings: KitSettings) -> int:
+    """Exits with 0 where all of it is whole, with 1 and one sentence where it is not."""
+    if given.export and not given.export.exists():
+        raise ValueError(f"{given.export} is not there: name a file that `kept ledger export` wrote")
+    witnessed = [_checkpoint(path.read_text(), given.key) for path in given.witness]
+    found = verify_export(given.export, witnessed) if given.export else verify_live(settings.service_database("promises"), witnessed)
+    if found.fault is not None:
+        print(f"Entry {found.fault.position}: {found.fault.what}")
+        return 1
+    seen = f", and begins with what {len(witnessed)} {'witness' if len(witnessed) == 1 else 'witnesses'} saw" if witnessed else ""
+    print(f"{found.size} entries are whole{seen}. Root {found.root.hex()}.")
+    return 0
+
+
+def run_export(given: argparse.Namespace, settings: KitSettings) -> int:
+    """Writes FILE and FILE.hashes; refuses to write over an export that is there."""
+    count = export(settings.service_database("promises"), given.file)
+    print(f"{count} entries in {given.file}, their leaf hashes in {hashes_of(given.file)}.")
+    return 0
+
+
+def export(url: str, path: Path) -> int:
+    """Every entry into a new file, its leaf hashes into one beside it. Returns how many."""
+    count = 0
+    with path.open("xb") as lines, hashes_of(path).open("xb") as hashes, _entries(url) as entries:
+        for line, leaf in entries:
+            lines.write(line.encode() + b"\n")
+            hashes.write(leaf)
+            count += 1
+    return count
+
+
+def verify_live(url: str, witnessed: Sequence[Checkpoint] = ()) -> Verified:
+    """The entries in the database, against the leaf hashes and the head that stand beside them, as far as the head reaches now."""
+    with _connected(url) as connection:
+        size, frontier = connection.execute(_HEAD).fetchone() or (0, b"")
+    found = _in_two(size, (_hash_live, url, size, witnessed), (_replay_live, url, size))
+    head = Frontier(size, tuple(_hashes(frontier)))
+    if found.fault is not None:
+        return found
+    with _connected(url) as connection:
+        (beside,) = connection.execute(_BESIDE, [size]).fetchone() or (None,)
+    if beside is not None:
+        return replace(found, fault=Fault(beside, "The columns beside its line are not those of its line."))
+    if (head.size, head.root()) != (found.size, found.root):
+        return replace(found, fault=Fault(min(head.size, found.size) + 1, f"The head tells of {head.size} entries with another root."))
+    return found
+
+
+def verify_export(path: Path, witnessed: Sequence[Checkpoint] = ()) -> Verified:
+    """The lines of a file, against the leaf hashes beside it where they are there."""
+    about = path.stat().st_size // _LINE_BYTES
+    return _in_two(about, (_hash_export, path, witnessed), (_replay_export, path))
+
+
+def _in_two(size: int, hashing: tuple[Any, ...], replaying: tuple[Any, ...]) -> Verified:
+    """Both passes over the entries: side by side where there are enough of them to pay for a process."""
+    if size < _WORTH_A_PROCESS:
+        return joined(hashing[0](*hashing[1:]), replaying[0](*replaying[1:]))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+        hashed = beside.submit(*hashing)
+        replayed = replaying[0](*replaying[1:])
+        return joined(hashed.result(), replayed)
+
+
+def _hash_live(url: str, size: int, witnessed: Sequence[Checkpoint]) -> Verified:
+    kept = list[bytes]()
+    hashing = Hashing(_as_they_come(kept), witnessed)
+    with _entries(url, size) as entries:
+        for some in pieces(_noting(entries, kept)):
+            hashing.take(some)
+    return hashing.close()
+
+
+def _replay_live(url: str, size: int) -> Fault | None:
+    with _entries(url, size) as entries:
+        return _replay(line.encode() for line, _ in entries)
+
+
+def _hash_export(path: Path, witnessed: Sequence[Checkpoint]) -> Verified:
+    beside = hashes_of(path)
+    hashing = Hashing(_hashes(beside.read_bytes()) if beside.exists() else None, witnessed)
+    with path.open("rb") as file:
+        for some in pieces(line.removesuffix(b"\n") for line in file):
+            hashing.take(some)
+    return hashing.close()
+
+
+def _replay_export(path: Path) -> Fault | None:
+    with path.open("rb") as file:
+        return _replay(line.removesuffix(b"\n") for line in file)
+
+
+def _replay(lines: Iterable[bytes]) -> Fault | None:
+    replaying = Replaying()
+    for some in pieces(lines):
+        replaying.take(some)
+        if replaying.fault:
+            break
+    return replaying.fault
+
+
+def hashes_of(export: Path) -> Path:
+    """Where an export keeps its leaf hashes, 32 bytes each."""
+    return export.with_name(export.name + ".hashes")
+
+
+@contextmanager
+def _connected(url: str) -> "Iterator[psycopg.Connection[tuple[Any, ...]]]":
+    with psycopg.connect(url, options="-c search_path=promises -c default_transaction_read_only=on") as connection:
+        yield connection
+
+
+@contextmanager
+def _entries(url: str, size: int | None = None) -> "Iterator[psycopg.ServerCursor[tuple[Any, ...]]]":
+    """Line and leaf hash of each entry, in order, up to the one at `size`."""
+    with _connected(url) as connection, connection.cursor(name="entries") as cursor:
+        cursor.itersize = 8192
+        cursor.execute(_ENTRIES, [size, size])
+        yield cursor
+
+
+def _noting(entries: Iterable[Any], hashes: list[bytes]) -> Iterator[bytes]:
+    """The lines; their leaf hashes are put on the list as they come."""
+    for line, leaf in entries:
+        hashes.append(leaf)
+        yield line.encode()
+
+
+def _as_they_come(hashes: list[bytes]) -> Iterator[bytes]:
+    at = 0
+    while at < len(hashes):
+        yield hashes[at]
+        at += 1
+
+
+def _hashes(raw: bytes) -> Iterator[bytes]:
+    return (raw[at : at + _HASH] for at in range(0, len(raw), _HASH))
+
+
+def _checkpoint(signed: str, keys: Iterable[str]) -> Checkpoint:
+    """What a witness kept. Raises NoteRefused where none of these keys signed it."""
+    known = [Verifier.read(key) for key in keys]
+    if not known:
+        raise NoteRefused("say with --key whose signature under the checkpoint counts")
+    return Checkpoint.read(open_note(signed, known)[0])
