@@ -204,6 +204,39 @@ SIMULATION = (
 
 TESTS = (
     Mutant(
+        "a lock that is not missed",
+        "services/kit/leader.py",
+        "_until_it_ends",
+        "raise ConnectionResetError('the connection that holds the lock has ended')",
+        "await asyncio.Event().wait()",
+        "tests/integration/kit/test_leader.py::test_duties_end_with_the_connection_though_none_uses_it",
+    ),
+    Mutant(
+        "a head that is not guarded",
+        "services/promises/ledger/store.py",
+        "LedgerStore.write",
+        "if not await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, now, hashes, before.frontier.size):\n    raise HeadMoved",
+        "await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, now, hashes, before.frontier.size)",
+        "tests/integration/promises/ledger/test_writer.py::test_two_writers_by_accident_lose_nothing_and_double_nothing",
+    ),
+    Mutant(
+        "a second verdict",
+        "services/promises/ledger/domain/commands.py",
+        "decide",
+        "if promise.stands.verdict is not Verdict.OPEN and (not isinstance(command, ShowEvidence | Acknowledge | Tell)):\n"
+        "    raise _settled(promise)",
+        "pass",
+        "tests/integration/promises/ledger/test_writer.py::test_a_thousand_who_resolve_one_promise_get_one_verdict_and_one_explanation",
+    ),
+    Mutant(
+        "broken when it was noticed",
+        "services/promises/ledger/domain/commands.py",
+        "_break",
+        "return Broken(promise.said.due.at, now)",
+        "return Broken(now, now)",
+        "tests/unit/promises/ledger/test_decisions.py::test_it_breaks_at_its_due_instant_whenever_that_is_noticed",
+    ),
+    Mutant(
         "two leaders",
         "services/kit/leader.py",
         "Leader._term",

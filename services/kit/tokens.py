@@ -11,11 +11,11 @@ from pathlib import Path
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from jwt.algorithms import OKPAlgorithm
 
 from services.kit.clock import record_now
 from services.kit.ids import uuid7
+from services.kit.key_files import key_in
 
 ROLES = ("customer", "storefront", "picker", "loader", "driver", "care", "planner", "admin", "carrier", "service")
 """Who a token may be for; `service` is one of our own processes."""
@@ -25,13 +25,7 @@ LIFETIME = timedelta(hours=12)
 
 def signing_key(folder: Path) -> tuple[str, Ed25519PrivateKey]:
     """The key's id and the key, made where there is none yet; `jwks.json` beside it is written with it. May run twice, and beside itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    private = folder / "signing.pem"
-    if not private.exists():
-        _create(private, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    key = load_pem_private_key(private.read_bytes(), None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{private} is not an Ed25519 key: delete it, and a new one is made")
+    key = key_in(folder / "signing.pem")
     kid = key.public_key().public_bytes_raw().hex()[:16]
     public = folder / "jwks.json"
     if not public.exists():
@@ -59,19 +53,6 @@ def claims(
 def sign(key: Ed25519PrivateKey, kid: str, told: Mapping[str, object]) -> str:
     """The token that says this."""
     return jwt.encode(dict(told), key, algorithm="EdDSA", headers={"kid": kid, "typ": "at+jwt"})
-
-
-def _create(path: Path, content: bytes) -> None:
-    """For its owner only; the first of two who write at once wins, whole."""
-    beside = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    try:
-        os.link(beside, path)
-    except FileExistsError:
-        return
-    finally:
-        beside.unlink()
 
 
 def _replace(path: Path, content: bytes) -> None:

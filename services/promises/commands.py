@@ -1,6 +1,7 @@
-"""What an operator asks of the ledger by hand: `kept ledger verify` and `kept ledger export`. They read the tables, or a file, and change nothing."""
+"""What an operator asks of the ledger by hand: `kept ledger verify`, `export`, `checkpoint`. They read the tables, or a file, and change nothing."""
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -11,10 +12,12 @@ from typing import Any
 
 import psycopg
 
+from services.kit.clock import clock_from
 from services.kit.merkle import Frontier
-from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
+from services.kit.notes import Checkpoint, NoteRefused, Verifier, note, open_note
 from services.kit.settings import KitSettings
 from services.promises.ledger.verification import Fault, Hashing, Replaying, Verified, joined, pieces
+from services.promises.settings import Settings
 
 _HASH = 32
 _LINE_BYTES = 900
@@ -39,6 +42,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     check.add_argument("--witness", type=Path, action="append", default=[], metavar="FILE", help="a signed checkpoint that somebody kept")
     check.add_argument("--key", action="append", default=[], metavar="KEY", help="whose signatures count: name+number+base64")
     check.set_defaults(run=run_verify)
+    point = actions.add_parser("checkpoint", help="how far the ledger reaches, signed, for whoever is to keep it; the key is told on standard error")
+    point.set_defaults(run=run_checkpoint)
     out = actions.add_parser("export", help="every entry as one line of JSON, and the leaf hashes beside it")
     out.add_argument("file", type=Path)
     out.set_defaults(run=run_export)
@@ -55,6 +60,17 @@ def run_verify(given: argparse.Namespace, settings: KitSettings) -> int:
         return 1
     seen = f", and begins with what {len(witnessed)} {'witness' if len(witnessed) == 1 else 'witnesses'} saw" if witnessed else ""
     print(f"{found.size} entries are whole{seen}. Root {found.root.hex()}.")
+    return 0
+
+
+def run_checkpoint(given: argparse.Namespace, settings: KitSettings) -> int:
+    """Prints the signed note alone, so that it can be sent to a file."""
+    signer = Settings().ledger_signer
+    with _connected(settings.service_database("promises")) as connection:
+        size, frontier = connection.execute(_HEAD).fetchone() or (0, b"")
+    text = Checkpoint.of(signer.name, Frontier(size, tuple(_hashes(frontier))), clock_from(settings.clock).now()).text()
+    print(note(text, [signer.sign(text)]), end="")
+    print(f"Whoever keeps it checks it with the key {signer.verifier()}", file=sys.stderr)
     return 0
 
 

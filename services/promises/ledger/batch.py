@@ -171,7 +171,7 @@ class _Deciding:
 
     def _refuse_look_alike(self, asked: Asked) -> None:
         other = self._look.alike.get(asked.thing) if asked.thing else None
-        if other is not None and asked.distinct_from != other:
+        if other is not None and other not in (asked.distinct_from, asked.promise_id):
             raise LooksLikeDuplicate(
                 "The same was promised to this customer a moment ago: look at it, and if this is another one, say distinct_from with a new key.",
                 promise_id=str(other),

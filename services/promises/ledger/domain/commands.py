@@ -177,8 +177,10 @@ def _acknowledge(promise: Promise, command: Acknowledge) -> Fact | None:
     return Acknowledged(command.department, command.seen)
 
 
-def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact:
-    evidence, types = command.evidence, sorted({duty.evidence for duty in promise.said.duties})
+def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact | None:
+    evidence, types = command.evidence, sorted({promise.said.kept_by, *(duty.evidence for duty in promise.said.duties)})
+    if evidence.id in promise.stands.shown:
+        return None
     if evidence.type not in types:
         raise NoSuchEvidence("That does not show that it was kept: send evidence of a type that its duties name.", types=types)
     if evidence.at > now:

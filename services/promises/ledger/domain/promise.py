@@ -62,7 +62,7 @@ class Department(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """What a department must do for a promise: `evidence` is the type of what shows that it did."""
+    """What a department must do for a promise: `evidence` is the type of what shows that it did its part."""
 
     department: Department
     action: str
@@ -84,13 +84,15 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """It was promised. `words` is the salted hash of the sentence that was said, 32 bytes."""
+    """It was promised. `words` is the salted hash of the sentence that was said, 32 bytes; `kept_by` the type of evidence that keeps it (a cable is
+    not given by being picked)."""
 
     customer_id: UUID
     order_id: UUID | None
     kind: Kind
     words: bytes
     due: Due
+    kept_by: str
     quantity: int
     amount_minor: int
     currency: str | None
@@ -113,6 +115,8 @@ class Standing:
     """The entry that gave the verdict, by whom, and from when it counts."""
     fulfilment: Fulfilment = Fulfilment.NONE
     done: int = 0
+    shown: tuple[str, ...] = ()
+    """Ids of the evidence that was seen."""
     at_risk: tuple[Risk, ...] = ()
     told: bool = False
     """Whether the customer was told of it: from then on it cannot be void."""
@@ -206,7 +210,7 @@ def after(promise: Promise, fact: Fact, department: str, at: datetime) -> Promis
 
 def completes(promise: Promise, evidence: Evidenced) -> bool:
     """Whether with this nothing of it is left to do."""
-    return promise.stands.done + evidence.quantity >= promise.said.quantity
+    return evidence.type == promise.said.kept_by and promise.stands.done + evidence.quantity >= promise.said.quantity
 
 
 def _stands_after(promise: Promise, fact: Fact, seq: int, department: str, at: datetime) -> Standing:
@@ -217,7 +221,7 @@ def _stands_after(promise: Promise, fact: Fact, seq: int, department: str, at: d
             return replace(stands, received=tuple(sorted(received)), seen=tuple(sorted(seen)))
         case Evidenced():
             grown = _grown(promise, fact)
-            in_time = grown.fulfilment is Fulfilment.DONE and fact.at <= promise.said.due.at
+            in_time = completes(promise, fact) and fact.at <= promise.said.due.at
             return _settled(grown, Verdict.KEPT, fact.at, department, seq) if in_time and stands.verdict is Verdict.OPEN else grown
         case AtRisk():
             return replace(stands, at_risk=fact.reasons)
@@ -240,6 +244,9 @@ def _settled(stands: Standing, verdict: Verdict, at: datetime, department: str, 
 
 
 def _grown(promise: Promise, evidence: Evidenced) -> Standing:
+    shown = (*promise.stands.shown, evidence.id)
+    if evidence.type != promise.said.kept_by:
+        return replace(promise.stands, shown=shown)
     done = min(promise.said.quantity, promise.stands.done + evidence.quantity)
     fulfilment = Fulfilment.DONE if done == promise.said.quantity else Fulfilment.PART
-    return replace(promise.stands, done=done, fulfilment=fulfilment)
+    return replace(promise.stands, done=done, fulfilment=fulfilment, shown=shown)

@@ -24,8 +24,8 @@ PICK = Duty(Department.WAREHOUSE, "pick", "pick_scan", sku="HDMI-2M")
 HAND_OVER = Duty(Department.DELIVERY, "hand_over", "hand_over_scan", sku="HDMI-2M")
 MADE = Made(
     customer_id=CUSTOMER, order_id=ORDER, kind=Kind.GIFT, words=commitment(SALT, WORDS),
-    due=Due("2026-11-27", "Europe/Berlin", "weekdays-1", "2026.3", DUE_AT), quantity=1, amount_minor=0, currency=None, tariff="t-14", extra=None,
-    cause=None, replaces=None, rides_with=None, duties=(PICK, HAND_OVER),
+    due=Due("2026-11-27", "Europe/Berlin", "weekdays-1", "2026.3", DUE_AT), kept_by="hand_over_scan", quantity=1, amount_minor=0, currency=None,
+    tariff="t-14", extra=None, cause=None, replaces=None, rides_with=None, duties=(PICK, HAND_OVER),
 )  # fmt: skip
 
 

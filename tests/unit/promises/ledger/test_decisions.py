@@ -58,8 +58,8 @@ def _next(promise: Promise, command: Command, now: datetime = NOW, department: s
     return after(promise, fact, department, now)
 
 
-def _scan(at: datetime = NOW, quantity: int = 1, type: str = "hand_over_scan") -> ShowEvidence:
-    return ShowEvidence(Evidenced(type, "scan-1", quantity, at))
+def _scan(at: datetime = NOW, quantity: int = 1, type: str = "hand_over_scan", id: str = "scan-1") -> ShowEvidence:
+    return ShowEvidence(Evidenced(type, id, quantity, at))
 
 
 def test_evidence_at_the_due_instant_keeps_it() -> None:
@@ -91,8 +91,22 @@ def test_half_of_it_is_part_and_the_rest_keeps_it() -> None:
     two = _promise(quantity=2)
     one = _next(two, _scan())
     assert (one.stands.verdict, one.stands.fulfilment, one.stands.done) == (Verdict.OPEN, Fulfilment.PART, 1)
-    both = _next(one, _scan(quantity=5))
+    both = _next(one, _scan(quantity=5, id="scan-2"))
     assert (both.stands.verdict, both.stands.fulfilment, both.stands.done) == (Verdict.KEPT, Fulfilment.DONE, 2)
+
+
+def test_a_picked_cable_is_not_a_given_one() -> None:
+    picked = _next(_promise(), _scan(type="pick_scan", id="pick-1"))
+    assert (picked.stands.verdict, picked.stands.fulfilment, picked.stands.shown) == (Verdict.OPEN, Fulfilment.NONE, ("pick-1",))
+    assert _next(picked, _scan()).stands.verdict is Verdict.KEPT
+    broken = _next(picked, Break(), AFTER_DUE, "ledger")
+    assert _next(broken, _scan(DUE_AT, type="pick_scan", id="pick-2"), AFTER_DUE).stands.verdict is Verdict.BROKEN
+
+
+def test_the_same_evidence_again_changes_nothing() -> None:
+    one = _next(_promise(quantity=2), _scan())
+    assert decide(one, _scan(), NOW) is None
+    assert decide(_next(one, _scan(id="scan-2")), _scan(), NOW) is None
 
 
 def test_evidence_that_comes_late_and_proves_on_time_mends_the_verdict() -> None:
