@@ -124,7 +124,9 @@ async def test_two_writers_by_accident_lose_nothing_and_double_nothing(ledger: L
         ids = [uuid7() for _ in range(40)]
         asked = [make(id, f"k-{id}", customer_id=uuid7()) for id in ids]
         answers = await asyncio.gather(*(writer.ask(each) for each in asked for writer in (ledger.writer, second)))
-    assert await ledger.count() == 40
+        turns = [await writer.ask(make(customer_id=uuid7())) for writer in (second, ledger.writer, second)]
+    assert [answer.receipt and answer.receipt.position for answer in turns] == [41, 42, 43]
+    assert await ledger.count() == 43
     receipts = {answer.receipt for answer in answers}
     assert len(receipts) == 40 and None not in receipts
     assert Counter(answer.replayed for answer in answers) == {False: 40, True: 40}
