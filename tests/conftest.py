@@ -18,6 +18,11 @@ structlog.configure(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those through a browser come last: their stack runs from the first of them to the end of the run, beside everything else."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Bootstrap servers, and the database's address as its administrator: those of the environment, else a pair of this run's own."""
