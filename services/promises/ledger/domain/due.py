@@ -32,7 +32,7 @@ def instant_of(said: str, zone: str) -> datetime:
 
 
 def readings(said: str, zone: str) -> tuple[datetime, ...]:
-    """What a local time may mean, the strictest first: one instant, or two where the clocks change around it. Of a day, one."""
+    """What it may mean, the strictest first: one instant, or two where the clocks change around it or leave the day out."""
     strict = instant_of(said, zone)
     if len(said) == len("2026-11-29"):
         return (strict,) if day_exists(date.fromisoformat(said), zone) else (strict, end_of_day(_next_day(said), zone))

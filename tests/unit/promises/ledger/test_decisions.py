@@ -2,14 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 
 from services.kit.ids import uuid7
+from services.kit.merkle import Frontier
 from services.kit.values import NotFound, Refusal
-from services.promises.ledger.batch import Answer, Asked, Head, Look, settle
+from services.promises.ledger.batch import Head, Look, settle
 from services.promises.ledger.domain.commands import (
     Acknowledge,
     AlreadyDue,
@@ -42,7 +43,8 @@ from services.promises.ledger.domain.promise import (
     Verdict,
     after,
 )
-from tests.unit.promises.ledger.asking import AFTER_DUE, DUE_AT, MADE, NOW
+from services.promises.ledger.messages import NAMES
+from tests.unit.promises.ledger.asking import AFTER_DUE, DUE_AT, MADE, NOW, make
 
 ID = UUID("019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a77")
 SECOND = timedelta(seconds=1)
@@ -212,18 +214,10 @@ def test_what_is_released_takes_no_evidence() -> None:
 
 
 def _empty() -> tuple[Look, Head]:
-    from services.kit.merkle import Frontier
-
     return Look({}, {}, {}, {}, {}), Head(datetime(1970, 1, 1, tzinfo=UTC), Frontier())
 
 
-def _answers(*asked: Asked, now: datetime = NOW) -> list[Answer]:
-    return settle(asked, *_empty(), now).answers
-
-
 def test_time_rises_inside_a_batch_though_the_clock_stands_still() -> None:
-    from tests.unit.promises.ledger.asking import make
-
     look, head = _empty()
     batch = settle([make(customer_id=uuid7()) for _ in range(3)], look, head, NOW)
     assert [entry.receipt.recorded_at - NOW for entry in batch.entries] == [timedelta(microseconds=n) for n in range(3)]
@@ -232,8 +226,4 @@ def test_time_rises_inside_a_batch_though_the_clock_stands_still() -> None:
 
 
 def test_every_fact_is_one_of_the_kinds_that_a_line_may_have() -> None:
-    from typing import get_args
-
-    from services.promises.ledger.messages import NAMES
-
     assert set(get_args(Fact)) == set(NAMES)
