@@ -58,6 +58,7 @@ class Wire(ABC):
         self.closed = False
         self._in_transaction = False
         self._ends: asyncio.TimerHandle | None = None
+        self._told_of_its_end: list[Callable[[object], None]] = []
         host.on_death(self._vanish)
 
     async def _ask(self, name: str, do: Callable[[], Awaitable[T]]) -> T:
@@ -134,6 +135,12 @@ class Wire(ABC):
             self._drop()
             if self._turn is not None:
                 self._turn.release(self)
+            if not self._host.dead:
+                for tell in self._told_of_its_end:
+                    tell(self)
+
+    def add_termination_listener(self, tell: Callable[[object], None]) -> None:
+        self._told_of_its_end.append(tell)
 
     def terminate(self) -> None:
         self._vanish()
