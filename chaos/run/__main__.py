@@ -10,10 +10,12 @@ import os
 import shutil
 import sys
 import time
+from itertools import count
 from pathlib import Path
 from random import Random
 
 import psycopg
+from kafka.errors import KafkaError
 
 from chaos.auditor.audit import audit, figures, lines
 from chaos.auditor.collect import Sources, collect
@@ -34,6 +36,8 @@ from deploy.local.progress import Progress
 from services.kit import topics
 
 _BURST, _EVERY_SECONDS = 60, 4.0
+_BURSTS_A_LOOK, _MOST_LEFT = 5, 3_000
+"""How often the load looks at what is left undone, and with how much of it no more is sent: a machine that is behind would only fall further."""
 _QUIET_SECONDS, _EARLY_SECONDS = 120.0, 35.0
 """How long everything may take to come to rest; how long an event waits for its order."""
 
@@ -63,7 +67,7 @@ async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
     await asyncio.to_thread(open_slot, bed.told["database"], evidence)
     async with house.http, Client(house, journal, rng) as client:
         await client.open()
-        loading = asyncio.gather(_load(client), Crew(client).work())
+        loading = asyncio.gather(_load(client, bed), Crew(client).work())
         await asyncio.sleep(2 * _EVERY_SECONDS)
         await _befall(Scene(bed, client, timeline, rng, counts.FULL if minutes else counts.QUICK), rows, minutes)
         await asyncio.to_thread(bed.proxy().set, HEALTHY)
@@ -75,17 +79,27 @@ async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
     return await asyncio.to_thread(_judge, bed, evidence, about, timeline, rest)
 
 
-async def _load(client: Client) -> None:
-    """A burst every few seconds, however long the one before takes."""
+async def _load(client: Client, bed: Bed) -> None:
+    """A burst every few seconds, however long the one before takes, unless very much is left undone."""
     under_way: set[asyncio.Task[None]] = set()
     try:
-        while True:
+        for burst in count(1):
             task = asyncio.ensure_future(client.burst(_BURST))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
             await asyncio.sleep(_EVERY_SECONDS)
+            while burst % _BURSTS_A_LOOK == 0 and await asyncio.to_thread(_overloaded, bed):  # noqa: ASYNC110  # nobody tells of what is left undone
+                await asyncio.sleep(_EVERY_SECONDS)
     finally:
         await asyncio.gather(*under_way, return_exceptions=True)
+
+
+def _overloaded(bed: Bed) -> bool:
+    """No where nobody can tell: servers that are down are what the load is for."""
+    try:
+        return sum(_left(bed).values()) > _MOST_LEFT
+    except (KafkaError, psycopg.Error, OSError):
+        return False
 
 
 async def _befall(scene: Scene, rows: list[int], minutes: float) -> None:
