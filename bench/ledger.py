@@ -103,10 +103,11 @@ def _make(id: UUID) -> Asked:
     text, salt, now = f"The cable travels with your television, free of charge – {id}.", os.urandom(16), record_now()
     due = Due("2030-11-29", "Europe/Berlin", "weekdays-1", "2026.3", now + timedelta(days=900))
     fact = Made(
-        customer_id=UUID(int=id.int % CUSTOMERS), order_id=uuid7(), kind=Kind.GIFT, words=commitment(salt, text), due=due, kept_by="hand_over_scan",
-        quantity=1, amount_minor=0, currency=None, tariff="t-14", extra=None, cause=None, replaces=None, rides_with=None, duties=_DUTIES,
+        customer_id=UUID(int=id.int % CUSTOMERS), order_id=uuid7(), kind=Kind.GIFT, words=commitment(salt, text), language="en", due=due,
+        kept_by="hand_over_scan", quantity=1, amount_minor=0, currency=None, order_minor=None, tariff="t-14", extra=None, cause=None, replaces=None,
+        rides_with=None, duties=_DUTIES,
     )  # fmt: skip
-    command = Make(fact)
+    command = Make(fact, held=True)
     return Asked(
         "kept:care:promise", f"k-{id}", id, command, _CARE, now, msgspec.json.encode([id, command]), (salt, text), fact.customer_id, os.urandom(16),
         thing_of(command),

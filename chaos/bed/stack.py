@@ -80,6 +80,7 @@ class BedStack(Stack):
             for role in programs.ROLES
             for slot in links.SLOTS
         }
+        operations[programs.LEDGER] = f"http://127.0.0.1:{chosen['promises_ledger_ops']}"
         ready = {name: f"{url}/readyz" for name, url in operations.items()}
         metrics = {name: f"{url}/metrics" for name, url in operations.items()}
         for name, service in told["services"].items():

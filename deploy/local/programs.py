@@ -21,6 +21,9 @@ ISSUER = "issuer"
 
 OURS = (*SERVICES, ISSUER)
 
+LEDGER = "promises-ledger"
+"""Writes the ledger of promises: one process, which the promises API forwards to."""
+
 SETUP = (
     ("migrate", ("services.kit.cli", "migrate")),
     ("topics", ("services.kit.cli", "topics", "apply")),
@@ -29,6 +32,7 @@ SETUP = (
 
 PROGRAMS = (
     *((f"{service}-{role}", (f"services.{service}.main", role)) for service in OURS for role in ROLES),
+    (LEDGER, ("services.promises.main", "ledger")),
     ("carrier", ("demo.carrier",)),
     ("mailbox", ("demo.mailbox",)),
 )
@@ -40,6 +44,8 @@ STEPS_BACK = frozenset({"loyalty-worker", "notifications-worker", "mailbox"})
 
 PORTS = (
     *(f"{service}_{port}" for service in OURS for port in ("api", "api_ops", "worker_ops")),
+    "promises_ledger",
+    "promises_ledger_ops",
     "carrier",
     "smtp",
     "mailbox",
@@ -87,7 +93,7 @@ def more_ports(apis: int) -> list[str]:
 
 
 def ready(chosen: Mapping[str, int], apis: int) -> dict[str, str]:
-    """By program, where it says whether it is ready, a service's APIs before its worker."""
+    """By program, where it says whether it is ready, a service's APIs before its worker, and the ledger."""
     ports = {
         name: port
         for service in OURS
@@ -97,7 +103,7 @@ def ready(chosen: Mapping[str, int], apis: int) -> dict[str, str]:
             (f"{service}-worker", f"{service}_worker_ops"),
         )
     }
-    return {name: f"http://127.0.0.1:{chosen[port]}/readyz" for name, port in ports.items()}
+    return {name: f"http://127.0.0.1:{chosen[port]}/readyz" for name, port in (ports | {LEDGER: "promises_ledger_ops"}).items()}
 
 
 def _apis_of(service: str, apis: int) -> int:
@@ -116,6 +122,8 @@ def environment(var: Path, ports: Mapping[str, int], servers: Mapping[str, str],
     for service in OURS:
         if f"{service}_api" in ports:
             told[f"KEPT_{service.upper()}_URL"] = f"http://127.0.0.1:{ports[f'{service}_api']}"
+    if "promises_ledger" in ports:
+        told["KEPT_PROMISES_LEDGER_URL"] = f"http://127.0.0.1:{ports['promises_ledger']}"
     if "carrier" in ports:
         told["KEPT_CARRIER_URL"] = f"http://127.0.0.1:{ports['carrier']}"
     return told

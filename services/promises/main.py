@@ -1,4 +1,4 @@
-"""Wires the promises service's processes: `python -m services.promises.main api|worker`."""
+"""Wires the promises service's processes: `python -m services.promises.main api|worker|ledger`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,32 +8,69 @@ from services.kit.processes import start
 from services.promises.settings import Settings
 
 if TYPE_CHECKING:
+    import httpx
     from fastapi import FastAPI
 
+    from services.kit.database import Database
 
-def application(settings: Settings) -> "FastAPI":
-    """The API over a database of its own, which it waits for."""
+
+def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = None) -> "FastAPI":
+    """The API over a database of its own, which it waits for. `ledger` is how the process that writes the ledger is reached, where not by its
+    address."""
+    import httpx
+
     from services.kit.awaiting import until_migrated
     from services.kit.clock import clock_from
     from services.kit.database import Database
     from services.kit.http import create_app
-    from services.promises.dates.api import router as ledger
+    from services.kit.http.forward import forwarding
+    from services.promises.dates.api import router as dates
+    from services.promises.ledger.commands_api import router as commands
+    from services.promises.ledger.reads_api import router as reads
     from services.promises.quoting.api import router as quoting
+
+    limits = httpx.Limits(max_connections=settings.requests_in_hand, max_keepalive_connections=settings.requests_in_hand)
+    client = httpx.AsyncClient(
+        base_url=settings.promises_ledger_url, transport=ledger, limits=limits, timeout=settings.request_seconds, trust_env=False
+    )
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         url, clock = settings.service_database("promises"), clock_from(settings.clock)
-        app.state.database = await until_migrated(lambda: Database.connect(url, "promises", clock))
+        connect(app, await until_migrated(lambda: Database.connect(url, "promises", clock)), settings)
         yield
+        await client.aclose()
         await app.state.database.close()
 
-    return create_app("promises", [quoting, ledger], settings, lifespan=lifespan)
+    return create_app("promises", [quoting, dates, reads, forwarding(commands, lambda _: client)], settings, lifespan=lifespan)
+
+
+def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:
+    """Give the API's routes what they read from and sign with."""
+    from services.promises.ledger.arrivals import Arrivals
+
+    app.state.database, app.state.clock, app.state.signer, app.state.arrivals = database, database.clock, settings.ledger_signer, Arrivals(database)
+
+
+def writing_application(settings: Settings) -> "FastAPI":
+    """The process that writes the ledger, once it is elected; until then it answers 503."""
+    from services.kit.http import create_app
+    from services.promises.ledger.commands_api import router
+    from services.promises.ledger.process import lifespan_of
+
+    return create_app("promises", [router], settings, lifespan=lifespan_of(settings))
 
 
 def run_api(settings: Settings) -> None:
     from services.kit.http import serve
 
     serve(application(settings), settings, port=settings.promises_api_port, operations_port=settings.promises_api_ops_port)
+
+
+def run_ledger(settings: Settings) -> None:
+    from services.kit.http import serve
+
+    serve(writing_application(settings), settings, port=settings.promises_ledger_port, operations_port=settings.promises_ledger_ops_port)
 
 
 def run_worker(settings: Settings) -> None:
@@ -44,4 +81,4 @@ def run_worker(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    start({"api": lambda: run_api(Settings()), "worker": lambda: run_worker(Settings())})
+    start({"api": lambda: run_api(Settings()), "worker": lambda: run_worker(Settings()), "ledger": lambda: run_ledger(Settings())})

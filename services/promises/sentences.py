@@ -16,7 +16,7 @@ from services.promises.quoting.domain import AwaitingStock, CannotPromise, Quote
 LANGUAGES = ("en", "de")
 """What we speak; anybody else is answered in the first."""
 
-_DAY = {"en": "EEEE d MMMM", "de": "EEEE, d. MMMM"}
+DAY = {"en": "EEEE d MMMM", "de": "EEEE, d. MMMM"}
 
 
 class Sentences:
@@ -27,21 +27,22 @@ class Sentences:
 
     def promise(self, quote: Quote, language: str, *, delayed: bool = False) -> Wording:
         """The words that promise the quote's date; with the hour where the service promises one."""
-        spoken = _spoken(language)
+        language = spoken(language)
         name = ("delivery_time" if quote.service is Service.OVERNIGHT else "delivery_date") + ("_delayed" if delayed else "")
         local = quote.due_at.astimezone(ZoneInfo(quote.zone))
-        day = format_date(quote.due_on, _DAY[spoken], locale=spoken)
-        return Wording(self._templates[f"{name}.{spoken}"].format(day=day, time=f"{local:%H:%M}"), spoken)
+        day = format_date(quote.due_on, DAY[language], locale=language)
+        return Wording(self._templates[f"{name}.{language}"].format(day=day, time=f"{local:%H:%M}"), language)
 
     def decline(self, refusal: CannotPromise, language: str, answer_by: datetime, zone: str) -> str:
         """Why there is no date yet, what there can be, and when we say more."""
-        spoken = _spoken(language)
-        answer_day = format_date(answer_by.astimezone(ZoneInfo(zone)).date(), _DAY[spoken], locale=spoken)
+        language = spoken(language)
+        answer_day = format_date(answer_by.astimezone(ZoneInfo(zone)).date(), DAY[language], locale=language)
         name = "date-not-possible" if refusal.instead and refusal.slug != "no-lane" else "no-lane"
         name = refusal.slug if isinstance(refusal, AwaitingStock) else name
-        day = format_date(refusal.instead[0].due_on, _DAY[spoken], locale=spoken) if refusal.instead else ""
-        return self._templates[f"{name}.{spoken}"].format(day=day, answer_day=answer_day)
+        day = format_date(refusal.instead[0].due_on, DAY[language], locale=language) if refusal.instead else ""
+        return self._templates[f"{name}.{language}"].format(day=day, answer_day=answer_day)
 
 
-def _spoken(language: str) -> str:
+def spoken(language: str) -> str:
+    """The language itself where we speak it, else the first of ours."""
     return language if language in LANGUAGES else LANGUAGES[0]

@@ -18,6 +18,9 @@ class Settings(KitSettings):
 
     promises_api_port: int = Field(8103, description="Where the promises API listens.")
     promises_api_ops_port: int = Field(9103, description="Where the promises API tells its health and metrics.")
+    promises_ledger_port: int = Field(8113, description="Where the process that writes the ledger listens; the promises API forwards to it.")
+    promises_ledger_ops_port: int = Field(9113, description="Where that process tells its health and metrics.")
+    promises_ledger_url: str = Field("http://127.0.0.1:8113", description="Where the promises API finds it.")
     promises_worker_ops_port: int = Field(9203, description="Where the promises worker tells its health, metrics and progress.")
     promises_release_seconds: int = Field(1, ge=0, le=86_400, description="From an order placed to its work waiting on the floor.")
     promises_pick_order_seconds: int = Field(60, ge=0, le=86_400, description="What every order costs a picker, however small.")

@@ -1,24 +1,33 @@
-"""Promises of orders of two customers."""
+"""Promises to two customers: the dates of their orders, and what the ledger holds."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
+
+import httpx
 
 from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
-from services.promises.main import application
+from services.promises.ledger.process import leading
+from services.promises.main import application, connect, writing_application
 from services.promises.settings import Settings
 from tests.access.asking import CHANNEL, Ask, Asking, Example, asking
 from tests.integration.promises.conftest import Promises
+from tests.integration.promises.ledger.speaking import promise_body
 from tests.integration.promises.test_quotes import QUESTION
+from tests.support.polling import poll_until
 from tests.unit.promises.events import AIR, CUSTOMER, GROUND, PLACED_AT, QUEUE, heard
 
 _OTHER = "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa99"
+_CUSTOMERS = {"mine": str(CUSTOMER), "theirs": _OTHER, "missing": "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa11"}
 
 
-class Ledger:
+class Dates:
     """One promised order of each of the two."""
 
     def __init__(self, promises: Promises) -> None:
@@ -50,13 +59,108 @@ class Ledger:
         }
 
 
+class Ledger:
+    """Promises that are made for the question, since most questions use them up."""
+
+    def __init__(self, asks: Asking, clock: FixedClock) -> None:
+        self._asks, self._clock, self._preview = asks, clock, ""
+
+    async def prepare(self) -> None:
+        """What is promised says the same to everybody: one look is enough for all."""
+        asked = {name: value for name, value in self._body("mine").items() if name not in ("promise_id", "preview")}
+        seen = await self._asks.done("POST /v1/promises:dry-run", Ask("/v1/promises:dry-run", asked), "service", "desk")
+        self._preview = seen["preview"]
+
+    async def ask(self, what: str, body: Any, whose: str, who: str) -> Ask:
+        """One of the ways to change a promise."""
+        promise_id = await self._made(whose)
+        return Ask(f"/v1/promises/{promise_id}/{what}", body() if callable(body) else body, _keyed())
+
+    async def correct(self, whose: str, who: str) -> Ask:
+        """A promise is broken, and was kept in time."""
+        at, self._clock.instant = self._clock.instant, self._clock.instant + timedelta(minutes=2)
+        due = (self._clock.instant + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M")
+        promise_id = await self._made(whose, due={"said": due, "zone": "UTC"}, preview=None)
+        self._clock.advance(timedelta(minutes=2))
+        while whose != "missing" and await self._verdict(promise_id) == "open":
+            pass
+        return Ask(f"/v1/promises/{promise_id}/corrections", {"seq": 2, "evidence": _called(at)}, _keyed())
+
+    async def promise(self, whose: str, who: str) -> Ask:
+        return Ask("/v1/promises", self._body(whose), _keyed())
+
+    async def preview(self, whose: str, who: str) -> Ask:
+        return Ask("/v1/promises:dry-run", {name: value for name, value in self._body(whose).items() if name not in ("promise_id", "preview")})
+
+    async def batch(self, whose: str, who: str) -> Ask:
+        return Ask("/v1/promises:batch", {"promises": [self._body(whose) | {"key": str(uuid7())}]})
+
+    async def entries(self, whose: str, who: str) -> Ask:
+        return Ask(f"/v1/promises/{await self._made(whose)}/entries")
+
+    async def promises(self, whose: str, who: str) -> Ask:
+        await self._made(whose)
+        return Ask(f"/v1/customers/{_CUSTOMERS[whose]}/promises")
+
+    async def read(self, path: str, whose: str, who: str) -> Ask:
+        await self._made("mine")
+        return Ask(path)
+
+    async def _made(self, whose: str, **changes: Any) -> str:
+        body = self._body(whose) | changes
+        if whose != "missing":
+            await self._asks.done("POST /v1/promises", Ask("/v1/promises", body, _keyed()), "service", "desk")
+        return str(body["promise_id"])
+
+    async def _verdict(self, promise_id: str) -> str:
+        path = f"/v1/promises/{promise_id}"
+        return str((await self._asks.done(f"GET {path}", Ask(path), "service", "desk"))["verdict"])
+
+    def _body(self, whose: str) -> dict[str, Any]:
+        return promise_body(customer_id=_CUSTOMERS[whose], due={"said": "2027-03-01", "zone": "UTC"}, preview=self._preview)
+
+    def examples(self) -> Mapping[str, Example]:
+        changes: Mapping[str, Any] = {
+            "acknowledgements": {"department": "care", "seen": True},
+            "evidence": lambda: _called(self._clock.instant),
+            "release": {"consent": "on the phone"},
+            "void": {"reason": "typed twice"},
+            "replacements": lambda: self._body("mine"),
+        }
+        reads = ("/v1/feed?after=0", "/v1/checkpoint", "/v1/proofs/inclusion?position=1&size=1", "/v1/proofs/consistency?from=1&to=1")
+        return {
+            **{f"POST /v1/promises/{{promise_id}}/{what}": partial(self.ask, what, body) for what, body in changes.items()},
+            **{f"GET {path.partition('?')[0]}": partial(self.read, path) for path in reads},
+            "POST /v1/promises/{promise_id}/corrections": self.correct,
+            "POST /v1/promises": self.promise,
+            "POST /v1/promises:dry-run": self.preview,
+            "POST /v1/promises:batch": self.batch,
+            "GET /v1/promises/{promise_id}/entries": self.entries,
+            "GET /v1/customers/{customer_id}/promises": self.promises,
+        }
+
+
+def _keyed() -> dict[str, str]:
+    return {"idempotency-key": str(uuid7())}
+
+
+def _called(at: Any) -> dict[str, object]:
+    return {"id": str(uuid7()), "type": "called", "at": at.isoformat()}
+
+
 @asynccontextmanager
 async def opened(url: str, folder: Path) -> AsyncIterator[tuple[Asking, Mapping[str, Example], str]]:
-    clock, settings = FixedClock(PLACED_AT), Settings(var=folder)
-    database = await Database.connect(service_url(url, "promises"), "promises", clock, size=10)
-    app, ledger = application(settings), Ledger(Promises(database, clock))
-    app.state.database = database
-    await ledger.prepare()
-    async with asking(app, settings) as asks:
-        yield asks, ledger.examples(), str(CUSTOMER)
+    """The API, and behind it the process that writes the ledger."""
+    clock, settings, own = FixedClock(PLACED_AT), Settings(var=folder), service_url(url, "promises")
+    database = await Database.connect(own, "promises", clock, size=10)
+    writing = writing_application(settings)
+    app = application(settings, httpx.ASGITransport(writing, raise_app_exceptions=False))
+    connect(app, database, settings)
+    dates = Dates(Promises(database, clock))
+    await dates.prepare()
+    async with leading(writing, database, own, clock) as writer, asking(app, settings) as asks:
+        await poll_until(lambda: writer.leads)
+        ledger = Ledger(asks, clock)
+        await ledger.prepare()
+        yield asks, {**dates.examples(), **ledger.examples()}, str(CUSTOMER)
     await database.close()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from deploy.local.commands import guide
-from deploy.local.programs import PORTS, ROLES, SERVICES, STEPS_BACK, addresses, demo, programs
+from deploy.local.programs import ISSUER, PORTS, PROGRAMS, SERVICES, STEPS_BACK, addresses, demo, programs
 from deploy.local.step_back import NICE
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def test_the_compose_file_fits_the_compose_specification() -> None:
 
 def test_compose_runs_every_process_of_every_service_from_one_image(compose: dict[str, Any]) -> None:
     commands = {name: part["command"] for name, part in compose["services"].items() if part.get("image") == "kept" and "-" in name}
-    assert commands == {f"{service}-{role}": [f"services.{service}.main", role] for service in SERVICES for role in ROLES}
+    assert commands == {name: list(module) for name, module in PROGRAMS if "-" in name and not name.startswith(ISSUER)}
 
 
 def test_compose_names_only_modules_that_exist(compose: dict[str, Any]) -> None:

@@ -80,7 +80,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, Refusal):
-        return Problem(error.status, error.slug, error.sentence, extra=error.facts)
+        headers = {"retry-after": "1"} if error.status == 503 else {}
+        return Problem(error.status, error.slug, error.sentence, headers=headers, extra=error.facts)
     if isinstance(error, RequestValidationError):
         return _invalid_parameters(error)
     if isinstance(error, HTTPException):

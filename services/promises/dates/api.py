@@ -1,4 +1,4 @@
-"""Promises over HTTP, as they stand. Nothing here changes one: they are made and settled by events."""
+"""The dates promised for an order over HTTP, as they stand. Nothing here changes one: they are made and settled by events."""
 
 from typing import cast
 from uuid import UUID
@@ -15,15 +15,6 @@ from services.promises.dates import queries
 _READERS: Access = {"customer": "own", "care": "all", "planner": "all", "admin": "all"}
 
 router = Routes()
-
-
-@router.get("/v1/promises/{promise_id}", **operation(access=_READERS, owner={"promise_id": "promise"}))
-async def get_promise(request: Request, promise_id: UUID, caller: Caller) -> Response:
-    async with _database(request).transaction() as work:
-        view = await queries.promise(work.connection, promise_id, behind=caller.scope == "all")
-    if view is None or (caller.scope == "own" and caller.subject != str(view.customer_id)):
-        raise NotFound
-    return answer(view)
 
 
 @router.get("/v1/orders/{order_id}/promises", **operation(access=_READERS, owner={"order_id": "order"}))

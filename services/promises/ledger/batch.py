@@ -47,6 +47,8 @@ class Asked:
     thing: bytes = b""
     distinct_from: UUID | None = None
     if_match: int | None = None
+    then: "Asked | None" = None
+    """What goes along in the same commit, both or neither: what makes good for the promise that this breaks, the end of the one it replaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ class _Deciding:
         try:
             self._refuse_look_alike(asked)
             fact = decide(promise, asked.command, self._now, asked.if_match)
+            if asked.then is not None:
+                decide(self._look.promises.get(asked.then.promise_id), asked.then.command, self._now, asked.then.if_match)
         except NotFound:
             return Answer()
         except Refusal as refusal:
@@ -156,7 +160,10 @@ class _Deciding:
         if fact is None and promise is not None:
             return Answer(unchanged=promise.seq)
         assert fact is not None, "what makes a promise says so"
-        return Answer(self._record(asked, fingerprint, promise, fact))
+        answer = Answer(self._record(asked, fingerprint, promise, fact))
+        if asked.then is not None:
+            self.take(asked.then)
+        return answer
 
     def close(self) -> Batch:
         frontier, self.batch.nodes = self._before.frontier.grown(self._leaves)

@@ -11,6 +11,8 @@ import msgspec
 from services.kit.merkle import Frontier
 from services.kit.together import execute_together
 from services.promises.ledger.batch import Asked, Batch, Entry, Head, Look, Remembered
+from services.promises.ledger.domain.kinds import breaks_at
+from services.promises.ledger.domain.promise import Verdict
 from services.promises.ledger.messages import Receipt, Refused, promise_of, read_refused, standing_of
 
 Connection = "asyncpg.Connection[asyncpg.Record]"
@@ -28,7 +30,7 @@ _STANDING = "select promise_id, seq, standing, made_at from ledger_promises wher
 _SALTS = "select customer_id, salt from ledger_customers where customer_id = any ($1::uuid[])"
 _LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2"
 
-_MOVE_HEAD = "update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4 returning 1"
+_MOVE_HEAD = "update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4 returning 1, pg_notify('kept_ledger_grown', '')"
 _ENTRY = ("position", "promise_id", "seq", "recorded_at", "scope", "key", "fingerprint", "state_digest", "leaf_hash", "line")
 _WRITE_ENTRIES = f"""
 insert into ledger_entries ({", ".join(_ENTRY)})
@@ -43,11 +45,11 @@ _WRITE_REFUSALS = """
 insert into ledger_refusals (scope, key, fingerprint, answer, refused_at)
 select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])"""
 _WRITE_PROMISES = """
-insert into ledger_promises (promise_id, seq, position, customer_id, order_id, verdict, due_at, standing, state_digest, thing, made_at)
+insert into ledger_promises (promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at)
 select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::bytea[],
                      $10::bytea[], $11::timestamptz[])
 on conflict (promise_id) do update set
-    seq = excluded.seq, position = excluded.position, verdict = excluded.verdict, standing = excluded.standing,
+    seq = excluded.seq, position = excluded.position, verdict = excluded.verdict, next_at = excluded.next_at, standing = excluded.standing,
     state_digest = excluded.state_digest"""
 
 
@@ -72,7 +74,7 @@ class LedgerStore:
         keys, scopes = [each.key for each in asked], list({each.scope for each in asked})
         entries = await sql.fetch(_ENTRIES, keys, scopes)
         refusals = await sql.fetch(_REFUSALS, keys, scopes)
-        ids = list({each.promise_id for each in asked})
+        ids = list({each.promise_id for each in asked} | {each.then.promise_id for each in asked if each.then})
         said = {row["promise_id"]: row["line"] for row in await sql.fetch(_SAID, ids)}
         standing = await sql.fetch(_STANDING, ids)
         promises = {row["promise_id"]: promise_of(said[row["promise_id"]], row["seq"], row["standing"]) for row in standing}
@@ -125,9 +127,10 @@ def _refusal_row(refusal: tuple[Asked, bytes, Refused]) -> tuple[object, ...]:
 
 
 def _promise_row(entry: Entry) -> tuple[object, ...]:
-    promise, said, receipt = entry.promise, entry.promise.said, entry.receipt
+    promise, said, receipt, verdict = entry.promise, entry.promise.said, entry.receipt, entry.promise.stands.verdict
+    next_at = breaks_at(said) if verdict is Verdict.OPEN else None
     return (
-        promise.promise_id, promise.seq, receipt.position, said.customer_id, said.order_id, promise.stands.verdict, said.due.at, standing_of(promise),
+        promise.promise_id, promise.seq, receipt.position, said.customer_id, said.order_id, verdict, next_at, standing_of(promise),
         receipt.state_digest, entry.thing, entry.made_at,
     )  # fmt: skip
 

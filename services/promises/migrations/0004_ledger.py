@@ -30,14 +30,14 @@ STATEMENTS = (
         one boolean primary key default true check (one), size bigint not null, recorded_at timestamptz not null, hashes bytea not null)""",
     "insert into ledger_head values (true, 0, '1970-01-01T00:00:00Z', '')",
     # What became of each promise, small and in place; what was said stands in the line of its first entry. The digest is over both. `thing` tells
-    # what looks like the same promise again.
+    # what looks like the same promise again; `next_at` is when an open one is to be looked at by itself.
     """create table ledger_promises (
         promise_id uuid primary key, seq int not null, position bigint not null, customer_id uuid not null, order_id uuid, verdict text not null,
-        due_at timestamptz not null, standing text not null, state_digest bytea not null, thing bytea not null, made_at timestamptz not null)
+        next_at timestamptz, standing text not null, state_digest bytea not null, thing bytea not null, made_at timestamptz not null)
         with (fillfactor = 50)""",
     "create index ledger_promises_customer on ledger_promises (customer_id)",
     "create index ledger_promises_order on ledger_promises (order_id) where order_id is not null",
-    "create index ledger_promises_due on ledger_promises (due_at, promise_id) where verdict = 'open'",
+    "create index ledger_promises_next on ledger_promises (next_at) where next_at is not null",
     "create index ledger_promises_thing on ledger_promises (thing)",
     # The texts behind the commitments of an entry: erased with their customer.
     """create table ledger_words (

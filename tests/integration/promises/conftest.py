@@ -12,7 +12,9 @@ from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.values import Heard
 from services.promises.agents import STAGE, break_due, follow_up
-from services.promises.dates.api import router as ledger
+from services.promises.dates.api import router as dates
+from services.promises.ledger.arrivals import Arrivals
+from services.promises.ledger.reads_api import router as reads
 from services.promises.quoting.api import router as quoting
 from tests.support.api import Api, api_of
 from tests.unit.promises.events import AIR, GROUND, PLACED_AT, QUEUE, heard
@@ -90,5 +92,5 @@ async def promises(database: Database, clock: FixedClock) -> Promises:
 
 @pytest.fixture
 async def api(promises: Promises, tmp_path: Path) -> AsyncIterator[Api]:
-    async with api_of("promises", [quoting, ledger], promises.database, tmp_path) as made:
+    async with api_of("promises", [quoting, dates, reads], promises.database, tmp_path, arrivals=Arrivals(promises.database)) as made:
         yield made

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.kit.values import NotFound, Refusal
+from services.promises.ledger.domain.kinds import SHAPES, WITHOUT_GOODS, breaks_at
 from services.promises.ledger.domain.promise import (
     Acknowledged,
     AtRisk,
@@ -32,6 +33,14 @@ class AlreadyThere(Refusal):
 
 class NobodyMustAct(Refusal):
     slug = "nobody-must-act"
+
+
+class NothingHeld(Refusal):
+    slug = "nothing-held"
+
+
+class PreviewChanged(Refusal):
+    slug = "preview-changed"
 
 
 class AlreadyDue(Refusal):
@@ -68,11 +77,19 @@ class NotYetDue(Refusal):
     slug = "not-yet-due"
 
 
+class NothingToMend(Refusal):
+    slug = "nothing-to-mend"
+
+
 @dataclass(frozen=True, slots=True)
 class Make:
-    """Promise it. Refused where no department must act, and where it is due already."""
+    """Promise it. Refused where no department must act, where it is due already, where it is not what was `agreed` to (the digest of a preview that
+    was looked at; `preview` is that of what is promised now), and where goods are promised that nobody has `held`."""
 
     made: Made
+    agreed: str | None = None
+    preview: str | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +102,11 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class ShowEvidence:
-    """Something of it was done. On a broken promise, evidence that proves "on time" mends the verdict."""
+    """Something of it was done. On a broken promise, evidence that proves "on time" mends the verdict. `mends` is the seq of the entry that is to be
+    mended, where the caller means to: then all that would not mend it is refused."""
 
     evidence: Evidenced
+    mends: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +126,7 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """Its due instant has passed."""
+    """Its due instant has passed, and so has the time that evidence may take to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +184,10 @@ def _make(promise: Promise | None, command: Make, now: datetime) -> Made:
         raise NobodyMustAct("No department must act on it, so nobody would: name a duty, or promise what has an owner.", departments=list(Department))
     if command.made.due.at <= now:
         raise AlreadyDue("It would be due already: promise a later instant.", now=_written(now), due_at=_written(command.made.due.at))
+    if command.agreed not in (None, command.preview):
+        raise PreviewChanged("What would be promised is not what you looked at: look at it again, and send its digest.", preview=command.preview)
+    if SHAPES[command.made.kind].held and not command.held:
+        raise NothingHeld("Nobody holds the goods or the place on the van for it: promise what needs neither.", instead=list(WITHOUT_GOODS))
     return command.made
 
 
@@ -187,13 +210,11 @@ def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact | None
         raise FromTheFuture("It has not happened yet by our clock: correct the device's clock, and send it again.", now=_written(now))
     if promise.stands.verdict in (Verdict.RELEASED, Verdict.VOID):
         raise _settled(promise)
-    if (
-        promise.stands.verdict is Verdict.BROKEN
-        and promise.stands.settled_seq
-        and evidence.at <= promise.said.due.at
-        and completes(promise, evidence)
-    ):
-        return Corrected(promise.stands.settled_seq, evidence)
+    mended = promise.stands.settled_seq if promise.stands.verdict is Verdict.BROKEN else None
+    if mended and evidence.at <= promise.said.due.at and completes(promise, evidence) and command.mends in (None, mended):
+        return Corrected(mended, evidence)
+    if command.mends is not None:
+        raise NothingToMend("This does not show that a verdict was wrong: send it as evidence, or what proves it done in time.", broken_by_seq=mended)
     return evidence
 
 
@@ -203,8 +224,8 @@ def _put_at_risk(promise: Promise, command: PutAtRisk) -> Fact | None:
 
 
 def _break(promise: Promise, now: datetime) -> Broken:
-    if now <= promise.said.due.at:
-        raise NotYetDue("It can still be kept.", due_at=_written(promise.said.due.at))
+    if now <= breaks_at(promise.said):
+        raise NotYetDue("It can still be kept, or shown to have been.", due_at=_written(promise.said.due.at))
     return Broken(promise.said.due.at, now)
 
 

@@ -22,10 +22,20 @@ def is_said(text: str) -> bool:
     return bool(_DATE.fullmatch(text) or _TIME.fullmatch(text))
 
 
+def is_day(said: str) -> bool:
+    """Whether it names a day, not a time."""
+    return _DATE.fullmatch(said) is not None
+
+
+def days_later(day: date, days: int) -> str:
+    """The day so many days later, as it is said."""
+    return date.fromordinal(day.toordinal() + days).isoformat()
+
+
 def instant_of(said: str, zone: str) -> datetime:
     """The instant by which it is due: the earlier reading of an hour that comes twice, the moment of the change for one that is skipped, and for a
     day that the zone never had the end of the one before it."""
-    if len(said) == len("2026-11-29"):
+    if is_day(said):
         return end_of_day(date.fromisoformat(said), zone)
     local = datetime.fromisoformat(said)
     return moment(local.date(), local.time(), zone)
@@ -34,12 +44,12 @@ def instant_of(said: str, zone: str) -> datetime:
 def readings(said: str, zone: str) -> tuple[datetime, ...]:
     """What it may mean, the strictest first: one instant, or two where the clocks change around it or leave the day out."""
     strict = instant_of(said, zone)
-    if len(said) == len("2026-11-29"):
-        return (strict,) if day_exists(date.fromisoformat(said), zone) else (strict, end_of_day(_next_day(said), zone))
+    if is_day(said):
+        return (
+            (strict,)
+            if day_exists(date.fromisoformat(said), zone)
+            else (strict, end_of_day(date.fromisoformat(days_later(date.fromisoformat(said), 1)), zone))
+        )
     local = datetime.fromisoformat(said).replace(tzinfo=ZoneInfo(zone))
     both = {local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)}
     return (strict,) if len(both) == 1 else (strict, max(both))
-
-
-def _next_day(said: str) -> date:
-    return date.fromordinal(date.fromisoformat(said).toordinal() + 1)

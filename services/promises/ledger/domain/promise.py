@@ -84,18 +84,20 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """It was promised. `words` is the salted hash of the sentence that was said, 32 bytes; `kept_by` the type of evidence that keeps it (a cable is
-    not given by being picked)."""
+    """It was promised. `words` is the salted hash of the sentence that was said, 32 bytes, `language` the one it was said in; `kept_by` the type of
+    evidence that keeps it (a cable is not given by being picked); `order_minor` what the order was worth, above which nothing is paid for a break."""
 
     customer_id: UUID
     order_id: UUID | None
     kind: Kind
     words: bytes
+    language: str
     due: Due
     kept_by: str
     quantity: int
     amount_minor: int
     currency: str | None
+    order_minor: int | None
     tariff: str | None
     extra: str | None
     cause: UUID | None

@@ -23,9 +23,9 @@ WORDS = "The 2 m HDMI cable travels with your television, free of charge – on 
 PICK = Duty(Department.WAREHOUSE, "pick", "pick_scan", sku="HDMI-2M")
 HAND_OVER = Duty(Department.DELIVERY, "hand_over", "hand_over_scan", sku="HDMI-2M")
 MADE = Made(
-    customer_id=CUSTOMER, order_id=ORDER, kind=Kind.GIFT, words=commitment(SALT, WORDS),
+    customer_id=CUSTOMER, order_id=ORDER, kind=Kind.GIFT, words=commitment(SALT, WORDS), language="en",
     due=Due("2026-11-27", "Europe/Berlin", "weekdays-1", "2026.3", DUE_AT), kept_by="hand_over_scan", quantity=1, amount_minor=0, currency=None,
-    tariff="t-14", extra=None, cause=None, replaces=None, rides_with=None, duties=(PICK, HAND_OVER),
+    order_minor=None, tariff="t-14", extra=None, cause=None, replaces=None, rides_with=None, duties=(PICK, HAND_OVER),
 )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def asked(command: Command, promise_id: UUID, key: str | None = None, **more: An
 
 def make(promise_id: UUID | None = None, key: str | None = None, distinct_from: UUID | None = None, **changes: Any) -> Asked:
     """Promise the cable, or what `changes` make of it."""
-    command = Make(replace(MADE, **changes))
+    command = Make(replace(MADE, **changes), held=True)
     fact = command.made
     return asked(
         command, promise_id or uuid7(), key, words=(SALT, WORDS), customer_id=fact.customer_id, customer_salt=b"salt of " + fact.customer_id.bytes,
@@ -76,4 +76,5 @@ def at_risk(promise_id: UUID, reason: Risk = Risk.SHORT, *, raised: bool = True)
     return asked(PutAtRisk(reason, raised), promise_id, department="warehouse")
 
 
-AFTER_DUE = DUE_AT + timedelta(seconds=1)
+AFTER_DUE = DUE_AT + timedelta(minutes=30, seconds=1)
+"""Past the time that a driver's scan may take to arrive."""

@@ -1,0 +1,85 @@
+"""What the writer's answers look like on the wire: a receipt, byte for byte the same each time it is given, or a problem that says what to do."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from starlette.responses import Response
+
+from services.kit.http import Problem, answer
+from services.kit.values import NotFound
+from services.promises.ledger.batch import Answer, Asked
+from services.promises.ledger.domain.commands import Acknowledge, Make, Release, ShowEvidence, Void
+from services.promises.ledger.domain.promise import Acknowledged, Fact, Released, Voided
+from services.promises.ledger.messages import Line, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptView:
+    """An entry was recorded at `position`; `state_digest` and `leaf_hash` in hexadecimal."""
+
+    position: int
+    promise_id: UUID
+    seq: int
+    recorded_at: datetime
+    state_digest: str
+    leaf_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnchangedView:
+    """Nothing was recorded, since it is so already."""
+
+    promise_id: UUID
+    seq: int
+    unchanged: bool = True
+
+
+def receipt_view(receipt: Receipt) -> ReceiptView:
+    return ReceiptView(receipt.position, receipt.promise_id, receipt.seq, receipt.recorded_at, receipt.state_digest.hex(), receipt.leaf_hash.hex())
+
+
+def response_to(asked: Asked, given: Answer, first: Line | None = None) -> Response:
+    """The answer to one command. `first` is the entry that its key stands for, where it stands for another command. Raises Problem, NotFound."""
+    if given.reused:
+        raise _reused(asked, given, first)
+    if given.refused is not None:
+        replayed = {"idempotency-replayed": "true"} if given.replayed else {}
+        raise Problem(given.refused.status, given.refused.slug, given.refused.sentence, headers=replayed, extra=given.refused.facts)
+    if given.unchanged is not None:
+        return answer(UnchangedView(asked.promise_id, given.unchanged), etag=f'"{given.unchanged}"')
+    if given.receipt is None:
+        raise NotFound
+    told = receipt_view(given.receipt)
+    headers = {"etag": f'"{told.seq}"', "location": f"/v1/promises/{told.promise_id}"}
+    return answer(told, 200, idempotency_replayed="true", **headers) if given.replayed else answer(told, 201, **headers)
+
+
+def _reused(asked: Asked, given: Answer, first: Line | None) -> Problem:
+    extra: dict[str, object] = {} if first is None else {"position": first.position, "differs": _differs(asked, first)}
+    return Problem(422, "key-reused", "This Idempotency-Key was used for another request: send a new one.", extra=extra)
+
+
+def _differs(asked: Asked, first: Line) -> list[str]:
+    """The names of what is asked otherwise than before. Texts are told apart by nobody: each has a salt of its own."""
+    before, wanted = first.fact(), _would_be(asked)
+    if type(before) is not type(wanted) or wanted is None:
+        return ["kind"]
+    old, new = asdict(before), asdict(wanted)
+    found = [name for name, value in new.items() if old[name] != value and name not in ("words", "consent", "reason", "tariff")]
+    return found + (["promise_id"] if first.promise_id != asked.promise_id else []) or ["words"]
+
+
+def _would_be(asked: Asked) -> Fact | None:
+    match asked.command:
+        case Make(made=made):
+            return made
+        case Acknowledge(department=department, seen=seen):
+            return Acknowledged(department, seen)
+        case ShowEvidence(evidence=evidence):
+            return evidence
+        case Release(consent=consent, asked_by_us=asked_by_us):
+            return Released(consent, asked_by_us)
+        case Void(reason=reason):
+            return Voided(reason)
+    return None

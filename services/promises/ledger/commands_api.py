@@ -1,0 +1,225 @@
+"""Commands to the ledger over HTTP, in the process that writes it. Each carries a key, for ever: sent again it is answered with the same receipt."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import msgspec
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from services.kit.clock import Clock
+from services.kit.database import Database
+from services.kit.http import Caller, IdempotencyKey, Parsed, Principal, Problem, Routes, answer, operation
+from services.kit.http.problems import problem_of
+from services.kit.http.routing import Access
+from services.kit.values import NotFound
+from services.promises.ledger import queries
+from services.promises.ledger.answering import response_to
+from services.promises.ledger.asking import By, asking, evidence_of, making, preview_of, salted
+from services.promises.ledger.batch import Answer, Asked
+from services.promises.ledger.bodies import (
+    AcknowledgementBody,
+    BatchBody,
+    CorrectionBody,
+    EvidenceBody,
+    NewPromiseBody,
+    PromiseBody,
+    ReleaseBody,
+    ReplacementBody,
+    VoidBody,
+)
+from services.promises.ledger.compensating import compensation
+from services.promises.ledger.domain.commands import Acknowledge, Command, Release, ShowEvidence, Void
+from services.promises.ledger.domain.promise import Department
+from services.promises.ledger.domain.tariff import Tariff
+from services.promises.ledger.messages import Actor
+from services.promises.ledger.writer import Writer
+
+_PROMISERS: Access = {"care": "all", "admin": "all", "service": "all"}
+_PROMISE = {"promise_id": "promise"}
+_ETAG = re.compile(r'"(\d{1,9})"|(\d{1,9})')
+_RECORDED = {201: "Recorded: the entry's receipt.", 200: "The same request again: the same receipt; or it is so already."}
+
+router = Routes()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the routes work with."""
+
+    writer: Writer
+    database: Database
+    clock: Clock
+    tariffs: tuple[Tariff, ...]
+
+    def by(self, caller: Principal) -> By:
+        """Who asks, at this moment."""
+        department = Department.CARE.value if caller.role == "care" else caller.role if caller.role == "admin" else caller.subject
+        return By(Actor(caller.subject, department, caller.channel or "api"), caller.subject, self.clock.now(), self.tariffs)
+
+    async def answer(self, asked: Asked) -> Response:
+        """Have it recorded. Raises Problem, or what the writer raises."""
+        return response_to(asked, given := await self.writer.ask(asked), await self._first(given))
+
+    async def answers(self, asked: Sequence[Asked], request_id: str) -> list[Response]:
+        """The same for several in their order; a problem as the answer that it would be alone."""
+        given = await self.writer.ask_all(asked)
+        return [await self._answer_or_problem(each, answered, request_id) for each, answered in zip(asked, given, strict=True)]
+
+    async def _answer_or_problem(self, asked: Asked, given: Answer | Exception, request_id: str) -> Response:
+        try:
+            if isinstance(given, Exception):
+                raise given
+            return response_to(asked, given, await self._first(given))
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this one's answer, and no other's
+            return problem_of(error).response(request_id)
+
+    async def compensation(self, promise_id: UUID, by: By) -> Asked | None:
+        """What is promised along with a release that we asked for. None where there is no such promise."""
+        async with self.database.pool.acquire() as sql:
+            said = (await queries.said_of(sql, [promise_id])).get(promise_id)
+            cause = (await queries.said_of(sql, [said.cause])).get(said.cause) if said and said.cause else None
+        return compensation(promise_id, said, cause, self.tariffs, by.now) if said else None
+
+    async def _first(self, given: Answer) -> Any:
+        """The entry that a reused key stands for."""
+        if not given.reused or given.receipt is None:
+            return None
+        async with self.database.pool.acquire() as sql:
+            return (await queries.lines(sql, [given.receipt.position])).get(given.receipt.position)
+
+
+@router.post("/v1/promises:dry-run", **operation(access=_PROMISERS, body=PromiseBody, answers={200: "What would be promised; nothing is recorded."}))
+async def post_dry_run(request: Request, body: Annotated[PromiseBody, Parsed(PromiseBody)], caller: Caller) -> Response:
+    return answer(preview_of(body, _desk(request).by(caller)))
+
+
+@router.post("/v1/promises", **operation(access=_PROMISERS, body=NewPromiseBody, answers=_RECORDED, idempotent=True))
+async def post_promise(request: Request, body: Annotated[NewPromiseBody, Parsed(NewPromiseBody)], caller: Caller, key: IdempotencyKey) -> Response:
+    desk = _desk(request)
+    _insist_on_preview(body, caller)
+    return await desk.answer(making(body, desk.by(caller), key, _told(request, body)))
+
+
+@router.post(
+    "/v1/promises:batch",
+    **operation(access=_PROMISERS, body=BatchBody, answers={200: "For each, in order: its status, and its receipt or its problem."}),
+)
+async def post_batch(request: Request, body: Annotated[BatchBody, Parsed(BatchBody)], caller: Caller) -> Response:
+    desk, by = _desk(request), _desk(request).by(caller)
+    asked = []
+    for each in body.promises:
+        _insist_on_preview(each, caller)
+        alone = each.model_dump(mode="json", exclude={"key"})
+        asked.append(making(each, by, each.key, ["/v1/promises", alone, None]))
+    answered = await desk.answers(asked, request.state.request_id)
+    return answer({"answers": [{"status": each.status_code, "answer": msgspec.Raw(bytes(each.body))} for each in answered]})
+
+
+@router.post(
+    "/v1/promises/{promise_id}/acknowledgements",
+    **operation(access=_PROMISERS, owner=_PROMISE, body=AcknowledgementBody, answers=_RECORDED, idempotent=True),
+)
+async def post_acknowledgement(
+    request: Request, promise_id: UUID, body: Annotated[AcknowledgementBody, Parsed(AcknowledgementBody)], caller: Caller, key: IdempotencyKey
+) -> Response:
+    if caller.role == "care" and body.department is not Department.CARE:
+        raise Problem(403, "other-department", "Only the department itself acknowledges a promise: care acknowledges for care.")
+    return await _say(request, promise_id, Acknowledge(body.department, body.seen), "acknowledge", caller, key, body)
+
+
+@router.post(
+    "/v1/promises/{promise_id}/evidence", **operation(access=_PROMISERS, owner=_PROMISE, body=EvidenceBody, answers=_RECORDED, idempotent=True)
+)
+async def post_evidence(
+    request: Request, promise_id: UUID, body: Annotated[EvidenceBody, Parsed(EvidenceBody)], caller: Caller, key: IdempotencyKey
+) -> Response:
+    return await _say(request, promise_id, ShowEvidence(evidence_of(body)), "evidence", caller, key, body)
+
+
+@router.post(
+    "/v1/promises/{promise_id}/corrections", **operation(access=_PROMISERS, owner=_PROMISE, body=CorrectionBody, answers=_RECORDED, idempotent=True)
+)
+async def post_correction(
+    request: Request, promise_id: UUID, body: Annotated[CorrectionBody, Parsed(CorrectionBody)], caller: Caller, key: IdempotencyKey
+) -> Response:
+    return await _say(request, promise_id, ShowEvidence(evidence_of(body.evidence), body.seq), "correct", caller, key, body)
+
+
+@router.post(
+    "/v1/promises/{promise_id}/release", **operation(access=_PROMISERS, owner=_PROMISE, body=ReleaseBody, answers=_RECORDED, idempotent=True)
+)
+async def post_release(
+    request: Request, promise_id: UUID, body: Annotated[ReleaseBody, Parsed(ReleaseBody)], caller: Caller, key: IdempotencyKey
+) -> Response:
+    desk = _desk(request)
+    return await desk.answer(await _release(desk, request, promise_id, body, desk.by(caller), key))
+
+
+@router.post("/v1/promises/{promise_id}/void", **operation(access=_PROMISERS, owner=_PROMISE, body=VoidBody, answers=_RECORDED, idempotent=True))
+async def post_void(request: Request, promise_id: UUID, body: Annotated[VoidBody, Parsed(VoidBody)], caller: Caller, key: IdempotencyKey) -> Response:
+    words, hashed = salted(body.reason)
+    return await _say(request, promise_id, Void(hashed), "void", caller, key, body, words)
+
+
+@router.post(
+    "/v1/promises/{promise_id}/replacements", **operation(access=_PROMISERS, owner=_PROMISE, body=ReplacementBody, answers=_RECORDED, idempotent=True)
+)
+async def post_replacement(
+    request: Request, promise_id: UUID, body: Annotated[ReplacementBody, Parsed(ReplacementBody)], caller: Caller, key: IdempotencyKey
+) -> Response:
+    """The new promise and, with consent, the end of the old one, in one commit: both or neither."""
+    desk, by = _desk(request), _desk(request).by(caller)
+    _insist_on_preview(body, caller)
+    async with desk.database.pool.acquire() as sql:
+        if not await queries.said_of(sql, [promise_id]):
+            raise NotFound
+    new = NewPromiseBody.model_validate(body.model_dump(exclude={"consent"}) | {"replaces": promise_id})
+    ends = await _release(desk, request, promise_id, ReleaseBody(consent=body.consent), by, key) if body.consent else None
+    return await desk.answer(replace(making(new, by, key, _told(request, body)), then=ends))
+
+
+async def _say(
+    request: Request, promise_id: UUID, command: Command, operation: str, caller: Principal, key: str, body: BaseModel,
+    words: tuple[bytes, str] | None = None,
+) -> Response:  # fmt: skip
+    desk = _desk(request)
+    asked = asking(promise_id, command, desk.by(caller), operation, key, _told(request, body), words, _if_match(request))
+    return await desk.answer(asked)
+
+
+async def _release(desk: Desk, request: Request, promise_id: UUID, body: ReleaseBody, by: By, key: str) -> Asked:
+    words, hashed = salted(body.consent)
+    then = await desk.compensation(promise_id, by) if body.asked_by_us else None
+    command = Release(hashed, body.asked_by_us)
+    return asking(promise_id, command, by, "release", key, _told(request, body), words, _if_match(request), then)
+
+
+def _insist_on_preview(body: PromiseBody, caller: Principal) -> None:
+    """A person has seen what they promise; a service has nobody to look."""
+    if body.preview is None and caller.role != "service":
+        raise Problem(428, "preview-required", "Look at what is promised first (POST /v1/promises:dry-run), and send its digest as preview.")
+
+
+def _if_match(request: Request) -> int | None:
+    """The seq that the caller has read. Raises Problem (400)."""
+    given = request.headers.get("if-match")
+    if given is None:
+        return None
+    match = _ETAG.fullmatch(given)
+    if match is None:
+        raise Problem(400, "if-match", 'Send the header If-Match as the promise was read: its seq in quotes, as "3".')
+    return int(match[1] or match[2])
+
+
+def _told(request: Request, body: BaseModel) -> list[object]:
+    """What makes two requests the same."""
+    return [request.url.path, body.model_dump(mode="json"), _if_match(request)]
+
+
+def _desk(request: Request) -> Desk:
+    return cast(Desk, request.app.state.desk)

@@ -1,0 +1,74 @@
+"""What each kind of promise binds whom to, what shows that it was kept, and when it counts as broken.
+
+Whoever promises names the kind: which departments must act follows from it, so that nothing can be promised that nobody must do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from services.promises.ledger.domain.promise import Department, Duty, Kind, Made
+
+HAND_OVER, DONE = "hand_over_scan", "done"
+
+_GRACE: Mapping[str, timedelta] = MappingProxyType({HAND_OVER: timedelta(minutes=30)})
+"""Evidence of these types is made on a device that may be out of reach for a while."""
+
+
+class Needs(StrEnum):
+    """What has to be said beside the sentence."""
+
+    SKU = "sku"
+    AMOUNT = "amount"
+    THING = "thing"
+    DEPARTMENT = "department"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`works` are department, action and type of evidence of each duty; `held`: goods, or a place on a van, are to be held before it is promised."""
+
+    works: tuple[tuple[Department, str, str], ...]
+    kept_by: str
+    needs: frozenset[Needs] = frozenset()
+    held: bool = False
+
+
+_CARRY = ((Department.WAREHOUSE, "pick", "pick_scan"), (Department.DELIVERY, "hand_over", HAND_OVER))
+
+
+def _by(department: Department, action: str, evidence: str, *needs: Needs) -> Shape:
+    return Shape(((department, action, evidence),), evidence, frozenset(needs))
+
+
+SHAPES: Mapping[Kind, Shape] = MappingProxyType(
+    {
+        Kind.DELIVERY_DATE: Shape(_CARRY, HAND_OVER, held=True),
+        Kind.GIFT: Shape(_CARRY, HAND_OVER, frozenset({Needs.SKU, Needs.THING}), held=True),
+        Kind.REFUND: _by(Department.PAYMENTS, "refund", "refunded", Needs.AMOUNT),
+        Kind.CREDIT: _by(Department.PAYMENTS, "credit", "credited", Needs.AMOUNT),
+        Kind.CALL_BACK: _by(Department.CARE, "call_back", "called"),
+        Kind.CALL_AHEAD: _by(Department.DELIVERY, "call_ahead", "called"),
+        Kind.ANSWER_BY: _by(Department.CARE, "answer", "answered"),
+        Kind.SEND_INFORMATION: _by(Department.MESSAGES, "send", "sent", Needs.THING),
+        Kind.FOLLOW_UP: _by(Department.CARE, "follow_up", "followed_up"),
+        Kind.SUPPLIERS_DATE: _by(Department.WAREHOUSE, "receive", "received", Needs.THING),
+        Kind.FREE_TEXT: Shape((), DONE, frozenset({Needs.DEPARTMENT})),
+    }
+)
+
+WITHOUT_GOODS = tuple(sorted(kind for kind, shape in SHAPES.items() if not shape.held))
+"""What can be promised while nothing can be held."""
+
+
+def duties_of(kind: Kind, *, sku: str | None = None, amount_minor: int | None = None, department: Department | None = None) -> tuple[Duty, ...]:
+    """What must be done for it, by whom. `department` is whose duty a promise in free text is."""
+    works = SHAPES[kind].works or (((department, "do", DONE),) if department else ())
+    return tuple(Duty(owner, action, evidence, sku, amount_minor) for owner, action, evidence in works)
+
+
+def breaks_at(said: Made) -> datetime:
+    """From when on an open promise is broken. The instant of the break is `due` all the same."""
+    return said.due.at + _GRACE.get(said.kept_by, timedelta())

@@ -1,0 +1,99 @@
+"""What is read of the ledger: promises as they stand and came to stand, entries as they are, what is due. Over any connection of the service."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from services.promises.ledger.domain.promise import Made, Promise
+from services.promises.ledger.messages import Line, promise_of, read_line
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_HEAD = "select size, recorded_at from ledger_head"
+_PROMISE = "select promise_id, seq, position, state_digest, standing, made_at from ledger_promises where promise_id = any ($1::uuid[])"
+_OF_CUSTOMER = """
+select promise_id from ledger_promises where customer_id = $1 and position > $2 order by position limit $3"""
+_SAID = "select promise_id, line from ledger_entries where promise_id = any ($1::uuid[]) and seq = 1"
+_WORDS = "select promise_id, text from ledger_words where promise_id = any ($1::uuid[]) and seq = 1"
+_ENTRIES = "select line from ledger_entries where promise_id = $1 order by seq"
+_FEED = """
+select e.position, e.line, w.salt, w.text from ledger_entries e left join ledger_words w using (promise_id, seq)
+where e.position > $1 order by e.position limit $2"""
+_LINES = "select position, line from ledger_entries where position = any ($1::bigint[])"
+_DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A promise as it stands: `position` is its last entry's, `customer_text` None where it was erased."""
+
+    promise: Promise
+    position: int
+    state_digest: bytes
+    customer_text: str | None
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FedEntry:
+    """One entry of the feed: its line, and the words behind its commitment where it has any and they were not erased."""
+
+    position: int
+    entry: str
+    salt: bytes | None
+    words: str | None
+
+
+async def head(sql: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, datetime]:
+    """How many entries there are, and when the last was recorded."""
+    (row,) = await sql.fetch(_HEAD)
+    return row["size"], row["recorded_at"]
+
+
+async def promises(sql: "asyncpg.Connection[asyncpg.Record]", ids: Collection[UUID]) -> dict[UUID, Known]:
+    """Those of these that there are."""
+    standing = await sql.fetch(_PROMISE, list(ids))
+    said = {row["promise_id"]: row["line"] for row in await sql.fetch(_SAID, list(ids))}
+    words = {row["promise_id"]: row["text"] for row in await sql.fetch(_WORDS, list(ids))}
+    return {id: _known(row, said[id], words.get(id)) for row in standing for id in [row["promise_id"]]}
+
+
+async def of_customer(sql: "asyncpg.Connection[asyncpg.Record]", customer_id: UUID, since: int, limit: int) -> list[Known]:
+    """The customer's that have an entry after this position, in the order of their last entries."""
+    ids = [row["promise_id"] for row in await sql.fetch(_OF_CUSTOMER, customer_id, since, limit)]
+    found = await promises(sql, ids)
+    return [found[id] for id in ids]
+
+
+async def said_of(sql: "asyncpg.Connection[asyncpg.Record]", ids: Collection[UUID]) -> dict[UUID, Made]:
+    """What was promised by those of these that there are."""
+    rows = await sql.fetch(_SAID, list(ids))
+    return {row["promise_id"]: made for row in rows if isinstance(made := read_line(row["line"]).fact(), Made)}
+
+
+async def entries(sql: "asyncpg.Connection[asyncpg.Record]", promise_id: UUID) -> list[Line]:
+    """All that was recorded of one promise, in order."""
+    return [read_line(row["line"]) for row in await sql.fetch(_ENTRIES, promise_id)]
+
+
+async def feed(sql: "asyncpg.Connection[asyncpg.Record]", after: int, limit: int) -> list[FedEntry]:
+    """The entries behind this position."""
+    return [FedEntry(row["position"], row["line"], row["salt"], row["text"]) for row in await sql.fetch(_FEED, after, limit)]
+
+
+async def lines(sql: "asyncpg.Connection[asyncpg.Record]", positions: Collection[int]) -> dict[int, Line]:
+    """The entries at these positions."""
+    return {row["position"]: read_line(row["line"]) for row in await sql.fetch(_LINES, list(positions))}
+
+
+async def due(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:
+    """Open promises that are to be looked at by now, the longest due first."""
+    return [row["promise_id"] for row in await sql.fetch(_DUE, now, limit)]
+
+
+def _known(row: Any, said: str, words: str | None) -> Known:
+    promise = promise_of(said, row["seq"], row["standing"])
+    return Known(promise, row["position"], row["state_digest"], words, row["made_at"])
