@@ -28,11 +28,11 @@ from services.kit.database import service_url, session_settings
 from services.kit.ids import uuid7
 from services.kit.interpreter import tune_python
 from services.kit.migrations import migrate
+from services.kit.promise.line import Actor, commitment
+from services.kit.promise.state import Department, Due, Duty, Kind, Made, Promise, Standing, after
 from services.promises.commands import export, verify_export, verify_live
 from services.promises.ledger.batch import Answer, Asked, thing_of
 from services.promises.ledger.domain.commands import Acknowledge, Make, decide
-from services.promises.ledger.domain.promise import Department, Due, Duty, Kind, Made, Promise, Standing, after
-from services.promises.ledger.messages import Actor, commitment
 from services.promises.ledger.writer import MOST, Writer
 
 VAR = Path("var")

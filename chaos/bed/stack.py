@@ -60,7 +60,8 @@ class BedStack(Stack):
         service, _, role = program.name.partition("-")
         failing = {"KEPT_FAILPOINTS": f"file:{self.var / 'failpoints.txt'}"}
         if role not in programs.ROLES:
-            yield replace(program, environment=failing)
+            servers = links.environment(service, chosen, database) if program.name == programs.LEDGER else {}
+            yield replace(program, environment=servers | failing)
             return
         told = links.environment(service, chosen, database) | failing
         for slot in links.SLOTS:

@@ -64,6 +64,7 @@ STAGE = Stage(
     topics=(messages.ORDER_TOPIC, messages.CUSTOMER_TOPIC, messages.ITEM_TOPIC, messages.UPGRADE_TOPIC),
     hears={**messages.HEARS, **SHIPPING_HEARS},
     handle=handle,
+    views_promises=True,
 )
 TIMERS = (Timer("wants", try_wants), Timer("queues", measure_queues), *shipping.TIMERS)
 ERRANDS = shipping.ERRANDS

@@ -5,7 +5,8 @@ bear a second one beside it for a moment: rows are locked, effects idempotent.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 import asyncpg
 import structlog
@@ -19,6 +20,8 @@ Connection = "asyncpg.Connection[asyncpg.Record]"
 Duty = Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[None]]
 
 _STANDBY_SECONDS = 0.5
+_TOLD_AGAIN_SECONDS = 15.0
+"""Longer than what a duty has in hand may take to be finished properly, in all but the worst case."""
 _TRY = "select pg_try_advisory_lock(hashtext('kept leader'), hashtext($1))"
 
 
@@ -53,12 +56,23 @@ class Leader:
             if ARMED:
                 hit("leader.elected")
             log.info("leading", service=self._service)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_until_it_ends(connection))
-                for duty in self._duties:
-                    group.create_task(_run(duty, connection))
+            await _until_one_fails([_until_it_ends(connection), *(_run(duty, connection) for duty in self._duties)])
         finally:
             await _close(connection)
+
+
+async def _until_one_fails(duties: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Raises what the duties raised, in a group, once all have ended. They are told to until they do: a task group tells it once, and one that took
+    an error for an answer to that would go on without the lock, and let nobody lead here again."""
+    tasks = [asyncio.ensure_future(duty) for duty in duties]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=_TOLD_AGAIN_SECONDS)
+    raise BaseExceptionGroup("leading has ended", [error for task in tasks if not task.cancelled() and (error := task.exception())])
 
 
 async def _run(duty: Duty, connection: "asyncpg.Connection[asyncpg.Record]") -> None:

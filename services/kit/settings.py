@@ -26,6 +26,10 @@ class KitSettings(BaseSettings):
     slot: str = Field("0", description="Which of a service's workers this is; names it to the broker, so that a restart does not disturb the others.")
     grace_seconds: float = Field(8.0, ge=0, description="How long a worker's batch in hand may take to finish after SIGTERM.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least severe log line written.")
+    promises_url: str = Field("http://127.0.0.1:8103", description="The promises API, which every view of the promises is compared with.")
+    service_token_file: Path | None = Field(
+        None, description="A bearer token of the role service, read again at each use; signed with the stack's own key where not set."
+    )
     jwks: Path | None = Field(None, description="Public keys of who may sign tokens (JWKS); var/keys/jwks.json where not set.")
     jwks_url: str | None = Field(None, pattern="^https?://", description="Where an OpenID provider publishes its keys (JWKS), instead of a file.")
     token_issuer: str = Field("https://issuer.kept.invalid", description="The `iss` that tokens must carry.")

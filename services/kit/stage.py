@@ -22,6 +22,8 @@ class Stage:
     hears: Hears
     handle: Callable[[Transaction, Sequence[Heard[Any]]], Awaitable[None]]
     gather_seconds: float = 0.0
+    views_promises: bool = False
+    """Whether this service holds a view of all promises (`services.kit.promise.view`)."""
 
 
 @dataclass(frozen=True, slots=True)

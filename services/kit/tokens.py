@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +17,9 @@ from jwt.algorithms import OKPAlgorithm
 from services.kit.clock import record_now
 from services.kit.ids import uuid7
 from services.kit.key_files import key_in
+
+if TYPE_CHECKING:
+    from services.kit.settings import KitSettings
 
 ROLES = ("customer", "storefront", "picker", "loader", "driver", "care", "planner", "admin", "carrier", "service")
 """Who a token may be for; `service` is one of our own processes."""
@@ -38,6 +42,13 @@ def token(folder: Path, role: str, *, issuer: str, audience: str, subject: str, 
     """An access token for this role, signed with the folder's key, valid from now on."""
     kid, key = signing_key(folder)
     return sign(key, kid, claims(role, issuer=issuer, audience=audience, subject=subject, channel=channel, site=site))
+
+
+def service_token(settings: "KitSettings", subject: str) -> str:
+    """The token by which one of our own processes calls another service. Raises OSError where its file cannot be read."""
+    if settings.service_token_file is not None:
+        return settings.service_token_file.read_text().strip()
+    return token(settings.var / "keys", "service", issuer=settings.token_issuer, audience=settings.token_audience, subject=subject)
 
 
 def claims(

@@ -28,10 +28,11 @@ from services.kit.inbox import SqlJournal
 from services.kit.inbox_days import keep_inbox
 from services.kit.interpreter import tune_python
 from services.kit.kafka_log import KafkaLog
-from services.kit.leader import Leader
+from services.kit.leader import Duty, Leader
 from services.kit.logs import configure
 from services.kit.ops import Operations, listen
 from services.kit.ports import Driver
+from services.kit.promise.view import viewing_promises
 from services.kit.relay import Relay
 from services.kit.revocations import hearing_revocations
 from services.kit.settings import KitSettings
@@ -48,6 +49,7 @@ HALTED = 78
 
 _INBOX_CHECK_SECONDS = 3600.0
 _LAG_SECONDS = 15.0
+_VIEW_SECONDS = 5.0
 _LEADER_SECONDS = 20.0
 """For one statement on the leader's connection, which PostgreSQL itself would end after ten: an answer that is still not there does not come."""
 
@@ -99,7 +101,7 @@ class Process:
 
     def __init__(self, worker: Worker) -> None:
         settings, service = worker.settings, worker.stage.service
-        self._stage = hearing_revocations(worker.stage)
+        self._stage = hearing_revocations(viewing_promises(worker.stage) if worker.stage.views_promises else worker.stage)
         self._worker, self._service, self._settings = worker, service, settings
         self._clock, self._changes, self._said = clock_from(settings.clock), Changes(), Changes()
         topics = tuple(settings.topic_prefix + topic for topic in self._stage.topics)
@@ -148,7 +150,9 @@ class Process:
         self._timers = TimerLoop(worker.timers, database, self._clock, changes)
         self._errands = ErrandLoop(worker.errands, database, changes)
         relay = Relay(self._service, self._settings.topic_prefix, self._log, self._said, foreign=changes.happened)
-        duties = (relay.run, _alone(self._timers.run), _alone(self._errands.run), _alone(lambda: _daily(database)))
+        duties: tuple[Duty, ...] = (relay.run, _alone(self._timers.run), _alone(self._errands.run), _alone(lambda: _daily(database)))
+        if worker.stage.views_promises:
+            duties = (*duties, _alone(lambda: self._keep_view(database)))
         self._leader = Leader(self._service, self._connect_leader, duties)
         self._driver = driver
         await driver.start()
@@ -158,6 +162,13 @@ class Process:
             group.create_task(_raise_when_dead(driver))
             group.create_task(self._watchdog.run())
             group.create_task(self._measure_lag())
+
+    async def _keep_view(self, database: Database) -> None:
+        """From when the start is over: what it brings along takes a while to load."""
+        await asyncio.sleep(_VIEW_SECONDS)
+        from services.kit.promise.keeper import Keeper
+
+        await Keeper(self._service, database, self._settings).run()
 
     async def _connect(self) -> Database:
         url = self._settings.service_database(self._service)

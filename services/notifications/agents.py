@@ -17,5 +17,5 @@ async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
     await on_events(batch, PostgresStore(work), uuid7)
 
 
-STAGE = Stage(service="notifications", topics=HEARD_TOPICS, hears=HEARS, handle=handle, gather_seconds=0.5)
+STAGE = Stage(service="notifications", topics=HEARD_TOPICS, hears=HEARS, handle=handle, gather_seconds=0.5, views_promises=True)
 TIMERS: tuple[Timer, ...] = ()

@@ -23,7 +23,7 @@ _TLS = httpx.create_ssl_context()
 async def mint_links(settings: Settings, order_ids: Collection[UUID]) -> dict[UUID, str]:
     """By order the path of a new link to its page, asked of orders as one of our own processes; earlier links stay. An order that is not known
     (yet) is left out. Raises OSError where the token's file cannot be read, httpx.HTTPError while orders is away."""
-    headers = {"authorization": f"Bearer {_token(settings)}"}
+    headers = {"authorization": f"Bearer {tokens.service_token(settings, 'notifications')}"}
     async with httpx.AsyncClient(base_url=settings.orders_url, headers=headers, timeout=10.0, verify=_TLS) as client:
         response = await client.post("/v1/order-links", json={"order_ids": sorted(map(str, order_ids))})
     return {UUID(link["order_id"]): link["url"] for link in response.raise_for_status().json()["links"]}
@@ -33,12 +33,6 @@ async def mint_links(settings: Settings, order_ids: Collection[UUID]) -> dict[UU
 def _mail_tls() -> ssl.SSLContext:
     """By the machine's own certificates; made once, as it reads every one of them."""
     return ssl.create_default_context()
-
-
-def _token(settings: Settings) -> str:
-    if settings.service_token_file is not None:
-        return settings.service_token_file.read_text().strip()
-    return tokens.token(settings.var / "keys", "service", issuer=settings.token_issuer, audience=settings.token_audience, subject="notifications")
 
 
 @dataclass(frozen=True, slots=True)

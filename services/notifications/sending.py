@@ -68,14 +68,15 @@ class _Pass:
         self._most, self._mailers, self._ended = _SIDE_BY_SIDE, list[Mailer](), list[Ended]()
 
     async def run(self, mailer: Mailer) -> None:
-        """Where the worker stops, what is in hand is sent and settled first: it must not be taken for a leftover."""
+        """Where the worker stops, what is in hand is sent and settled first: it must not be taken for a leftover. Whether that succeeds or not, who
+        asked it to stop sees it stop: an error in the place of that would be tried again, by one who leads no more."""
         self._mailers.append(mailer)
         rounds = asyncio.ensure_future(self._rounds())
         try:
             await asyncio.shield(rounds)
         except asyncio.CancelledError:
             self._waiting.clear()
-            await rounds
+            await asyncio.gather(rounds, return_exceptions=True)
             raise
 
     async def _rounds(self) -> None:

@@ -1,7 +1,5 @@
 """What notifications reads from its environment: the mail server, who writes, and where customers reach a person."""
 
-from pathlib import Path
-
 from pydantic import Field, SecretStr
 
 from services.kit.settings import KitSettings
@@ -17,9 +15,6 @@ class Settings(KitSettings):
     smtp_password: SecretStr | None = Field(None, description="The password that goes with it.")
     smtp_timeout_seconds: float = Field(20.0, description="How long the mail server may take for one answer.")
     orders_url: str = Field("http://127.0.0.1:8101", description="The orders API, which makes the customer's links.")
-    service_token_file: Path | None = Field(
-        None, description="A bearer token of the role service, read again for each round of mail; signed with the stack's own key where not set."
-    )
     public_url: str | None = Field(None, description="What customers' links begin with; KEPT_ORDERS_URL where not set.")
     shop_name: str = Field("Brookmill", description="The shop's name, as customers know it.")
     mail_from: str = Field("orders@brookmill.example", description="The address that messages come from.")

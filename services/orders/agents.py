@@ -23,5 +23,5 @@ async def end_waiting(work: Transaction) -> int:
     return await on_time(PostgresStore(work))
 
 
-STAGE = Stage(service="orders", topics=TOPICS, hears=HEARS, handle=handle)
+STAGE = Stage(service="orders", topics=TOPICS, hears=HEARS, handle=handle, views_promises=True)
 TIMERS = (Timer("end-waiting", end_waiting),)

@@ -25,6 +25,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.kit.http import create_app
     from services.kit.http.forward import forwarding
     from services.promises.dates.api import router as dates
+    from services.promises.ledger.agreement_api import router as agreement
     from services.promises.ledger.commands_api import router as commands
     from services.promises.ledger.reads_api import router as reads
     from services.promises.quoting.api import router as quoting
@@ -42,14 +43,16 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
         await client.aclose()
         await app.state.database.close()
 
-    return create_app("promises", [quoting, dates, reads, forwarding(commands, lambda _: client)], settings, lifespan=lifespan)
+    return create_app("promises", [quoting, dates, reads, agreement, forwarding(commands, lambda _: client)], settings, lifespan=lifespan)
 
 
 def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:
     """Give the API's routes what they read from and sign with."""
+    from services.promises.ledger.agreement import LedgerBuckets
     from services.promises.ledger.arrivals import Arrivals
 
-    app.state.database, app.state.clock, app.state.signer, app.state.arrivals = database, database.clock, settings.ledger_signer, Arrivals(database)
+    app.state.database, app.state.clock, app.state.signer = database, database.clock, settings.ledger_signer
+    app.state.arrivals, app.state.buckets = Arrivals(database), LedgerBuckets(database)
 
 
 def writing_application(settings: Settings) -> "FastAPI":

@@ -18,12 +18,13 @@ from services.promises.main import application, connect, writing_application
 from services.promises.settings import Settings
 from tests.access.asking import CHANNEL, Ask, Asking, Example, asking
 from tests.integration.promises.conftest import Promises
-from tests.integration.promises.ledger.speaking import promise_body
+from tests.integration.promises.ledger.speaking import Feed, promise_body
 from tests.integration.promises.test_quotes import QUESTION
 from tests.support.polling import poll_until
 from tests.unit.promises.events import AIR, CUSTOMER, GROUND, PLACED_AT, QUEUE, heard
 
 _OTHER = "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa99"
+_AGREEMENT = ("/v1/agreement", "/v1/agreement/groups", "/v1/agreement/groups/{group}", "/v1/agreement/buckets/{bucket}")
 _CUSTOMERS = {"mine": str(CUSTOMER), "theirs": _OTHER, "missing": "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa11"}
 
 
@@ -106,6 +107,12 @@ class Ledger:
         await self._made("mine")
         return Ask(path)
 
+    async def report(self, whose: str, who: str) -> Ask:
+        return Ask("/v1/agreement/reports", {"view": "loyalty", "position": 1, "count": 1, "root": "0" * 64})
+
+    def _agreed(self, path: str) -> str:
+        return path.replace("{group}", "3").replace("{bucket}", "900") + "?position=1"
+
     async def _made(self, whose: str, **changes: Any) -> str:
         body = self._body(whose) | changes
         if whose != "missing":
@@ -131,6 +138,8 @@ class Ledger:
         return {
             **{f"POST /v1/promises/{{promise_id}}/{what}": partial(self.ask, what, body) for what, body in changes.items()},
             **{f"GET {path.partition('?')[0]}": partial(self.read, path) for path in reads},
+            **{f"GET {path}": partial(self.read, self._agreed(path)) for path in _AGREEMENT},
+            "POST /v1/agreement/reports": self.report,
             "POST /v1/promises/{promise_id}/corrections": self.correct,
             "POST /v1/promises": self.promise,
             "POST /v1/promises:dry-run": self.preview,
@@ -158,7 +167,7 @@ async def opened(url: str, folder: Path) -> AsyncIterator[tuple[Asking, Mapping[
     connect(app, database, settings)
     dates = Dates(Promises(database, clock))
     await dates.prepare()
-    async with leading(writing, database, own, clock) as writer, asking(app, settings) as asks:
+    async with leading(writing, database, own, clock, Feed()) as writer, asking(app, settings) as asks:
         await poll_until(lambda: writer.leads)
         ledger = Ledger(asks, clock)
         await ledger.prepare()

@@ -27,6 +27,7 @@ MODULES = sorted(
         *ROOT.glob("services/*/*/messages.py"),
         *ROOT.glob("services/*/*/*/messages.py"),
         ROOT / "services/kit/revocations.py",
+        ROOT / "services/kit/promise/feed.py",
     }
 )
 

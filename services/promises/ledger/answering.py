@@ -7,11 +7,12 @@ from uuid import UUID
 from starlette.responses import Response
 
 from services.kit.http import Problem, answer
+from services.kit.promise.line import Line
+from services.kit.promise.state import Acknowledged, Fact, Released, Voided
 from services.kit.values import NotFound
 from services.promises.ledger.batch import Answer, Asked
 from services.promises.ledger.domain.commands import Acknowledge, Make, Release, ShowEvidence, Void
-from services.promises.ledger.domain.promise import Acknowledged, Fact, Released, Voided
-from services.promises.ledger.messages import Line, Receipt
+from services.promises.ledger.messages import Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ from hashlib import sha256
 from uuid import UUID
 
 from services.kit.canonical import canonical
+from services.kit.promise.line import Actor, commitment
+from services.kit.promise.state import Due, Duty, Evidenced, Made
 from services.kit.zones import rules_release
 from services.promises.ledger.batch import Asked, thing_of
 from services.promises.ledger.bodies import EvidenceBody, NewPromiseBody, PromiseBody
 from services.promises.ledger.domain.commands import Command, Make
 from services.promises.ledger.domain.due import instant_of, readings
 from services.promises.ledger.domain.kinds import SHAPES, duties_of
-from services.promises.ledger.domain.promise import Due, Duty, Evidenced, Made
 from services.promises.ledger.domain.tariff import Owed, Tariff, in_force, owed
-from services.promises.ledger.messages import Actor, commitment
 from services.promises.ledger.sayings import say
 
 _SALT_BYTES = 16

@@ -14,10 +14,11 @@ import msgspec
 
 from services.kit.canonical import canonical
 from services.kit.merkle import Frontier, Node, leaf_hash
+from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_of
+from services.kit.promise.state import Fact, Made, Promise, after
 from services.kit.values import NotFound, Refusal
 from services.promises.ledger.domain.commands import Command, Make, decide
-from services.promises.ledger.domain.promise import Fact, Made, Promise, after
-from services.promises.ledger.messages import NAMES, Actor, Line, Receipt, Refused, body_of, digest_of
+from services.promises.ledger.messages import Receipt, Refused
 
 TICK = timedelta(microseconds=1)
 LOOKS_ALIKE_WITHIN = timedelta(minutes=15)

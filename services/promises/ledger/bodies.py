@@ -6,10 +6,10 @@ from uuid import UUID
 from pydantic import UUID7, AfterValidator, Field, StringConstraints, model_validator
 
 from services.kit.http import Currency, Instant, MoneyMinor, Quantity, ShortText, Sku, Strict
+from services.kit.promise.state import Department, Kind
 from services.kit.zones import known_zones
 from services.promises.ledger.domain.due import is_said
 from services.promises.ledger.domain.kinds import SHAPES, Needs
-from services.promises.ledger.domain.promise import Department, Kind
 from services.promises.ledger.domain.words import LONGEST, fault_of
 
 

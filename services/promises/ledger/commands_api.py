@@ -16,6 +16,8 @@ from services.kit.database import Database
 from services.kit.http import Caller, IdempotencyKey, Parsed, Principal, Problem, Routes, answer, operation
 from services.kit.http.problems import problem_of
 from services.kit.http.routing import Access
+from services.kit.promise.line import Actor
+from services.kit.promise.state import Department
 from services.kit.values import NotFound
 from services.promises.ledger import queries
 from services.promises.ledger.answering import response_to
@@ -34,9 +36,7 @@ from services.promises.ledger.bodies import (
 )
 from services.promises.ledger.compensating import compensation
 from services.promises.ledger.domain.commands import Acknowledge, Command, Release, ShowEvidence, Void
-from services.promises.ledger.domain.promise import Department
 from services.promises.ledger.domain.tariff import Tariff
-from services.promises.ledger.messages import Actor
 from services.promises.ledger.writer import Writer
 
 _PROMISERS: Access = {"care": "all", "admin": "all", "service": "all"}

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 from services.kit.canonical import canonical
 from services.kit.ids import named_uuid
+from services.kit.promise.line import Actor
+from services.kit.promise.state import Kind, Made
 from services.promises.ledger.asking import due_of, salted
 from services.promises.ledger.batch import Asked
 from services.promises.ledger.domain.commands import Make
 from services.promises.ledger.domain.due import days_later
 from services.promises.ledger.domain.kinds import SHAPES, duties_of
-from services.promises.ledger.domain.promise import Kind, Made
 from services.promises.ledger.domain.tariff import Owed, Tariff, in_force, owed
-from services.promises.ledger.messages import Actor
 from services.promises.ledger.sayings import say
 
 LEDGER = Actor("ledger", "ledger", "ledger")

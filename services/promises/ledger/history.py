@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from services.promises.ledger.domain.promise import Broken, Corrected, Evidenced, Fact, Made, Promise, after
-from services.promises.ledger.messages import Line
+from services.kit.promise.line import Line
+from services.kit.promise.state import Broken, Corrected, Evidenced, Fact, Made, Promise, after
 
 
 def as_of(entries: Iterable[Line], known_at: datetime | None = None, effective_at: datetime | None = None) -> Promise | None:

@@ -1,84 +1,11 @@
-"""An entry as it is kept, hashed and exported: one line of canonical JSON; and what its writer answers.
-
-The same bytes are the leaf of the tree, the row in the table and the line of an export: there is no second form that could differ.
-"""
+"""What the ledger's writer answers: a receipt for an entry, or a no by the state, which is remembered as well."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-
-from services.kit.canonical import canonical
-from services.promises.ledger.domain.promise import (
-    Acknowledged,
-    AtRisk,
-    Broken,
-    Corrected,
-    Evidenced,
-    Fact,
-    Made,
-    Promise,
-    Released,
-    Standing,
-    Told,
-    Voided,
-)
-
-NAMES: MappingProxyType[type, str] = MappingProxyType(
-    {
-        Made: "made",
-        Acknowledged: "acknowledged",
-        Evidenced: "evidenced",
-        AtRisk: "at_risk",
-        Told: "told",
-        Broken: "broken",
-        Released: "released",
-        Voided: "voided",
-        Corrected: "corrected",
-    }
-)
-"""What an entry of each kind is called in its line."""
-
-_BODIES: dict[str, msgspec.json.Decoder[Fact]] = {name: msgspec.json.Decoder(fact) for fact, name in NAMES.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who said it: a person or a system, for a department, by a channel. `id` is the subject of a token, never a name."""
-
-    id: str
-    department: str
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One entry. `fingerprint`, `state_digest`: 32 bytes; `scope` is tenant, calling system and operation; `body` the fact as JSON."""
-
-    position: int
-    promise_id: UUID
-    seq: int
-    kind: str
-    body: msgspec.Raw
-    occurred_at: datetime
-    recorded_at: datetime
-    actor: Actor
-    scope: str
-    key: str
-    fingerprint: bytes
-    state_digest: bytes
-
-    def fact(self) -> Fact:
-        """What it says of its promise. Raises ValueError where the body is none."""
-        decoder = _BODIES.get(self.kind)
-        if decoder is None:
-            raise ValueError(f"no entry is of the kind {self.kind}")
-        fact: Fact = decoder.decode(self.body)
-        return fact
 
 
 class Receipt(NamedTuple):
@@ -102,37 +29,4 @@ class Refused:
     facts: dict[str, object]
 
 
-read_line = msgspec.json.Decoder(Line).decode
-"""The entry that a line tells. Raises msgspec.DecodeError."""
-
 read_refused = msgspec.json.Decoder(Refused).decode
-
-_read_standing = msgspec.json.Decoder(Standing).decode
-
-
-def body_of(fact: Fact) -> bytes:
-    """The fact as it stands in a line."""
-    return canonical(fact)
-
-
-def digest_of(promise: Promise) -> bytes:
-    """SHA-256 over the canonical JSON of all that is shown of a promise: whoever has the same state has the same digest."""
-    return sha256(canonical(promise)).digest()
-
-
-def standing_of(promise: Promise) -> str:
-    """How it stands, as it is kept."""
-    return msgspec.json.encode(promise.stands).decode()
-
-
-def promise_of(first: str, seq: int, standing: str) -> Promise:
-    """The promise that its first entry's line, its last seq and its standing tell."""
-    line = read_line(first)
-    said = line.fact()
-    assert isinstance(said, Made), "the first entry of a promise makes it"
-    return Promise(line.promise_id, seq, said, _read_standing(standing))
-
-
-def commitment(salt: bytes, text: str) -> bytes:
-    """What stands in the log for a text that may have to be erased: with the salt gone, nobody can guess it."""
-    return sha256(salt + text.encode()).digest()

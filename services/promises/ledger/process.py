@@ -11,12 +11,16 @@ import asyncpg
 import structlog
 
 from services.kit.awaiting import until_migrated
+from services.kit.changes import Changes
 from services.kit.clock import Clock, clock_from
 from services.kit.database import Database, session_settings
 from services.kit.http.app import Lifespan
+from services.kit.kafka_log import KafkaLog
 from services.kit.leader import Leader
+from services.kit.ports import Log
 from services.promises.ledger.commands_api import Desk
 from services.promises.ledger.due_watch import DueWatch
+from services.promises.ledger.publisher import Publisher
 from services.promises.ledger.sayings import tariffs
 from services.promises.ledger.writer import Writer
 from services.promises.settings import Settings
@@ -39,24 +43,28 @@ def lifespan_of(settings: Settings) -> Lifespan:
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         url, clock = settings.service_database("promises"), clock_from(settings.clock)
         database = await until_migrated(lambda: Database.connect(url, "promises", clock, process="ledger"))
-        async with leading(app, database, url, clock):
+        sink = KafkaLog(settings.kafka, settings.topic_prefix + "promises-ledger")
+        async with leading(app, database, url, clock, sink, settings.topic_prefix):
             yield
+        await sink.close()
         await database.close()
 
     return lifespan
 
 
 @asynccontextmanager
-async def leading(app: "FastAPI", database: Database, url: str, clock: Clock) -> AsyncIterator[Writer]:
-    """The application takes commands while the block lasts, and from when it is elected."""
-    writer = Writer(clock)
+async def leading(app: "FastAPI", database: Database, url: str, clock: Clock, sink: Log, prefix: str = "") -> AsyncIterator[Writer]:
+    """The application takes commands while the block lasts, and from when it is elected. `sink` is where entries are told of, under `prefix`."""
+    written = Changes()
+    writer = Writer(clock, written)
     watch = DueWatch(writer, database, clock, tariffs())
+    publisher = Publisher(database, sink, prefix, written)
     app.state.database, app.state.desk = database, Desk(writer, database, clock, tariffs())
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(url, server_settings=session_settings("promises", "ledger"), command_timeout=_CONNECTION_SECONDS)
 
-    task = asyncio.create_task(Leader(LOCK, connect, (writer.lead, watch.run)).run())
+    task = asyncio.create_task(Leader(LOCK, connect, (writer.lead, watch.run, publisher.run)).run())
     task.add_done_callback(_end_the_process)
     try:
         yield writer

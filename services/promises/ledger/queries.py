@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from services.promises.ledger.domain.promise import Made, Promise
-from services.promises.ledger.messages import Line, promise_of, read_line
+from services.kit.promise.feed import EntryRecorded
+from services.kit.promise.line import Line, promise_of, read_line
+from services.kit.promise.state import Made, Promise
 
 if TYPE_CHECKING:
     import asyncpg
@@ -20,8 +21,12 @@ _SAID = "select promise_id, line from ledger_entries where promise_id = any ($1:
 _WORDS = "select promise_id, text from ledger_words where promise_id = any ($1::uuid[]) and seq = 1"
 _ENTRIES = "select line from ledger_entries where promise_id = $1 order by seq"
 _FEED = """
-select e.position, e.line, w.salt, w.text from ledger_entries e left join ledger_words w using (promise_id, seq)
+select e.position, e.promise_id, e.line, w.salt, w.text from ledger_entries e left join ledger_words w using (promise_id, seq)
 where e.position > $1 order by e.position limit $2"""
+_ENTRIES_FED = """
+select e.position, e.promise_id, e.line, w.salt, w.text from ledger_entries e left join ledger_words w using (promise_id, seq)
+where e.promise_id = $1 order by e.seq"""
+_CUSTOMERS = "select promise_id, customer_id from ledger_promises where promise_id = any ($1::uuid[])"
 _LINES = "select position, line from ledger_entries where position = any ($1::bigint[])"
 _DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
 
@@ -35,16 +40,6 @@ class Known:
     state_digest: bytes
     customer_text: str | None
     made_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FedEntry:
-    """One entry of the feed: its line, and the words behind its commitment where it has any and they were not erased."""
-
-    position: int
-    entry: str
-    salt: bytes | None
-    words: str | None
 
 
 async def head(sql: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, datetime]:
@@ -79,9 +74,19 @@ async def entries(sql: "asyncpg.Connection[asyncpg.Record]", promise_id: UUID) -
     return [read_line(row["line"]) for row in await sql.fetch(_ENTRIES, promise_id)]
 
 
-async def feed(sql: "asyncpg.Connection[asyncpg.Record]", after: int, limit: int) -> list[FedEntry]:
-    """The entries behind this position."""
-    return [FedEntry(row["position"], row["line"], row["salt"], row["text"]) for row in await sql.fetch(_FEED, after, limit)]
+async def feed(sql: "asyncpg.Connection[asyncpg.Record]", after: int, limit: int) -> list[tuple[UUID, EntryRecorded]]:
+    """The entries behind this position, each with its promise."""
+    return [(row["promise_id"], _fed(row)) for row in await sql.fetch(_FEED, after, limit)]
+
+
+async def entries_fed(sql: "asyncpg.Connection[asyncpg.Record]", promise_id: UUID) -> list[EntryRecorded]:
+    """All of one promise, as the feed tells them."""
+    return [_fed(row) for row in await sql.fetch(_ENTRIES_FED, promise_id)]
+
+
+async def customers_of(sql: "asyncpg.Connection[asyncpg.Record]", ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Whose each of these promises is."""
+    return {row["promise_id"]: row["customer_id"] for row in await sql.fetch(_CUSTOMERS, list(ids))}
 
 
 async def lines(sql: "asyncpg.Connection[asyncpg.Record]", positions: Collection[int]) -> dict[int, Line]:
@@ -92,6 +97,10 @@ async def lines(sql: "asyncpg.Connection[asyncpg.Record]", positions: Collection
 async def due(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:
     """Open promises that are to be looked at by now, the longest due first."""
     return [row["promise_id"] for row in await sql.fetch(_DUE, now, limit)]
+
+
+def _fed(row: Any) -> EntryRecorded:
+    return EntryRecorded(row["position"], row["line"], row["salt"], row["text"])
 
 
 def _known(row: Any, said: str, words: str | None) -> Known:

@@ -15,13 +15,13 @@ from services.kit.http import Caller, Instant, PageSize, Principal, Problem, Rou
 from services.kit.http.routing import Access
 from services.kit.merkle import Frontier
 from services.kit.notes import Checkpoint, Signer, note
+from services.kit.promise.line import digest_of
+from services.kit.promise.state import Due, Duty, Promise, Risk
 from services.kit.values import NotFound
 from services.promises.dates import queries as dates
 from services.promises.ledger import proofs, queries
 from services.promises.ledger.arrivals import Arrivals
-from services.promises.ledger.domain.promise import Due, Duty, Promise, Risk
 from services.promises.ledger.history import as_of
-from services.promises.ledger.messages import digest_of
 
 _READERS: Access = {"customer": "own", "care": "all", "planner": "all", "admin": "all", "service": "all"}
 _STAFF: Access = {"care": "all", "planner": "all", "admin": "all", "service": "all"}
@@ -96,7 +96,7 @@ async def get_promise(
 @router.get("/v1/promises/{promise_id}/entries", **operation(access=_STAFF, owner=_PROMISE))
 async def get_entries(request: Request, promise_id: UUID) -> Response:
     async with _database(request).transaction() as work:
-        entries = await queries.entries(work.connection, promise_id)
+        entries = await queries.entries_fed(work.connection, promise_id)
     if not entries:
         raise NotFound
     return answer({"promise_id": promise_id, "entries": entries})
@@ -117,7 +117,7 @@ async def get_promises_of_customer(request: Request, customer_id: UUID, caller: 
 async def get_feed(request: Request, after: Position = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 500) -> Response:
     """Entries in order, from the one behind `after`. Each `entry` is the very line that is hashed."""
     async with _database(request).transaction() as work:
-        entries = await queries.feed(work.connection, after, limit)
+        entries = [entry for _, entry in await queries.feed(work.connection, after, limit)]
         size, _ = await queries.head(work.connection)
     return answer({"size": size, "entries": entries})
 

@@ -11,8 +11,8 @@ import msgspec
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, get_currency_precision
 
+from services.kit.promise.state import Due
 from services.promises.ledger.domain.due import is_day
-from services.promises.ledger.domain.promise import Due
 from services.promises.ledger.domain.tariff import Tariff
 from services.promises.sentences import DAY, spoken
 

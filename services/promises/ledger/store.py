@@ -9,11 +9,12 @@ import asyncpg
 import msgspec
 
 from services.kit.merkle import Frontier
+from services.kit.promise.line import promise_of, standing_of
+from services.kit.promise.state import Verdict
 from services.kit.together import execute_together
 from services.promises.ledger.batch import Asked, Batch, Entry, Head, Look, Remembered
 from services.promises.ledger.domain.kinds import breaks_at
-from services.promises.ledger.domain.promise import Verdict
-from services.promises.ledger.messages import Receipt, Refused, promise_of, read_refused, standing_of
+from services.promises.ledger.messages import Receipt, Refused, read_refused
 
 Connection = "asyncpg.Connection[asyncpg.Record]"
 
@@ -130,8 +131,8 @@ def _promise_row(entry: Entry) -> tuple[object, ...]:
     promise, said, receipt, verdict = entry.promise, entry.promise.said, entry.receipt, entry.promise.stands.verdict
     next_at = breaks_at(said) if verdict is Verdict.OPEN else None
     return (
-        promise.promise_id, promise.seq, receipt.position, said.customer_id, said.order_id, verdict, next_at, standing_of(promise),
-        receipt.state_digest, entry.thing, entry.made_at,
+        promise.promise_id, promise.seq, receipt.position, said.customer_id, said.order_id, verdict, next_at,
+        standing_of(promise), receipt.state_digest, entry.thing, entry.made_at,
     )  # fmt: skip
 
 

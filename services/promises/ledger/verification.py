@@ -14,8 +14,8 @@ import msgspec
 
 from services.kit.merkle import Frontier, leaf_hash
 from services.kit.notes import Checkpoint
-from services.promises.ledger.domain.promise import Made, Promise, after
-from services.promises.ledger.messages import digest_of, read_line
+from services.kit.promise.line import digest_of, read_line
+from services.kit.promise.state import Made, Promise, after
 
 _AT_ONCE = 4096
 

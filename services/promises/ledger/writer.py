@@ -11,6 +11,7 @@ from datetime import timedelta
 import asyncpg
 import structlog
 
+from services.kit.changes import Changes
 from services.kit.clock import Clock
 from services.kit.group_commit import GroupCommit
 from services.kit.transient import is_transient
@@ -37,8 +38,9 @@ class ClockBehind(Refusal):
 class Writer:
     """Answers commands while it leads. What it knows of the ledger is its head alone."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, written: Changes | None = None) -> None:
+        """`written` is told of every commit that wrote something."""
+        self._clock, self._written = clock, written or Changes()
         self._store: LedgerStore | None = None
         self._head: Head | None = None
         self._group: GroupCommit[Asked, Answer | Exception] = GroupCommit(self._commit, most=MOST)
@@ -101,4 +103,5 @@ class Writer:
                 self._head = await store.head()
                 continue
             self._head = batch.head
+            self._written.happened()
             return batch.answers

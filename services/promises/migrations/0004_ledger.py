@@ -6,6 +6,8 @@ select and insert, and the triggers refuse everything else to everybody.
 
 from alembic import op
 
+from services.kit.promise.agreement import BUCKET_COLUMN
+
 revision = "0004"
 down_revision = "0003"
 
@@ -31,14 +33,27 @@ STATEMENTS = (
     "insert into ledger_head values (true, 0, '1970-01-01T00:00:00Z', '')",
     # What became of each promise, small and in place; what was said stands in the line of its first entry. The digest is over both. `thing` tells
     # what looks like the same promise again; `next_at` is when an open one is to be looked at by itself.
-    """create table ledger_promises (
-        promise_id uuid primary key, seq int not null, position bigint not null, customer_id uuid not null, order_id uuid, verdict text not null,
+    f"""create table ledger_promises (
+        promise_id uuid primary key, {BUCKET_COLUMN}, seq int not null, position bigint not null, customer_id uuid not null, order_id uuid,
+        verdict text not null,
         next_at timestamptz, standing text not null, state_digest bytea not null, thing bytea not null, made_at timestamptz not null)
         with (fillfactor = 50)""",
     "create index ledger_promises_customer on ledger_promises (customer_id)",
     "create index ledger_promises_order on ledger_promises (order_id) where order_id is not null",
     "create index ledger_promises_next on ledger_promises (next_at) where next_at is not null",
     "create index ledger_promises_thing on ledger_promises (thing)",
+    "create index ledger_promises_bucket on ledger_promises (bucket)",
+    # Up to where entries were acknowledged by the broker.
+    "create table ledger_published (one boolean primary key default true check (one), position bigint not null)",
+    "insert into ledger_published values (true, 0)",
+    # What each department's view last told of itself, and which promises of it had to be put anew.
+    """create table ledger_views (
+        view text primary key, position bigint not null, count bigint not null, root bytea not null, agrees boolean not null,
+        reported_at timestamptz not null)""",
+    """create table ledger_mended (
+        id bigint generated always as identity primary key, view text not null, promise_id uuid not null, position bigint not null,
+        mended_at timestamptz not null)""",
+    "create index ledger_mended_view on ledger_mended (view, id)",
     # The texts behind the commitments of an entry: erased with their customer.
     """create table ledger_words (
         promise_id uuid not null, seq int not null, salt bytea not null, text text not null, primary key (promise_id, seq))""",

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from services.kit import leader as leader_module
 from services.kit.leader import Leader
 from tests.support.polling import poll_until
 
@@ -69,6 +70,32 @@ async def test_duties_end_with_the_connection_though_none_uses_it(database_url: 
         await _terminate(database_url, first)
         await poll_until(lambda: candidate.pid != first)
         assert standing == 1
+    finally:
+        await _end([running])
+
+
+async def test_a_duty_that_does_not_hear_that_it_is_to_end_is_told_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leader_module, "_TOLD_AGAIN_SECONDS", 0.1)
+    told = 0
+
+    async def deaf(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        nonlocal told
+        candidate.pid, candidate.terms = connection.get_server_pid(), candidate.terms + 1
+        while told < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told += 1
+        await asyncio.Event().wait()
+
+    candidate = Candidate(database_url)
+    candidate.leader = Leader(SERVICE, candidate._connect, [deaf])
+    running = asyncio.create_task(candidate.leader.run())
+    try:
+        await poll_until(lambda: candidate.terms == 1)
+        await _terminate(database_url, candidate.pid)
+        await poll_until(lambda: candidate.terms == 2)
+        assert told == 3
     finally:
         await _end([running])
 

@@ -330,6 +330,20 @@ async def test_a_pass_that_is_ended_settles_what_is_in_hand_and_takes_no_more(no
     assert len(mail_server.taken) == 20
 
 
+async def test_a_pass_that_is_ended_while_the_database_fails_ends_all_the_same(notifications: Notifications, mail_server: MailServer) -> None:
+    """An error in its place would be taken for one that passes, and the pass begun again, by a worker that leads no more."""
+    await _hear_cancels(notifications, 20)
+    async with notifications.database.pool.acquire() as other, other.transaction():
+        await other.fetch("select from messages for update")
+        sending = asyncio.create_task(notifications.send())
+        await poll_until(lambda: _waits_for_a_lock(notifications), 5)
+        sending.cancel()
+        waits = "wait_event_type = 'Lock' and datname = current_database()"
+        await other.fetch(f"select pg_terminate_backend(pid) from pg_stat_activity where {waits}")
+        await asyncio.wait({sending})
+    assert sending.cancelled()
+
+
 async def test_the_id_of_a_mail_stays_the_same_over_attempts(notifications: Notifications, mail_server: MailServer) -> None:
     await notifications.hear(*KNOWN, heard(promised()))
     await notifications.send_all()

@@ -6,9 +6,7 @@ A decision looks at the promise alone. Whether a department can carry it out is 
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.kit.values import NotFound, Refusal
-from services.promises.ledger.domain.kinds import SHAPES, WITHOUT_GOODS, breaks_at
-from services.promises.ledger.domain.promise import (
+from services.kit.promise.state import (
     Acknowledged,
     AtRisk,
     Broken,
@@ -25,6 +23,8 @@ from services.promises.ledger.domain.promise import (
     Voided,
     completes,
 )
+from services.kit.values import NotFound, Refusal
+from services.promises.ledger.domain.kinds import SHAPES, WITHOUT_GOODS, breaks_at
 
 
 class AlreadyThere(Refusal):

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from services.promises.ledger.domain.promise import Department, Duty, Kind, Made
+from services.kit.promise.state import Department, Duty, Kind, Made
 
 HAND_OVER, DONE = "hand_over_scan", "done"
 

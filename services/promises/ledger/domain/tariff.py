@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.promises.ledger.domain.promise import Kind, Made
+from services.kit.promise.state import Kind, Made
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,19 @@
 """The ledger as its callers see it: the promises API, and behind it the process that writes, elected, over a database of the test's own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
+from fastapi import FastAPI
 
 from services.kit.clock import Clock
 from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
+from services.kit.ports import Outgoing
+from services.kit.promise.feed import EntryRecorded
 from services.promises.ledger.process import leading
 from services.promises.main import application, connect, writing_application
 from services.promises.settings import Settings
@@ -19,11 +23,31 @@ from tests.support.polling import poll_until
 CUSTOMER = "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa02"
 
 
+class Feed:
+    """The log, as far as the feed of entries needs one: keeps what it is told, in order."""
+
+    def __init__(self) -> None:
+        self.messages: list[Outgoing] = []
+
+    async def send(self, messages: Sequence[Outgoing]) -> None:
+        self.messages += messages
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def entries(self) -> list[EntryRecorded]:
+        return [msgspec.json.decode(message.value or b"", type=EntryRecorded) for message in self.messages]
+
+
 class Speaking:
     """Asks as somebody. `care` promises by what it saw."""
 
-    def __init__(self, asks: Asking, database: Database) -> None:
-        self.asks, self.database = asks, database
+    def __init__(self, asks: Asking, database: Database, feed: Feed) -> None:
+        self.asks, self.database, self.feed = asks, database, feed
+
+    @property
+    def app(self) -> FastAPI:
+        return self.asks.app
 
     async def get(self, path: str, role: str = "care", subject: str = "care-7") -> httpx.Response:
         return await self.asks.send(f"GET {path}", Ask(path), role, subject)
@@ -58,6 +82,11 @@ class Speaking:
 
         await poll_until(reached)
 
+    async def told(self, entries: int) -> list[EntryRecorded]:
+        """The feed, once it tells of so many."""
+        await poll_until(lambda: len(self.feed.messages) >= entries)
+        return self.feed.entries()
+
     async def count(self, table: str = "ledger_entries") -> int:
         return int(await self.database.pool.fetchval(f"select count(*) from {table}"))  # a table of ours
 
@@ -78,7 +107,8 @@ async def speaking(database_url: str, folder: Path, clock: Clock) -> AsyncIterat
     writing = writing_application(settings)
     app = application(settings, httpx.ASGITransport(writing, raise_app_exceptions=False))
     connect(app, database, settings)
-    async with leading(writing, database, url, clock) as writer, asking(app, settings) as asks:
+    feed = Feed()
+    async with leading(writing, database, url, clock, feed) as writer, asking(app, settings) as asks:
         await poll_until(lambda: writer.leads)
-        yield Speaking(asks, database)
+        yield Speaking(asks, database, feed)
     await database.close()

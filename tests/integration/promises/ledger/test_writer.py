@@ -11,8 +11,9 @@ import pytest
 from services.kit.clock import FixedClock
 from services.kit.ids import uuid7
 from services.kit.merkle import Frontier, leaf_hash
+from services.kit.promise.line import digest_of, read_line
 from services.promises.ledger.batch import Answer
-from services.promises.ledger.messages import Refused, digest_of, read_line
+from services.promises.ledger.messages import Refused
 from services.promises.ledger.store import LedgerStore
 from services.promises.ledger.writer import ClockBehind, NotWriting, Writer
 from tests.integration.promises.ledger.conftest import Ledger, writing

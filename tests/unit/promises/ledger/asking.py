@@ -7,10 +7,10 @@ from uuid import UUID
 
 from services.kit.canonical import canonical
 from services.kit.ids import uuid7
+from services.kit.promise.line import Actor, commitment
+from services.kit.promise.state import Department, Due, Duty, Evidenced, Kind, Made, Risk
 from services.promises.ledger.batch import Asked, thing_of
 from services.promises.ledger.domain.commands import Acknowledge, Break, Command, Make, PutAtRisk, Release, ShowEvidence, Tell, Void
-from services.promises.ledger.domain.promise import Department, Due, Duty, Evidenced, Kind, Made, Risk
-from services.promises.ledger.messages import Actor, commitment
 
 NOW = datetime(2026, 11, 25, 9, 12, tzinfo=UTC)
 DUE_AT = datetime(2026, 11, 27, 22, 59, 59, tzinfo=UTC)

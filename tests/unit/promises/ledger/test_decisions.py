@@ -9,6 +9,18 @@ import pytest
 
 from services.kit.ids import uuid7
 from services.kit.merkle import Frontier
+from services.kit.promise.line import NAMES
+from services.kit.promise.state import (
+    Corrected,
+    Department,
+    Evidenced,
+    Fact,
+    Fulfilment,
+    Promise,
+    Risk,
+    Verdict,
+    after,
+)
 from services.kit.values import NotFound, Refusal
 from services.promises.ledger.batch import Head, Look, settle
 from services.promises.ledger.domain.commands import (
@@ -32,18 +44,6 @@ from services.promises.ledger.domain.commands import (
     Void,
     decide,
 )
-from services.promises.ledger.domain.promise import (
-    Corrected,
-    Department,
-    Evidenced,
-    Fact,
-    Fulfilment,
-    Promise,
-    Risk,
-    Verdict,
-    after,
-)
-from services.promises.ledger.messages import NAMES
 from tests.unit.promises.ledger.asking import AFTER_DUE, DUE_AT, MADE, NOW, make
 
 ID = UUID("019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a77")

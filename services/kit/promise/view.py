@@ -1,0 +1,157 @@
+"""The view of all promises that each department holds, in tables of its own schema: made from the entries alone, in the transaction that hears them.
+
+Nothing is taken over from the ledger but what was said: how a promise stands, and its digest, are computed here. An entry that does not lead to the
+digest it tells is not applied; whoever compares the views finds the promise (`services.kit.promise.keeper`).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+
+from services.kit.database import Transaction
+from services.kit.merkle import leaf_hash
+from services.kit.promise.agreement import Held
+from services.kit.promise.feed import ENTRY_RECORDED, HEARS, TOPIC, EntryRecorded
+from services.kit.promise.line import Line, commitment, digest_of, read_line, standing_of
+from services.kit.promise.state import Made, Promise, Standing, after
+from services.kit.stage import Stage
+from services.kit.values import Heard
+
+log = structlog.get_logger(__name__)
+
+_STATE = "select position, heard_to from promise_view_state for update"
+_LEAVES = "select position, leaf_hash from promise_view_leaves where position = any ($1::bigint[])"
+_ROWS = "select promise_id, seq, made, standing, salt, words from promise_view where promise_id = any ($1::uuid[]) for update"
+_MOVE = "update promise_view_state set position = $1, heard_to = greatest(heard_to, $2)"
+_ADD_LEAVES = "insert into promise_view_leaves select * from unnest($1::bigint[], $2::bytea[]) on conflict (position) do nothing"
+_PUT = """
+insert into promise_view (promise_id, seq, position, customer_id, order_id, verdict, made, standing, salt, words)
+select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[])
+on conflict (promise_id) do update set
+    seq = excluded.seq, position = excluded.position, customer_id = excluded.customer_id, order_id = excluded.order_id,
+    verdict = excluded.verdict, made = excluded.made, standing = excluded.standing, salt = excluded.salt, words = excluded.words"""
+
+_read_made = msgspec.json.Decoder(Made).decode
+_read_standing = msgspec.json.Decoder(Standing).decode
+
+
+def viewing_promises(stage: Stage) -> Stage:
+    """The stage, which keeps its view of all promises as well, in the same transactions; its own handler sees none of their entries."""
+
+    async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
+        entries = [heard.data for heard in batch if heard.type == ENTRY_RECORDED]
+        if entries:
+            await apply(work.connection, entries)
+        own = [heard for heard in batch if heard.type != ENTRY_RECORDED] if entries else batch
+        if own:
+            await stage.handle(work, own)
+
+    return replace(stage, topics=(*stage.topics, TOPIC), hears={**stage.hears, **HEARS}, handle=handle)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One promise as the view holds it."""
+
+    promise: Promise
+    position: int
+    salt: bytes | None
+    words: str | None
+
+    @classmethod
+    def read(cls, row: Any, position: int = 0) -> "Row":
+        promise = Promise(row["promise_id"], row["seq"], _read_made(row["made"]), _read_standing(row["standing"]))
+        return cls(promise, position, row["salt"], row["words"])
+
+    def held(self) -> Held:
+        """With the digest of what stands here, and zeros where the sentence is not the one that was committed to."""
+        is_ours = self.words is None or self.salt is None or commitment(self.salt, self.words) == self.promise.said.words
+        return Held(self.promise.promise_id, self.promise.seq, digest_of(self.promise) if is_ours else bytes(32))
+
+
+async def apply(sql: "asyncpg.Connection[asyncpg.Record]", entries: Sequence[EntryRecorded]) -> int:
+    """Take these entries into the view, as far as they follow on what is there. Returns the position that is reached.
+
+    What came before is compared and dropped; what lies behind a gap is left until the gap is fetched.
+    """
+    at, heard_to = await sql.fetchrow(_STATE)
+    ordered = sorted(entries, key=lambda entry: entry.position)
+    await _compare([entry for entry in ordered if entry.position <= at], sql)
+    following = list(_following(ordered, at))
+    if following:
+        lines = [(entry, read_line(entry.entry)) for entry in following]
+        await _put(sql, _folded(lines, await rows_of(sql, {line.promise_id for _, line in lines})))
+        await sql.execute(_ADD_LEAVES, [entry.position for entry in following], [leaf_hash(entry.entry.encode()) for entry in following])
+        at = following[-1].position
+    await sql.execute(_MOVE, at, max(heard_to, ordered[-1].position))
+    return int(at)
+
+
+async def rows_of(sql: "asyncpg.Connection[asyncpg.Record]", ids: Collection[UUID]) -> dict[UUID, Row]:
+    """Those of these promises that the view holds, locked."""
+    return {row["promise_id"]: Row.read(row) for row in await sql.fetch(_ROWS, sorted(ids))}
+
+
+async def replay(sql: "asyncpg.Connection[asyncpg.Record]", entries: Sequence[EntryRecorded]) -> None:
+    """Put one promise anew as its entries make it, all of them, whatever stands there."""
+    await _put(sql, _folded([(entry, read_line(entry.entry)) for entry in entries], {}))
+
+
+def _following(entries: Iterable[EntryRecorded], at: int) -> Iterable[EntryRecorded]:
+    for entry in entries:
+        if entry.position == at + 1:
+            yield entry
+            at += 1
+
+
+def _folded(lines: Iterable[tuple[EntryRecorded, Line]], rows: dict[UUID, Row]) -> list[Row]:
+    """The rows that these entries change. A promise whose entry does not lead to the digest it tells stays as it is from there on."""
+    changed: dict[UUID, Row] = {}
+    stopped = set[UUID]()
+    for entry, line in lines:
+        id = line.promise_id
+        if id in stopped:
+            continue
+        row = _after(entry, line, changed.get(id) or rows.get(id))
+        if row is None or digest_of(row.promise) != line.state_digest:
+            stopped.add(id)
+            log.error("an entry does not lead to the digest it tells", position=entry.position, promise_id=str(id))
+        else:
+            changed[id] = row
+    return list(changed.values())
+
+
+def _after(entry: EntryRecorded, line: Line, row: Row | None) -> Row | None:
+    fact = line.fact()
+    if isinstance(fact, Made):
+        return Row(Promise(line.promise_id, 1, fact), entry.position, entry.salt, entry.words)
+    if row is None or line.seq != row.promise.seq + 1:
+        return None
+    return Row(after(row.promise, fact, line.actor.department, line.recorded_at), entry.position, row.salt, row.words)
+
+
+async def _compare(repeated: Sequence[EntryRecorded], sql: "asyncpg.Connection[asyncpg.Record]") -> None:
+    if not repeated:
+        return
+    leaves = {row["position"]: row["leaf_hash"] for row in await sql.fetch(_LEAVES, [entry.position for entry in repeated])}
+    for entry in repeated:
+        if leaves.get(entry.position) != leaf_hash(entry.entry.encode()):
+            log.error("another entry stands at a position that was applied", position=entry.position)
+
+
+async def _put(sql: "asyncpg.Connection[asyncpg.Record]", rows: Sequence[Row]) -> None:
+    if rows:
+        await sql.execute(_PUT, *(list(column) for column in zip(*map(_columns, rows), strict=True)))
+
+
+def _columns(row: Row) -> tuple[object, ...]:
+    promise, said = row.promise, row.promise.said
+    made = msgspec.json.encode(said).decode()
+    return (
+        promise.promise_id, promise.seq, row.position, said.customer_id, said.order_id, promise.stands.verdict, made,
+        standing_of(promise), row.salt, row.words,
+    )  # fmt: skip

@@ -1,0 +1,99 @@
+"""What the ledger itself holds at a position, in buckets, to be compared with what a department's view holds there; and what the views told.
+
+The buckets of the last position that was asked for are kept in memory. At another one only those are computed anew whose promises have an entry in
+between; a promise that has moved on since is taken as its last entry up to there left it.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.kit.database import Database
+from services.kit.promise.agreement import BUCKETS, Buckets, Held, bucket_of
+
+VIEWS = ("fulfilment", "loyalty", "notifications", "orders")
+"""Who holds a view. One that never told of itself is missing, and counts as such."""
+
+_SLICE = 2048
+_SIZE = "select size from ledger_head"
+_BETWEEN = "select distinct promise_id from ledger_entries where position > $1 and position <= $2"
+_AT = """
+select promise_id, seq, state_digest from ledger_promises where bucket = any ($1::int[]) and position <= $2
+union all
+select p.promise_id, e.seq, e.state_digest from ledger_promises p cross join lateral (
+    select seq, state_digest from ledger_entries where promise_id = p.promise_id and position <= $2 order by seq desc limit 1) e
+where p.bucket = any ($1::int[]) and p.position > $2"""
+_REPORT = """
+insert into ledger_views values ($1, $2, $3, $4, $5, $6)
+on conflict (view) do update set position = excluded.position, count = excluded.count, root = excluded.root, agrees = excluded.agrees,
+    reported_at = excluded.reported_at"""
+_MENDED = """
+insert into ledger_mended (view, promise_id, position, mended_at) select $1, promise_id, $3, $4 from unnest($2::uuid[]) as m (promise_id)"""
+_BOARD = """
+select v.view, v.position, v.count, v.agrees, v.reported_at, m.mended, m.last_promise_id, m.last_at
+from ledger_views v left join lateral (
+    select count(*) as mended, (array_agg(promise_id order by id desc))[1] as last_promise_id, max(mended_at) as last_at
+    from ledger_mended where view = v.view) m on true"""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a view told of itself: at `position` it holds `count` promises with this root, and had to put `mended` anew."""
+
+    view: str
+    position: int
+    count: int
+    root: bytes
+    mended: tuple[UUID, ...]
+
+
+class LedgerBuckets:
+    """Of the ledger in this database, at any position."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._buckets, self._position = Buckets(), -1
+        self._lock = asyncio.Lock()
+
+    async def at(self, position: int) -> Buckets | None:
+        """All buckets as they were at this position; None where the ledger is not that long."""
+        async with self._lock:
+            if position > await self._database.pool.fetchval(_SIZE):
+                return None
+            if self._position < 0:
+                await self._fill(position)
+            low, high = sorted((self._position, position))
+            changed = {bucket_of(row["promise_id"]) for row in await self._database.pool.fetch(_BETWEEN, low, high)}
+            buckets = self._buckets if position >= self._position else self._buckets.copy()
+            if changed:
+                buckets.put(changed, await self.held(changed, position))
+            if position > self._position:
+                self._position = position
+            return buckets
+
+    async def held(self, buckets: Collection[int], position: int) -> list[Held]:
+        """The promises of these buckets as they were at this position."""
+        return [Held(*row) for row in await self._database.pool.fetch(_AT, sorted(buckets), position)]
+
+    async def _fill(self, position: int) -> None:
+        for start in range(0, BUCKETS, _SLICE):
+            some = range(start, start + _SLICE)
+            self._buckets.put(some, await self.held(some, position))
+        self._position = position
+
+
+async def note(database: Database, report: Report, agrees: bool, at: datetime) -> None:
+    """Keep what a view told last, and what it had to put anew."""
+    async with database.transaction() as work:
+        work.write(_REPORT, report.view, report.position, report.count, report.root, agrees, at)
+        if report.mended:
+            work.write(_MENDED, report.view, list(report.mended), report.position, at)
+
+
+async def board(database: Database) -> Sequence[Any]:
+    """A row for each view that ever told of itself."""
+    rows: Sequence[Any] = await database.pool.fetch(_BOARD)
+    return rows
