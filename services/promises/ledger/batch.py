@@ -17,7 +17,7 @@ from services.kit.merkle import Frontier, Node, leaf_hash
 from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_of
 from services.kit.promise.state import Fact, Made, Promise, after
 from services.kit.values import NotFound, Refusal
-from services.promises.ledger.domain.commands import Command, Make, decide
+from services.promises.ledger.domain.commands import Command, Make, NotYetDue, decide
 from services.promises.ledger.messages import Receipt, Refused
 
 TICK = timedelta(microseconds=1)
@@ -156,6 +156,8 @@ class _Deciding:
                 decide(self._look.promises.get(asked.then.promise_id), asked.then.command, self._now, asked.then.if_match)
         except NotFound:
             return Answer()
+        except NotYetDue as refusal:  # passes by itself: whoever watches asks again with the same key
+            return Answer(refused=_refused(refusal))
         except Refusal as refusal:
             return self._refuse(asked, fingerprint, refusal)
         if fact is None and promise is not None:
@@ -186,7 +188,7 @@ class _Deciding:
             )
 
     def _refuse(self, asked: Asked, fingerprint: bytes, refusal: Refusal) -> Answer:
-        refused = Refused(refusal.slug, refusal.status, refusal.sentence, dict(refusal.facts))
+        refused = _refused(refusal)
         self.batch.refusals.append((asked, fingerprint, refused))
         self._look.known[asked.scope, asked.key] = Remembered(fingerprint, refused=refused)
         self._keep_salt(asked)
@@ -228,6 +230,10 @@ class _Deciding:
     def _keep_salt(self, asked: Asked) -> None:
         if asked.customer_id and asked.customer_id not in self._look.salts:
             self._look.salts[asked.customer_id] = self.batch.salts[asked.customer_id] = asked.customer_salt
+
+
+def _refused(refusal: Refusal) -> Refused:
+    return Refused(refusal.slug, refusal.status, refusal.sentence, dict(refusal.facts))
 
 
 def thing_of(asked: Make) -> bytes:

@@ -28,7 +28,26 @@ select e.position, e.promise_id, e.line, w.salt, w.text from ledger_entries e le
 where e.promise_id = $1 order by e.seq"""
 _CUSTOMERS = "select promise_id, customer_id from ledger_promises where promise_id = any ($1::uuid[])"
 _LINES = "select position, line from ledger_entries where position = any ($1::bigint[])"
+_LIABILITY = """
+select said ->> 'kind' as kind, said ->> 'currency' as currency, said ->> 'cause' is not null as compensation,
+       case when p.made_at > $1 - interval '1 day' then 'day' when p.made_at > $1 - interval '7 days' then 'week' else 'older' end as age,
+       count(*) as count, sum((said ->> 'amount_minor')::bigint)::bigint as amount_minor
+from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and e.seq = 1, lateral (select e.line::json -> 'body' as said) body
+where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')
+group by 1, 2, 3, 4 order by 2, 1, 3, 4"""
 _DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Owing:
+    """What open promises of one kind will cost us. `age`: made within a day, within a week, or older."""
+
+    kind: str
+    currency: str
+    compensation: bool
+    age: str
+    count: int
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,11 @@ async def customers_of(sql: "asyncpg.Connection[asyncpg.Record]", ids: Collectio
 async def lines(sql: "asyncpg.Connection[asyncpg.Record]", positions: Collection[int]) -> dict[int, Line]:
     """The entries at these positions."""
     return {row["position"]: read_line(row["line"]) for row in await sql.fetch(_LINES, list(positions))}
+
+
+async def liability(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime) -> list[Owing]:
+    """All money that is promised and not yet paid, by currency, kind, whether it makes good for something, and age."""
+    return [Owing(**row) for row in await sql.fetch(_LIABILITY, now)]
 
 
 async def due(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:

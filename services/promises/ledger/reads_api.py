@@ -113,6 +113,15 @@ async def get_promises_of_customer(request: Request, customer_id: UUID, caller: 
     return answer({"as_of": {"position": size, "recorded_at": recorded_at}, "promises": [_view(each, caller) for each in found]})
 
 
+@router.get("/v1/liability", **operation(access={"planner": "all", "admin": "all"}))
+async def get_liability(request: Request) -> Response:
+    """Refunds and credits that are promised and not yet paid."""
+    async with _database(request).transaction() as work:
+        size, _ = await queries.head(work.connection)
+        owing = await queries.liability(work.connection, work.now)
+    return answer({"position": size, "owing": owing})
+
+
 @router.get("/v1/feed", **operation(access={"service": "all", "admin": "all"}))
 async def get_feed(request: Request, after: Position = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 500) -> Response:
     """Entries in order, from the one behind `after`. Each `entry` is the very line that is hashed."""

@@ -161,6 +161,18 @@ async def test_never_more_than_the_order_was_worth_and_nothing_beside_what_it_ri
     assert (await ledger.standing(str(compensation_id(small))))["amount_minor"] == 120
 
 
+async def test_what_is_promised_and_not_paid_is_told_by_kind_age_and_cause(ledger: Speaking, clock: FixedClock) -> None:
+    await ledger.promise(kind="refund", amount_minor=4000, due={"said": "2026-12-20", "zone": "Europe/Berlin"})
+    await ledger.promise(kind="refund", amount_minor=2500, due={"said": "2026-12-20", "zone": "Europe/Berlin"}, order_id=str(uuid7()))
+    paid = (await ledger.promise(kind="credit", amount_minor=900))["promise_id"]
+    await ledger.post(f"/v1/promises/{paid}/evidence", {"id": "pay-1", "type": "credited", "at": NOW.isoformat()})
+    await ledger.promise()
+    clock.advance(timedelta(days=3))
+    await ledger.until(7)
+    told = (await ledger.get("/v1/liability", "planner")).json()["owing"]
+    assert [tuple(each.values()) for each in told] == [("refund", "EUR", False, "week", 2, 6500), ("refund", "EUR", True, "day", 1, 500)]
+
+
 async def test_a_late_call_that_was_made_in_time_mends_the_verdict(ledger: Speaking, clock: FixedClock) -> None:
     promise = f"/v1/promises/{(await ledger.promise())['promise_id']}"
     evidence = {"id": "call-1", "type": "called", "at": (NOW + timedelta(hours=1)).isoformat()}

@@ -44,7 +44,7 @@ from services.promises.ledger.domain.commands import (
     Void,
     decide,
 )
-from tests.unit.promises.ledger.asking import AFTER_DUE, DUE_AT, MADE, NOW, make
+from tests.unit.promises.ledger.asking import AFTER_DUE, DUE_AT, MADE, NOW, broken, make
 
 ID = UUID("019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a77")
 SECOND = timedelta(seconds=1)
@@ -223,6 +223,16 @@ def test_time_rises_inside_a_batch_though_the_clock_stands_still() -> None:
     assert [entry.receipt.recorded_at - NOW for entry in batch.entries] == [timedelta(microseconds=n) for n in range(3)]
     later = settle([make(customer_id=uuid7())], look, batch.head, NOW - SECOND)
     assert later.entries[0].receipt.recorded_at == batch.head.recorded_at + timedelta(microseconds=1)
+
+
+def test_a_break_that_comes_too_early_is_not_remembered_and_comes_again() -> None:
+    look, head = _empty()
+    made = make()
+    early = settle([made, broken(made.promise_id)], look, head, NOW)
+    assert early.answers[1].refused is not None
+    assert (early.answers[1].refused.slug, early.refusals) == ("not-yet-due", [])
+    late = settle([broken(made.promise_id)], look, early.head, AFTER_DUE)
+    assert late.answers[0].receipt is not None
 
 
 def test_every_fact_is_one_of_the_kinds_that_a_line_may_have() -> None:
