@@ -22,7 +22,7 @@ _QUEUES = """select coalesce(extract(epoch from clock_timestamp() - (select min(
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One line of the table. `api` and `worker` are "ok" or what is wrong with one of them; numbers are None where the servers did not answer."""
+    """One line of the table. `api` is "ok" or what is wrong with one of them, `worker` the same of all that is no API; numbers are None where the servers did not answer."""
 
     name: str
     api: str
@@ -47,7 +47,9 @@ def read(stack: Path, settings: KitSettings) -> Iterator[Service]:
 
 def _service(settings: KitSettings, ready: dict[str, str], name: str, told: dict[str, Any]) -> Service:
     oldest, dead = _queues(settings.service_database(name), name)
-    apis, workers = ({address for program, address in ready.items() if program.startswith(f"{name}-{role}")} for role in ("api", "worker"))
+    own = {program: address for program, address in ready.items() if program.startswith(f"{name}-")}
+    apis = {address for program, address in own.items() if program.startswith(f"{name}-api")}
+    workers = {*own.values()} - apis
     api, worker = _ask_all({told["health"], *apis}), _ask_all({told["worker"]["health"], *workers})
     return Service(name, api, worker, oldest, dead, _behind(settings, name))
 
