@@ -22,7 +22,8 @@ _QUEUES = """select coalesce(extract(epoch from clock_timestamp() - (select min(
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One line of the table. `api` is "ok" or what is wrong with one of them, `worker` the same of all that is no API; numbers are None where the servers did not answer."""
+    """One line of the table. `api` is "ok" or what is wrong with one of them, `worker` the same of all that is no API; numbers are None
+    where the servers did not answer."""
 
     name: str
     api: str
