@@ -245,6 +245,14 @@ TESTS = (
         "tests/integration/notifications/test_sending.py::test_a_pass_that_is_ended_while_the_database_fails_ends_all_the_same",
     ),
     Mutant(
+        "an end that is not heard",
+        "services/kit/errands.py",
+        "ErrandLoop._repeat",
+        "end_if_told()",
+        "pass",
+        "tests/unit/kit/test_told_to_end.py::test_it_ends",
+    ),
+    Mutant(
         "a new date whose old one stays",
         "services/promises/ledger/batch.py",
         "_Deciding.take",

@@ -23,7 +23,7 @@ from services.kit.journal import Batch, Before, Hold, Item, Journal, Key, Outcom
 from services.kit.logs import describe
 from services.kit.pace import rest_after
 from services.kit.ports import Message
-from services.kit.transient import is_transient, pause_seconds
+from services.kit.transient import end_if_told, is_transient, pause_seconds
 from services.kit.values import Heard
 
 T = TypeVar("T")
@@ -198,6 +198,7 @@ class ConsumeLoop:
             try:
                 return await work()
             except Exception as error:  # noqa: BLE001  # whatever a handler raises must become a dead letter: an exception that leaves an agent loses events
+                end_if_told()
                 if not is_transient(error):
                     return Bug(error)
                 reason = type(error).__name__

@@ -11,7 +11,7 @@ from services.kit.clock import FileClock
 from services.kit.database import Database
 from services.kit.failpoints import ARMED, hit
 from services.kit.stage import Errand
-from services.kit.transient import MAY_PASS, is_transient, pause_seconds
+from services.kit.transient import MAY_PASS, end_if_told, is_transient, pause_seconds
 
 log = structlog.get_logger(__name__)
 _POLL_SECONDS = 1.0
@@ -42,6 +42,7 @@ class ErrandLoop:
     async def _repeat(self, errand: Errand) -> None:
         tries = 0
         while True:
+            end_if_told()
             seen = self._changes.count
             done = await self._once(errand, tries)
             tries = tries + 1 if done is None else 0

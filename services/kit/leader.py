@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from services.kit.failpoints import ARMED, hit
-from services.kit.transient import MAY_PASS, is_transient, pause_seconds
+from services.kit.transient import MAY_PASS, end_if_told, is_transient, pause_seconds
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,7 @@ class Leader:
                 if others is not None:
                     raise others from None
                 log.warning("leadership ended with its connection", service=self._service, attempt=tries)
+            end_if_told()
             tries = 0 if self.leading else tries + 1
             self.leading = False
             await asyncio.sleep(pause_seconds(tries))
@@ -62,8 +63,8 @@ class Leader:
 
 
 async def _until_one_fails(duties: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Raises what the duties raised, in a group, once all have ended. They are told to until they do: a task group tells it once, and one that took
-    an error for an answer to that would go on without the lock, and let nobody lead here again."""
+    """Raises what the duties raised, in a group, once all have ended. They are told to until they do: one that
+    went on would do so without the lock, and let nobody lead here again."""
     tasks = [asyncio.ensure_future(duty) for duty in duties]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

@@ -17,7 +17,7 @@ from services.kit.clock import record_now
 from services.kit.database import decode_headers, said_channel
 from services.kit.failpoints import ARMED, hit
 from services.kit.ports import Log, LogUnavailable, Outgoing
-from services.kit.transient import pause_seconds
+from services.kit.transient import end_if_told, pause_seconds
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +84,7 @@ class Relay:
             except LogUnavailable as error:
                 metrics.RELAY_FAILURES.labels(self._service, type(error.__cause__ or error).__name__).inc()
                 log.warning("the log did not acknowledge; the whole batch is sent again", reason=str(error), attempt=tries, count=len(messages))
+            end_if_told()
             await asyncio.sleep(pause_seconds(tries))
             tries += 1
 

@@ -13,7 +13,7 @@ from services.kit.clock import Clock, FileClock
 from services.kit.database import Database
 from services.kit.failpoints import ARMED, hit
 from services.kit.stage import Timer
-from services.kit.transient import MAY_PASS, is_transient, pause_seconds
+from services.kit.transient import MAY_PASS, end_if_told, is_transient, pause_seconds
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +38,7 @@ class TimerLoop:
         self._fired = None
         tries = 0
         while True:
+            end_if_told()
             seen, instant = self._changes.count, self._clock.now()
             try:
                 fired = await self._fire_all()

@@ -1,5 +1,6 @@
 """Failures that pass by themselves, told apart from bugs, and how long to wait before the next try."""
 
+import asyncio
 import random
 
 import asyncpg
@@ -22,6 +23,14 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return any(words in str(error) for words in _CLOSED)
     return isinstance(error, OSError | asyncpg.InternalClientError) and not isinstance(error, _FILES)
+
+
+def end_if_told() -> None:
+    """Raises CancelledError where this task was told to end and something else came of it: a rollback on a connection that broke fails, and its error
+    takes the place of the cancellation. Called wherever work is begun anew after an error; it would else go on for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def pause_seconds(tries: int) -> float:

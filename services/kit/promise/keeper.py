@@ -20,6 +20,7 @@ from services.kit.promise.agreement import BUCKETS, Buckets, Held, differing
 from services.kit.promise.feed import EntryRecorded
 from services.kit.promise.view import Row, apply, replay
 from services.kit.settings import KitSettings
+from services.kit.transient import end_if_told
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,7 @@ class Keeper:
                 log.warning("the view was not compared: the ledger does not answer", reason=type(error).__name__)
             except NoteRefused as refused:
                 log.error("the ledger is not the one that was seen before", reason=str(refused))  # noqa: TRY400  # what it says is all there is
+            end_if_told()
             await asyncio.sleep(EVERY_SECONDS)
 
     async def round(self) -> bool:

@@ -10,7 +10,7 @@ import structlog
 from services.kit.canonical import canonical
 from services.kit.clock import Clock
 from services.kit.database import Database
-from services.kit.transient import is_transient
+from services.kit.transient import end_if_told, is_transient
 from services.kit.values import Refusal
 from services.promises.ledger import queries
 from services.promises.ledger.batch import Answer, Asked
@@ -41,6 +41,7 @@ class DueWatch:
                 if not (isinstance(error, Refusal | OSError) or is_transient(error)):
                     raise
                 count = 0
+            end_if_told()
             if count < _AT_ONCE:
                 await asyncio.sleep(_EVERY_SECONDS)
 

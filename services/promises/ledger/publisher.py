@@ -16,7 +16,7 @@ from services.kit.ids import uuid7
 from services.kit.ports import Log, LogUnavailable, Outgoing
 from services.kit.promise.feed import ENTRY_RECORDED, TOPIC, EntryRecorded
 from services.kit.trace import child_of
-from services.kit.transient import pause_seconds
+from services.kit.transient import end_if_told, pause_seconds
 from services.kit.values import Cause
 from services.promises.ledger import queries
 
@@ -58,6 +58,7 @@ class Publisher:
                 return await self._sink.send(messages)
             except LogUnavailable as error:
                 log.warning("the log did not acknowledge; the same entries are sent again", reason=str(error), attempt=tries)
+            end_if_told()
             await asyncio.sleep(pause_seconds(tries))
             tries += 1
 
