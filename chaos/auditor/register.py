@@ -45,8 +45,16 @@ _OWN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
 }  # fmt: skip
 
-HEARS: Mapping[str, Mapping[str, tuple[str, ...]]] = {service: {**own, "issuer.revocation.v1": ("SubjectRevoked",)} for service, own in _OWN.items()}
-"""Service -> topic -> the names of the events it acts upon. Whose tokens are revoked is heard by all."""
+FEED = "promises.entry.v1"
+"""Every entry of the promise ledger, told by position and from no outbox: the run itself holds it against the ledger (`chaos.run.promiser`)."""
+
+_ALL = {"issuer.revocation.v1": ("SubjectRevoked",)}
+_VIEWS = {FEED: ("EntryRecorded",)}
+
+HEARS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    service: {**own, **_ALL, **({} if service == "promises" else _VIEWS)} for service, own in _OWN.items()
+}
+"""Service -> topic -> the names of the events it acts upon. Whose tokens are revoked is heard by all, what is promised by all but who promises."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,11 @@ from chaos.run.client import Client
 from chaos.run.crew import Crew
 from chaos.run.machine import Rest, watch
 from chaos.run.notes import Journal, Timeline
+from chaos.run.promiser import Promiser
 from chaos.run.rows import QUICK, ROWS
 from chaos.run.scene import Scene
 from demo.house import House
-from deploy.local.programs import SERVICES
+from deploy.local.programs import LEDGER, SERVICES
 from deploy.local.progress import Progress
 from services.kit import topics
 
@@ -67,16 +68,18 @@ async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
     await asyncio.to_thread(open_slot, bed.told["database"], evidence)
     async with house.http, Client(house, journal, rng) as client:
         await client.open()
-        loading = asyncio.gather(_load(client, bed), Crew(client).work())
+        promiser = Promiser(client)
+        loading = asyncio.gather(_load(client, bed), Crew(client).work(), promiser.work())
         await asyncio.sleep(2 * _EVERY_SECONDS)
         await _befall(Scene(bed, client, timeline, rng, counts.FULL if minutes else counts.QUICK), rows, minutes)
         await asyncio.to_thread(bed.proxy().set, HEALTHY)
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)
         print(f"  {len(client.placed)} orders placed; waiting until all is quiet.", flush=True)
-        rest, seconds = await _until_quiet(bed)
+        rest, seconds, agreed = await _until_quiet(bed, promiser)
     about = {"seed": seed, "minutes": round((time.monotonic() - began) / 60, 1), "quiet_seconds": round(seconds, 1)}
-    return await asyncio.to_thread(_judge, bed, evidence, about, timeline, rest)
+    about |= {"promises": len(promiser.receipts), "agreed_seconds": round(agreed, 1)}
+    return await asyncio.to_thread(_judge, bed, evidence, about, timeline, rest, promiser)
 
 
 async def _load(client: Client, bed: Bed) -> None:
@@ -112,8 +115,9 @@ async def _befall(scene: Scene, rows: list[int], minutes: float) -> None:
         await asyncio.sleep(2)
 
 
-async def _until_quiet(bed: Bed) -> tuple[Rest, float]:
-    """The machine at rest, and seconds until nothing was left to read or to send. Then all is stopped, so that what the auditor reads stands still.
+async def _until_quiet(bed: Bed, promiser: Promiser) -> tuple[Rest, float, float]:
+    """The machine at rest, seconds until nothing was left to read or to send, and from then until all departments held the same promises. Then all is
+    stopped, so that what the auditor reads stands still.
 
     Raises TimeoutError.
     """
@@ -122,11 +126,12 @@ async def _until_quiet(bed: Bed) -> tuple[Rest, float]:
     while left := await asyncio.to_thread(_left, bed):
         _patient(began, left)
         await asyncio.sleep(1)
-    seconds, rest = time.monotonic() - began, await asyncio.to_thread(watch, bed, 5)
+    seconds, agreed = time.monotonic() - began, await promiser.until_all_agree()
+    rest = await asyncio.to_thread(watch, bed, 5)
     while left := await asyncio.to_thread(_left_when_stopped, bed):
         _patient(began, left)
         await asyncio.sleep(1)
-    return rest, seconds
+    return rest, seconds, agreed
 
 
 def _patient(began: float, left: dict[str, int]) -> None:
@@ -136,7 +141,7 @@ def _patient(began: float, left: dict[str, int]) -> None:
 
 def _left_when_stopped(bed: Bed) -> dict[str, int]:
     """What a timer said in the moment between: then they go on."""
-    names = [name for name in bed.names if "-worker-" in name or "-api-" in name]
+    names = [name for name in bed.names if "-worker-" in name or "-api-" in name or name == LEDGER]
     for name in names:
         bed.stop(name)
     left = _left(bed)
@@ -153,17 +158,22 @@ def _left(bed: Bed) -> dict[str, int]:
         with psycopg.connect(bed.told["database"]) as connection:
             row = connection.execute(f"select count(*) from {service}.outbox").fetchone()
         found[f"{service} outbox"] = int(row[0]) if row else 0
+    with psycopg.connect(bed.told["database"]) as connection:
+        row = connection.execute("select size - position from promises.ledger_head, promises.ledger_published").fetchone()
+    found["ledger entries"] = int(row[0]) if row else 0
     return {name: count for name, count in found.items() if count}
 
 
-def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline, rest: Rest) -> int:
+def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline, rest: Rest, promiser: Promiser) -> int:
     sources = Sources(bed.told["kafka"], bed.told["database"], bed.var / "journal.jsonl", timeline.path, bed.var / "mail")
     collect(sources, evidence)
+    of_ledger = promiser.violations(bed)
     close_slot(bed.told["database"])
     audited = audit(evidence)
-    print(*lines(audited), sep="\n")
+    print(*lines(audited), *of_ledger[:10], sep="\n")
     points = {"met": len(timeline.points), "never_met": sorted(timeline.missed)}
     reached = {"kills": dict(timeline.kills), "faults": timeline.faults(), "crash_points": points}
+    about["ledger_violations"] = len(of_ledger)
     told = about | {"void": rest.why_void, "busy_percent_in_quiet": rest.busy_percent} | reached | figures(audited)
     Path("var").mkdir(exist_ok=True)
     Path("var/chaos.json").write_text(json.dumps(told, indent=1) + "\n")
@@ -172,7 +182,7 @@ def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline
     if rest.why_void:
         print(f"The run is void: {rest.why_void}.")
         return 1
-    return 1 if audited.violations else 0
+    return 1 if audited.violations or of_ledger else 0
 
 
 if __name__ == "__main__":

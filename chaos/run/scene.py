@@ -11,6 +11,7 @@ from chaos.proxy.faults import HEALTHY, Faults
 from chaos.run.client import Client
 from chaos.run.counts import Counts
 from chaos.run.notes import Timeline
+from deploy.local.programs import LEDGER
 
 _STUMBLE_SECONDS = 60.0
 """How long until a process came to the point that is armed."""
@@ -30,7 +31,7 @@ class Scene:
         return [name for name in self.bed.names if "-worker-" in name and name.startswith(service)]
 
     def processes(self, service: str = "") -> list[str]:
-        return [name for name in self.bed.names if ("-worker-" in name or "-api-" in name) and name.startswith(service)]
+        return [name for name in self.bed.names if ("-worker-" in name or "-api-" in name or name == LEDGER) and name.startswith(service)]
 
     def brokers(self) -> list[str]:
         return [name for name in self.bed.names if name.startswith("kafka-")]

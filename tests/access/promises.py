@@ -18,8 +18,9 @@ from services.promises.main import application, connect, writing_application
 from services.promises.settings import Settings
 from tests.access.asking import CHANNEL, Ask, Asking, Example, asking
 from tests.integration.promises.conftest import Promises
-from tests.integration.promises.ledger.speaking import Feed, promise_body
+from tests.integration.promises.ledger.speaking import promise_body
 from tests.integration.promises.test_quotes import QUESTION
+from tests.support.feed import Feed
 from tests.support.polling import poll_until
 from tests.unit.promises.events import AIR, CUSTOMER, GROUND, PLACED_AT, QUEUE, heard
 

@@ -17,8 +17,29 @@ from services.notifications.main import application as notifications
 from services.notifications.settings import Settings as NotificationsSettings
 from services.orders.main import application as orders
 from services.orders.settings import Settings as OrdersSettings
+from services.promises.ledger.process import leading
 from services.promises.main import application as promises
+from services.promises.main import writing_application
 from services.promises.settings import Settings as PromisesSettings
+from tests.support.feed import Feed
+from tests.support.polling import poll_until
+
+
+def _with_a_ledger(settings: PromisesSettings) -> FastAPI:
+    """The promises API, and while it runs the process behind it that writes the ledger."""
+    writing = writing_application(settings)
+    app = promises(settings, httpx.ASGITransport(writing, raise_app_exceptions=False))
+    alone = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def both(of: FastAPI) -> AsyncIterator[None]:
+        url = settings.service_database("promises")
+        async with alone(of), leading(writing, of.state.database, url, of.state.database.clock, Feed()) as writer:
+            await poll_until(lambda: writer.leads)
+            yield
+
+    app.router.lifespan_context = both
+    return app
 
 
 def _with_keys(settings: type[KitSettings], make: Callable[[Any], FastAPI]) -> Callable[..., FastAPI]:
@@ -32,7 +53,7 @@ def _with_keys(settings: type[KitSettings], make: Callable[[Any], FastAPI]) -> C
 APPLICATIONS: Mapping[str, Callable[..., FastAPI]] = {
     "orders": _with_keys(OrdersSettings, orders),
     "fulfilment": _with_keys(KitSettings, fulfilment),
-    "promises": _with_keys(PromisesSettings, promises),
+    "promises": _with_keys(PromisesSettings, _with_a_ledger),
     "loyalty": _with_keys(KitSettings, loyalty),
     "notifications": _with_keys(NotificationsSettings, notifications),
     "issuer": _with_keys(KitSettings, issuer),

@@ -13,7 +13,7 @@ from chaos.auditor.findings import Finding
 GOALS = {"process": ("p95", 5.0), "database": ("max", 15.0), "broker": ("max", 30.0), "relay": ("max", 10.0)}
 """Kind of target -> the figure that is held against a limit in seconds."""
 
-_PROCESS = re.compile(r"-(api|worker)(-[0-9]+)?$")
+_PROCESS = re.compile(r"-(api|worker|ledger)(-[0-9]+)?$")
 
 Spread = dict[str, float]
 """p50, p95 and max, by nearest rank."""

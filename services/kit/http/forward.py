@@ -14,7 +14,7 @@ from services.kit.http.problems import Problem
 from services.kit.http.routing import Guarded, Routes
 
 _THERE = ("authorization", "content-type", "content-encoding", "accept", "idempotency-key", "if-match", "traceparent")
-_BACK = ("content-type", "cache-control", "etag", "location", "retry-after", "idempotency-replayed", "www-authenticate")
+_BACK = ("content-type", "cache-control", "etag", "location", "retry-after", "idempotency-replayed", "www-authenticate", "x-request-id")
 
 
 def forwarding(routes: Routes, client_of: Callable[[Request], httpx.AsyncClient]) -> Routes:

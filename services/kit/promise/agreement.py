@@ -11,6 +11,8 @@ from uuid import UUID
 
 BUCKETS = 65_536
 IN_GROUP = 256
+MOST_MENDED = 1_000
+"""Promises that one report may name as put anew."""
 
 
 class Held(NamedTuple):

@@ -16,7 +16,7 @@ from services.kit import tokens
 from services.kit.database import Database
 from services.kit.merkle import EMPTY_ROOT, is_consistent
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
-from services.kit.promise.agreement import BUCKETS, Buckets, Held, differing
+from services.kit.promise.agreement import BUCKETS, MOST_MENDED, Buckets, Held, differing
 from services.kit.promise.feed import EntryRecorded
 from services.kit.promise.view import Row, apply, replay
 from services.kit.settings import KitSettings
@@ -25,7 +25,7 @@ from services.kit.transient import end_if_told
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 10.0
-_AT_ONCE = 500
+_AT_ONCE = 100
 _ROWS_A_ROUND = 5_000
 """So many promises are computed anew in each round, beside those that changed: a smaller view is looked at whole, each time."""
 
@@ -91,8 +91,8 @@ class Keeper:
         await self._catch_up()
         position = await self._look()
         told = {"view": self._service, "position": position, "count": self._buckets.count, "root": self._buckets.root().hex()}
-        agreed = await self._post("/v1/agreement/reports", told | {"mended": self._mended}, _Agreed)
-        self._mended = []
+        agreed = await self._post("/v1/agreement/reports", told | {"mended": self._mended[:MOST_MENDED]}, _Agreed)
+        del self._mended[:MOST_MENDED]
         if not agreed.agrees:
             await self._mend(position)
         await self._witness()

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from services.kit.clock import record_now
 from services.kit.database import Database
 from services.kit.http import Caller, Parsed, Problem, Routes, Strict, answer, operation
-from services.kit.promise.agreement import BUCKETS, IN_GROUP, Buckets, Held
+from services.kit.promise.agreement import BUCKETS, IN_GROUP, MOST_MENDED, Buckets, Held
 from services.promises.ledger import queries
 from services.promises.ledger.agreement import VIEWS, LedgerBuckets, Report, board, note
 from services.promises.ledger.bodies import Digest
@@ -32,7 +32,7 @@ class ReportBody(Strict):
     position: Annotated[int, Field(ge=0, le=2**62)]
     count: Annotated[int, Field(ge=0, le=2**62)]
     root: Digest
-    mended: Annotated[tuple[UUID, ...], Field(max_length=10_000)] = ()
+    mended: Annotated[tuple[UUID, ...], Field(max_length=MOST_MENDED)] = ()
 
 
 @dataclass(frozen=True, slots=True)

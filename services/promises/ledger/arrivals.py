@@ -13,6 +13,8 @@ from services.promises.ledger import queries
 
 CHANNEL = "kept_ledger_grown"
 _SECONDS = 2.0
+_NEAR = 1_000
+"""So many entries may well be written while somebody waits."""
 _LOOK_SECONDS = 0.5
 """A look without a call, should the connection that listens have ended."""
 
@@ -26,13 +28,13 @@ class Arrivals:
         self._listening: asyncio.Task[None] | None = None
 
     async def until(self, position: int) -> None:
-        """Return once the ledger reaches this position. Raises Problem (503) after 2 s, saying how far it reaches."""
+        """Return once the ledger reaches this position. Raises Problem (404) saying how far it reaches, after 2 s or where it is far away."""
         if not position:
             return
         ends, reached = time.monotonic() + _SECONDS, await self._reached()
         self._waiting += 1
         try:
-            while reached < position and (left := ends - time.monotonic()) > 0:
+            while reached < position <= reached + _NEAR and (left := ends - time.monotonic()) > 0:
                 self._listen()
                 seen = self._grown.count
                 reached = await self._reached()
@@ -45,7 +47,7 @@ class Arrivals:
                 self._listening = None
         if reached < position:
             sentence = "The ledger does not reach that position yet: ask again shortly, or without min_position."
-            raise Problem(503, "behind", sentence, headers={"retry-after": "1"}, extra={"position": reached})
+            raise Problem(404, "behind", sentence, headers={"retry-after": "1"}, extra={"position": reached})
 
     async def _reached(self) -> int:
         async with self._database.pool.acquire() as sql:

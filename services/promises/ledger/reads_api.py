@@ -123,7 +123,7 @@ async def get_liability(request: Request) -> Response:
 
 
 @router.get("/v1/feed", **operation(access={"service": "all", "admin": "all"}))
-async def get_feed(request: Request, after: Position = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 500) -> Response:
+async def get_feed(request: Request, after: Position = 0, limit: PageSize = 100) -> Response:
     """Entries in order, from the one behind `after`. Each `entry` is the very line that is hashed."""
     async with _database(request).transaction() as work:
         entries = [entry for _, entry in await queries.feed(work.connection, after, limit)]

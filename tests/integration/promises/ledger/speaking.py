@@ -1,42 +1,25 @@
 """The ledger as its callers see it: the promises API, and behind it the process that writes, elected, over a database of the test's own."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 from fastapi import FastAPI
 
 from services.kit.clock import Clock
 from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
-from services.kit.ports import Outgoing
 from services.kit.promise.feed import EntryRecorded
 from services.promises.ledger.process import leading
 from services.promises.main import application, connect, writing_application
 from services.promises.settings import Settings
 from tests.access.asking import Ask, Asking, asking
+from tests.support.feed import Feed
 from tests.support.polling import poll_until
 
 CUSTOMER = "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa02"
-
-
-class Feed:
-    """The log, as far as the feed of entries needs one: keeps what it is told, in order."""
-
-    def __init__(self) -> None:
-        self.messages: list[Outgoing] = []
-
-    async def send(self, messages: Sequence[Outgoing]) -> None:
-        self.messages += messages
-
-    async def close(self) -> None:
-        """There is nothing to let go of."""
-
-    def entries(self) -> list[EntryRecorded]:
-        return [msgspec.json.decode(message.value or b"", type=EntryRecorded) for message in self.messages]
 
 
 class Speaking:

@@ -294,7 +294,8 @@ async def test_who_waits_for_a_position_is_answered_when_it_is_written_or_told_h
     await ledger.promise()
     assert (await waiting).status_code == 200
     behind = await ledger.get(f"/v1/promises/{promise_id}?min_position=9")
-    assert (behind.status_code, behind.json()["position"]) == (503, 2)
+    assert (behind.status_code, behind.json()["position"]) == (404, 2)
+    assert (await ledger.get(f"/v1/promises/{promise_id}?min_position=1003")).status_code == 404
 
 
 async def test_a_customer_s_promises_in_the_order_of_their_last_entries(ledger: Speaking) -> None:
