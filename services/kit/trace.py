@@ -1,7 +1,10 @@
 """W3C trace context, carried from the storefront's event to the last one said because of it."""
 
-import random
 import re
+from random import Random
+
+random = Random()  # noqa: S311  # no secret
+"""Our own: the one that all share is watched by who tests with random numbers."""
 
 _TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 

@@ -30,7 +30,8 @@ _CUSTOMERS = "select promise_id, customer_id from ledger_promises where promise_
 _LINES = "select position, line from ledger_entries where position = any ($1::bigint[])"
 _LIABILITY = """
 select said ->> 'kind' as kind, said ->> 'currency' as currency, said ->> 'cause' is not null as compensation,
-       case when p.made_at > $1 - interval '1 day' then 'day' when p.made_at > $1 - interval '7 days' then 'week' else 'older' end as age,
+       case when p.made_at > $1::timestamptz - interval '1 day' then 'day' when p.made_at > $1::timestamptz - interval '7 days' then 'week'
+            else 'older' end as age,
        count(*) as count, sum((said ->> 'amount_minor')::bigint)::bigint as amount_minor
 from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and e.seq = 1, lateral (select e.line::json -> 'body' as said) body
 where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')

@@ -5,7 +5,7 @@ import pytest
 
 from services.kit.migrations import migrate
 from tests.integration.promises.ledger.conftest import Ledger
-from tests.unit.promises.ledger.asking import broken, make
+from tests.unit.promises.ledger.asking import make
 
 TABLES = ("ledger_entries", "ledger_nodes", "ledger_refusals")
 
@@ -14,7 +14,7 @@ TABLES = ("ledger_entries", "ledger_nodes", "ledger_refusals")
 async def written(ledger: Ledger) -> Ledger:
     """Three hundred entries, a node of the tree, and a refusal."""
     asked = [make(customer_id=make().promise_id) for _ in range(300)]
-    await ledger.ask(*asked, broken(asked[0].promise_id))
+    await ledger.ask(*asked, make(asked[0].promise_id))
     assert [await ledger.count(table) for table in TABLES] == [300, 1, 1]
     return ledger
 

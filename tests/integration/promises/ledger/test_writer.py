@@ -46,13 +46,13 @@ async def test_a_key_stands_for_one_command_and_another_writes_nothing(ledger: L
 
 async def test_a_refusal_is_remembered_though_the_state_has_moved_on(ledger: Ledger) -> None:
     await ledger.ask(make(ID))
-    early = replace(broken(ID), key="b1")
+    early = handed_over(ID, at=NOW + timedelta(hours=1), key="b1")
     (refused,) = await ledger.ask(early)
-    ledger.clock.instant = AFTER_DUE
+    ledger.clock.advance(timedelta(hours=2))
     (again,) = await ledger.ask(early)
-    assert (_slug(refused), refused.replayed) == ("not-yet-due", False)
+    assert (_slug(refused), refused.replayed) == ("evidence-from-the-future", False)
     assert (again.refused, again.replayed) == (refused.refused, True)
-    (anew,) = await ledger.ask(broken(ID))
+    (anew,) = await ledger.ask(handed_over(ID, at=NOW + timedelta(hours=1)))
     assert anew.receipt
 
 
