@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.servers import embedded
-from teeth.mutants import SIMULATION, TESTS, Mutant
+from teeth.mutants import SIMULATION, Mutant
 from teeth.planting import copy_to, plant
+from teeth.tested import TESTS
 
 _SEEDS = 400
 _VIOLATION = re.compile(r"^seed \d+: ([a-z ]+): ", re.MULTILINE)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from teeth.mutants import SIMULATION, TESTS, Mutant
+from teeth.mutants import SIMULATION, Mutant
 from teeth.planting import NotPlanted, copy_to, plant
+from teeth.tested import TESTS
 
 
 @pytest.fixture(scope="module")
