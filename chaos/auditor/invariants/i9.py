@@ -31,12 +31,12 @@ def audit(evidence: Evidence) -> Finding:
 
 def _consumed(evidence: Evidence, finding: Finding, service: str, inbox: set[str], letters: dict[tuple[str, int, int], Row]) -> None:
     positions = {(each.topic, each.partition): each for each in evidence.positions if each.service == service}
-    for topic in HEARS[service]:
+    for topic in _heard(evidence, service):
         for partition in range(evidence.topics[topic].partitions):
             _read(finding, service, positions.get((topic, partition)), f"{topic}[{partition}]")
     aside = {letter["event_id"] for letter in letters.values() if letter["event_id"]}
     seen: set[str] = set()
-    for topic in HEARS[service]:
+    for topic in _heard(evidence, service):
         for record in evidence.records[topic]:
             position = positions.get((topic, record.partition))
             if position is None or record.offset >= (position.committed or 0):
@@ -64,11 +64,13 @@ def _read(finding: Finding, service: str, position: Position | None, where: str)
 
 def _known(evidence: Evidence, finding: Finding, service: str, inbox: set[str]) -> None:
     """What was applied stands on a topic, but for what compaction and retention took away."""
-    heard = {record.id for topic in HEARS[service] for record in evidence.records[topic]}
+    heard = {record.id for topic in _heard(evidence, service) for record in evidence.records[topic]}
     ends = {(each.topic, each.partition): each.end for each in evidence.positions if each.service == service}
-    for record in (record for topic in HEARS[service] for record in evidence.records[topic]):  # some may have come since the ends were read
+    for record in (
+        record for topic in _heard(evidence, service) for record in evidence.records[topic]
+    ):  # some may have come since the ends were read
         ends[record.topic, record.partition] = max(record.offset + 1, ends.get((record.topic, record.partition), 0))
-    gone = sum(ends.values()) - sum(len(evidence.records[topic]) for topic in HEARS[service])
+    gone = sum(ends.values()) - sum(len(evidence.records[topic]) for topic in _heard(evidence, service))
     unknown = sorted(inbox - heard)
     if len(unknown) > max(0, gone):
         finding.broken("invented", f"{service} applied {len(unknown)} events that stand on no topic it hears, {', '.join(unknown[:3])} among them")
@@ -100,3 +102,8 @@ def _expected(evidence: Evidence, finding: Finding) -> None:
     for place in sorted(place for place in found.keys() - allowed if evidence.at(*place[1:])):
         why = f"{found[place]['kind']}, {found[place]['reason']}"
         finding.broken("unexpected", f"{place[0]} set aside {place[1]}[{place[2]}]@{place[3]} ({why}), which nothing in the journal explains")
+
+
+def _heard(evidence: Evidence, service: str) -> list[str]:
+    """The topics that the service hears; evidence of an earlier run may know fewer."""
+    return [topic for topic in HEARS[service] if topic in evidence.topics]

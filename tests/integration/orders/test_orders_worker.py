@@ -29,7 +29,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def topics() -> tuple[str, ...]:
-    return ("storefront.order.v1", "storefront.item.v1", "fulfilment.work.v1", "promises.promise.v1", "orders.order.v1", "orders.customer.v1")
+    heard = ("storefront.order.v1", "storefront.item.v1", "fulfilment.work.v1", "promises.promise.v1", "promises.entry.v1")
+    return (*heard, "orders.order.v1", "orders.customer.v1")
 
 
 class Stack:

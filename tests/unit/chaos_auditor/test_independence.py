@@ -7,6 +7,7 @@ from pathlib import Path
 import chaos.auditor
 from chaos.auditor.register import HEARS, SERVICES, hears, topics_in
 from services.fulfilment.agents import STAGE as FULFILMENT
+from services.kit.promise.view import viewing_promises
 from services.kit.revocations import hearing_revocations
 from services.loyalty.agents import STAGE as LOYALTY
 from services.notifications.agents import STAGE as NOTIFICATIONS
@@ -32,7 +33,8 @@ def test_it_imports_the_standard_library_and_two_clients_only() -> None:
 
 def test_who_hears_what_is_what_the_services_say() -> None:
     assert set(HEARS) == set(SERVICES) == set(STAGES)
-    for service, stage in ((service, hearing_revocations(stage)) for service, stage in STAGES.items()):
+    whole = {service: hearing_revocations(viewing_promises(stage) if stage.views_promises else stage) for service, stage in STAGES.items()}
+    for service, stage in whole.items():
         assert set(stage.topics) == set(HEARS[service])
         assert {f"{topic.partition('.')[0]}.{name}.v1" for topic, names in HEARS[service].items() for name in names} == set(stage.hears)
         assert all(hears(service, type) for type in stage.hears)
