@@ -63,8 +63,8 @@ class Leader:
 
 
 async def _until_one_fails(duties: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Raises what the duties raised, in a group, once all have ended. They are told to until they do: one that
-    went on would do so without the lock, and let nobody lead here again."""
+    """Raises what the duties raised, in a group, once all have ended. They are told to until they do: one that went on would do so without the
+    lock, and let nobody lead here again."""
     tasks = [asyncio.ensure_future(duty) for duty in duties]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

@@ -32,7 +32,7 @@ _ROWS_A_ROUND = 5_000
 _STATE = "select position, heard_to, witnessed_size, witnessed_root, witnessed_key from promise_view_state"
 _COUNT = "select count(*) from promise_view"
 _CHANGED = "select distinct bucket from promise_view where position > $1"
-_HELD = "select promise_id, seq, made, standing, salt, words from promise_view where bucket = any ($1::int[])"
+_HELD = "select promise_id, seq, position, made, standing, salt, words from promise_view where bucket = any ($1::int[])"
 _DROP = "delete from promise_view where promise_id = any ($1::uuid[])"
 _WITNESS = "update promise_view_state set witnessed_size = $1, witnessed_root = $2, witnessed_note = $3, witnessed_key = $4"
 

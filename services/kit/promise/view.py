@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 _STATE = "select position, heard_to from promise_view_state for update"
 _LEAVES = "select position, leaf_hash from promise_view_leaves where position = any ($1::bigint[])"
-_ROWS = "select promise_id, seq, made, standing, salt, words from promise_view where promise_id = any ($1::uuid[]) for update"
+_ROWS = "select promise_id, seq, position, made, standing, salt, words from promise_view where promise_id = any ($1::uuid[]) for update"
 _MOVE = "update promise_view_state set position = $1, heard_to = greatest(heard_to, $2)"
 _ADD_LEAVES = "insert into promise_view_leaves select * from unnest($1::bigint[], $2::bytea[]) on conflict (position) do nothing"
 _PUT = """
@@ -63,9 +63,9 @@ class Row(msgspec.Struct, frozen=True):
     words: str | None
 
     @classmethod
-    def read(cls, row: Any, position: int = 0) -> "Row":
+    def read(cls, row: Any) -> "Row":
         promise = Promise(row["promise_id"], row["seq"], _read_made(row["made"]), _read_standing(row["standing"]))
-        return cls(promise, position, row["salt"], row["words"])
+        return cls(promise, row["position"], row["salt"], row["words"])
 
     def held(self) -> Held:
         """With the digest of what stands here, and zeros where the sentence is not the one that was committed to."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.kit.clock import record_now
 from services.kit.database import Database
-from services.kit.http import Caller, Parsed, Problem, Routes, Strict, answer, operation
+from services.kit.http import Parsed, Problem, Routes, Strict, answer, operation
 from services.kit.promise.agreement import BUCKETS, IN_GROUP, MOST_MENDED, Buckets, Held
 from services.promises.ledger import queries
 from services.promises.ledger.agreement import VIEWS, LedgerBuckets, Report, board, note
@@ -80,7 +80,7 @@ async def get_bucket(request: Request, bucket: Annotated[int, Path(ge=0, lt=BUCK
 
 
 @router.get("/v1/agreement", **operation(access={"care": "all", "planner": "all", "admin": "all", "service": "all"}))
-async def get_agreement(request: Request, caller: Caller) -> Response:
+async def get_agreement(request: Request) -> Response:
     """The board: each department that holds a view, how far it is, and whether it agrees."""
     async with _database(request).transaction() as work:
         size, recorded_at = await queries.head(work.connection)

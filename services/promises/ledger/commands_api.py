@@ -34,7 +34,7 @@ from services.promises.ledger.bodies import (
     ReplacementBody,
     VoidBody,
 )
-from services.promises.ledger.compensating import compensation
+from services.promises.ledger.compensating import compensations
 from services.promises.ledger.domain.commands import Acknowledge, Command, Release, ShowEvidence, Void
 from services.promises.ledger.domain.tariff import Tariff
 from services.promises.ledger.writer import Writer
@@ -81,9 +81,7 @@ class Desk:
     async def compensation(self, promise_id: UUID, by: By) -> Asked | None:
         """What is promised along with a release that we asked for. None where there is no such promise."""
         async with self.database.pool.acquire() as sql:
-            said = (await queries.said_of(sql, [promise_id])).get(promise_id)
-            cause = (await queries.said_of(sql, [said.cause])).get(said.cause) if said and said.cause else None
-        return compensation(promise_id, said, cause, self.tariffs, by.now) if said else None
+            return (await compensations(sql, [promise_id], self.tariffs, by.now)).get(promise_id)
 
     async def _first(self, given: Answer) -> Any:
         """The entry that a reused key stands for."""

@@ -3,8 +3,9 @@
 The first compensation that is broken itself is compensated once more; after that a person sees to it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from services.kit.canonical import canonical
 from services.kit.ids import named_uuid
 from services.kit.promise.line import Actor
 from services.kit.promise.state import Kind, Made
+from services.promises.ledger import queries
 from services.promises.ledger.asking import due_of, salted
 from services.promises.ledger.batch import Asked
 from services.promises.ledger.domain.commands import Make
@@ -19,6 +21,9 @@ from services.promises.ledger.domain.due import days_later
 from services.promises.ledger.domain.kinds import SHAPES, duties_of
 from services.promises.ledger.domain.tariff import Owed, Tariff, in_force, owed
 from services.promises.ledger.sayings import say
+
+if TYPE_CHECKING:
+    import asyncpg
 
 LEDGER = Actor("ledger", "ledger", "ledger")
 """Who acts where nobody asked."""
@@ -47,6 +52,16 @@ def compensation(promise_id: UUID, said: Made, cause: Made | None, tariffs: Sequ
     )  # fmt: skip
     told = canonical(["compensate", str(promise_id)])
     return Asked(SCOPE, f"compensation|{promise_id}", compensation_id(promise_id), Make(made), LEDGER, now, told, words)
+
+
+async def compensations(
+    sql: "asyncpg.Connection[asyncpg.Record]", ids: Collection[UUID], tariffs: Sequence[Tariff], now: datetime
+) -> dict[UUID, Asked | None]:
+    """The same for those of these promises that there are."""
+    said = await queries.said_of(sql, ids) if ids else {}
+    causes = {made.cause for made in said.values() if made.cause}
+    known = await queries.said_of(sql, causes) if causes else {}
+    return {id: compensation(id, made, known.get(made.cause) if made.cause else None, tariffs, now) for id, made in said.items()}
 
 
 def compensation_id(promise_id: UUID) -> UUID:

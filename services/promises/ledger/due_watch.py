@@ -14,7 +14,7 @@ from services.kit.transient import end_if_told, is_transient
 from services.kit.values import Refusal
 from services.promises.ledger import queries
 from services.promises.ledger.batch import Answer, Asked
-from services.promises.ledger.compensating import LEDGER, compensation
+from services.promises.ledger.compensating import LEDGER, compensations
 from services.promises.ledger.domain.commands import Break
 from services.promises.ledger.domain.tariff import Tariff
 from services.promises.ledger.writer import Writer
@@ -61,16 +61,8 @@ class DueWatch:
     async def _breaks(self, sql: "asyncpg.Connection[asyncpg.Record]") -> list[Asked]:
         now = self._clock.now()
         ids = await queries.due(sql, now, _AT_ONCE)
-        said = await queries.said_of(sql, ids) if ids else {}
-        causes = {made.cause for made in said.values() if made.cause}
-        known = await queries.said_of(sql, causes) if causes else {}
-        return [
-            Asked(
-                _SCOPE, f"due|{id}", id, Break(), LEDGER, now, _told(id),
-                then=compensation(id, made, known.get(made.cause) if made.cause else None, self._tariffs, now),
-            )
-            for id, made in said.items()
-        ]  # fmt: skip
+        owed = await compensations(sql, ids, self._tariffs, now)
+        return [Asked(_SCOPE, f"due|{id}", id, Break(), LEDGER, now, _told(id), then=then) for id, then in owed.items()]
 
 
 def _told(promise_id: UUID) -> bytes:
