@@ -6,6 +6,7 @@ from typing import Any
 
 from services.kit.database import Database, Transaction
 from services.kit.envelope import Hears
+from services.kit.promise.duties import Duties
 from services.kit.values import Heard
 
 
@@ -24,6 +25,8 @@ class Stage:
     gather_seconds: float = 0.0
     views_promises: bool = False
     """Whether this service holds a view of all promises (`services.kit.promise.view`)."""
+    duties: Duties | None = None
+    """What it does for the promises in it that bind its departments."""
 
 
 @dataclass(frozen=True, slots=True)

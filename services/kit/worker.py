@@ -32,6 +32,7 @@ from services.kit.leader import Duty, Leader
 from services.kit.logs import configure
 from services.kit.ops import Operations, listen
 from services.kit.ports import Driver
+from services.kit.promise.reporting import reporting
 from services.kit.promise.view import viewing_promises
 from services.kit.relay import Relay
 from services.kit.revocations import hearing_revocations
@@ -148,7 +149,8 @@ class Process:
         loop = ConsumeLoop(reader, journal, service=self._service, prefix=self._settings.topic_prefix, changed=changes.happened)
         driver = _driver(self._settings.driver, loop, self._group)
         self._timers = TimerLoop(worker.timers, database, self._clock, changes)
-        self._errands = ErrandLoop(worker.errands, database, changes)
+        errands = (*worker.errands, reporting(self._service, self._settings)) if worker.stage.duties else worker.errands
+        self._errands = ErrandLoop(errands, database, changes)
         relay = Relay(self._service, self._settings.topic_prefix, self._log, self._said, foreign=changes.happened)
         duties: tuple[Duty, ...] = (relay.run, _alone(self._timers.run), _alone(self._errands.run), _alone(lambda: _daily(database)))
         if worker.stage.views_promises:
@@ -168,7 +170,7 @@ class Process:
         await asyncio.sleep(_VIEW_SECONDS)
         from services.kit.promise.keeper import Keeper
 
-        await Keeper(self._service, database, self._settings).run()
+        await Keeper(self._service, database, self._settings, duties=self._worker.stage.duties).run()
 
     async def _connect(self) -> Database:
         url = self._settings.service_database(self._service)

@@ -28,6 +28,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.promises.ledger.agreement_api import router as agreement
     from services.promises.ledger.commands_api import router as commands
     from services.promises.ledger.reads_api import router as reads
+    from services.promises.ledger.reports_api import router as reports
     from services.promises.quoting.api import router as quoting
 
     limits = httpx.Limits(max_connections=settings.requests_in_hand, max_keepalive_connections=settings.requests_in_hand)
@@ -43,7 +44,8 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
         await client.aclose()
         await app.state.database.close()
 
-    return create_app("promises", [quoting, dates, reads, agreement, forwarding(commands, lambda _: client)], settings, lifespan=lifespan)
+    forwarded = [forwarding(routes, lambda _: client) for routes in (commands, reports)]
+    return create_app("promises", [quoting, dates, reads, agreement, *forwarded], settings, lifespan=lifespan)
 
 
 def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:
@@ -58,10 +60,11 @@ def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:
 def writing_application(settings: Settings) -> "FastAPI":
     """The process that writes the ledger, once it is elected; until then it answers 503."""
     from services.kit.http import create_app
-    from services.promises.ledger.commands_api import router
+    from services.promises.ledger.commands_api import router as commands
     from services.promises.ledger.process import lifespan_of
+    from services.promises.ledger.reports_api import router as reports
 
-    return create_app("promises", [router], settings, lifespan=lifespan_of(settings))
+    return create_app("promises", [commands, reports], settings, lifespan=lifespan_of(settings))
 
 
 def run_api(settings: Settings) -> None:

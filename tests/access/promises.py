@@ -97,6 +97,10 @@ class Ledger:
     async def batch(self, whose: str, who: str) -> Ask:
         return Ask("/v1/promises:batch", {"promises": [self._body(whose) | {"key": str(uuid7())}]})
 
+    async def duties(self, whose: str, who: str) -> Ask:
+        body = {"report_id": str(uuid7()), "promise_id": await self._made(whose), "department": "care", "what": "seen"}
+        return Ask("/v1/promises:report", {"reports": [body]})
+
     async def entries(self, whose: str, who: str) -> Ask:
         return Ask(f"/v1/promises/{await self._made(whose)}/entries")
 
@@ -145,6 +149,7 @@ class Ledger:
             "POST /v1/promises": self.promise,
             "POST /v1/promises:dry-run": self.preview,
             "POST /v1/promises:batch": self.batch,
+            "POST /v1/promises:report": self.duties,
             "GET /v1/promises/{promise_id}/entries": self.entries,
             "GET /v1/customers/{customer_id}/promises": self.promises,
         }

@@ -17,6 +17,7 @@ from services.kit.database import Database
 from services.kit.merkle import EMPTY_ROOT, is_consistent
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
 from services.kit.promise.agreement import BUCKETS, MOST_MENDED, Buckets, Held, differing
+from services.kit.promise.duties import Duties
 from services.kit.promise.feed import EntryRecorded
 from services.kit.promise.view import Row, apply, replay
 from services.kit.settings import KitSettings
@@ -68,8 +69,10 @@ class _Proof(msgspec.Struct):
 class Keeper:
     """Of the view in this database. Asks the promises API as one of our own services."""
 
-    def __init__(self, service: str, database: Database, settings: KitSettings, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._service, self._database, self._settings = service, database, settings
+    def __init__(
+        self, service: str, database: Database, settings: KitSettings, transport: httpx.AsyncBaseTransport | None = None, duties: Duties | None = None
+    ) -> None:
+        self._service, self._database, self._settings, self._duties = service, database, settings, duties
         self._client = httpx.AsyncClient(base_url=settings.promises_url, timeout=10.0, trust_env=False, transport=transport)
         self._buckets, self._seen, self._next = Buckets(), -1, 0
         self._mended: list[UUID] = []
@@ -107,8 +110,8 @@ class Keeper:
             entries = (await self._get(f"/v1/feed?after={position}&limit={_AT_ONCE}", _Feed)).entries
             if not entries:
                 return
-            async with self._database.pool.acquire() as sql, sql.transaction():
-                if await apply(sql, entries) <= position:
+            async with self._database.transaction() as work:
+                if await apply(work, entries, self._duties) <= position:
                     return
 
     async def _look(self) -> int:

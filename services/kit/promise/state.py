@@ -215,12 +215,18 @@ def completes(promise: Promise, evidence: Evidenced) -> bool:
     return evidence.type == promise.said.kept_by and promise.stands.done + evidence.quantity >= promise.said.quantity
 
 
+def unacknowledged(said: Made, stands: Standing) -> list[Department]:
+    """The departments that must act for it and have not said that they have it."""
+    return sorted({duty.department for duty in said.duties} - {*stands.received})
+
+
 def _stands_after(promise: Promise, fact: Fact, seq: int, department: str, at: datetime) -> Standing:
     stands = promise.stands
     match fact:
         case Acknowledged():
             received, seen = {*stands.received, fact.department}, {*stands.seen, fact.department} if fact.seen else stands.seen
-            return replace(stands, received=tuple(sorted(received)), seen=tuple(sorted(seen)))
+            known = replace(stands, received=tuple(sorted(received)), seen=tuple(sorted(seen)))
+            return known if unacknowledged(promise.said, known) else _without(known, Risk.UNACKNOWLEDGED)
         case Evidenced():
             grown = _grown(promise, fact)
             in_time = completes(promise, fact) and fact.at <= promise.said.due.at
@@ -239,6 +245,10 @@ def _stands_after(promise: Promise, fact: Fact, seq: int, department: str, at: d
             return _settled(_grown(promise, fact.evidence), Verdict.KEPT, fact.evidence.at, department, seq)
         case Made():
             raise ValueError("a promise is made once")
+
+
+def _without(stands: Standing, risk: Risk) -> Standing:
+    return replace(stands, at_risk=tuple(reason for reason in stands.at_risk if reason is not risk))
 
 
 def _settled(stands: Standing, verdict: Verdict, at: datetime, department: str, seq: int) -> Standing:

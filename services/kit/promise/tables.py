@@ -23,7 +23,16 @@ _TABLES = (
 )
 
 
+_REPORTS = """create table promise_reports (
+    report_id uuid primary key, number bigint generated always as identity unique, body text not null)"""
+
+
 def create_promise_view() -> None:
     """Called by one revision of every service that holds a view."""
     for statement in _TABLES:
         op.execute(statement)
+
+
+def create_promise_reports() -> None:
+    """Called by one revision of every service whose departments have duties (`services.kit.promise.duties`)."""
+    op.execute(_REPORTS)

@@ -16,6 +16,7 @@ import structlog
 from services.kit.database import Transaction
 from services.kit.merkle import leaf_hash
 from services.kit.promise.agreement import Held
+from services.kit.promise.duties import Bound, Duties
 from services.kit.promise.feed import ENTRY_RECORDED, HEARS, TOPIC, EntryRecorded
 from services.kit.promise.line import Line, commitment, digest_of, read_line, standing_of
 from services.kit.promise.state import Made, Promise, Standing, after
@@ -46,7 +47,7 @@ def viewing_promises(stage: Stage) -> Stage:
     async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
         entries = [heard.data for heard in batch if heard.type == ENTRY_RECORDED]
         if entries:
-            await apply(work.connection, entries)
+            await apply(work, entries, stage.duties)
         own = [heard for heard in batch if heard.type != ENTRY_RECORDED] if entries else batch
         if own:
             await stage.handle(work, own)
@@ -73,18 +74,23 @@ class Row(msgspec.Struct, frozen=True):
         return Held(self.promise.promise_id, self.promise.seq, digest_of(self.promise) if is_ours else bytes(32))
 
 
-async def apply(sql: "asyncpg.Connection[asyncpg.Record]", entries: Sequence[EntryRecorded]) -> int:
-    """Take these entries into the view, as far as they follow on what is there. Returns the position that is reached.
+async def apply(work: Transaction, entries: Sequence[EntryRecorded], duties: Duties | None = None) -> int:
+    """Take these entries into the view, as far as they follow on what is there, and what they bind us to. Returns the position that is reached.
 
     What came before is compared and dropped; what lies behind a gap is left until the gap is fetched.
     """
+    sql = work.connection
     at, heard_to = await sql.fetchrow(_STATE)
     ordered = sorted(entries, key=lambda entry: entry.position)
     await _compare([entry for entry in ordered if entry.position <= at], sql)
     following = list(_following(ordered, at))
     if following:
         lines = [(entry, read_line(entry.entry)) for entry in following]
-        await _put(sql, _folded(lines, await rows_of(sql, {line.promise_id for _, line in lines})))
+        before = await rows_of(sql, {line.promise_id for _, line in lines})
+        changed = _folded(lines, before)
+        await _put(sql, changed)
+        if duties:
+            await duties.hear(work, [_bound(row, before.get(row.promise.promise_id)) for row in changed])
         await sql.execute(_ADD_LEAVES, [entry.position for entry in following], [leaf_hash(entry.entry.encode()) for entry in following])
         at = following[-1].position
     await sql.execute(_MOVE, at, max(heard_to, ordered[-1].position))
@@ -99,6 +105,10 @@ async def rows_of(sql: "asyncpg.Connection[asyncpg.Record]", ids: Collection[UUI
 async def replay(sql: "asyncpg.Connection[asyncpg.Record]", entries: Sequence[EntryRecorded]) -> None:
     """Put one promise anew as its entries make it, all of them, whatever stands there."""
     await _put(sql, _folded([(entry, read_line(entry.entry)) for entry in entries], {}))
+
+
+def _bound(row: Row, before: Row | None) -> Bound:
+    return Bound(row.promise, row.words, before.promise if before else None)
 
 
 def _following(entries: Iterable[EntryRecorded], at: int) -> Iterable[EntryRecorded]:

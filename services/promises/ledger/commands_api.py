@@ -65,10 +65,11 @@ class Desk:
         """Have it recorded. Raises Problem, or what the writer raises."""
         return response_to(asked, given := await self.writer.ask(asked), await self._first(given))
 
-    async def answers(self, asked: Sequence[Asked], request_id: str) -> list[Response]:
-        """The same for several in their order; a problem as the answer that it would be alone."""
+    async def answer_all(self, asked: Sequence[Asked], request_id: str) -> Response:
+        """The same for several in their order, in one answer; a problem as the answer that it would be alone."""
         given = await self.writer.ask_all(asked)
-        return [await self._answer_or_problem(each, answered, request_id) for each, answered in zip(asked, given, strict=True)]
+        answered = [await self._answer_or_problem(each, its, request_id) for each, its in zip(asked, given, strict=True)]
+        return answer({"answers": [{"status": each.status_code, "answer": msgspec.Raw(bytes(each.body))} for each in answered]})
 
     async def _answer_or_problem(self, asked: Asked, given: Answer | Exception, request_id: str) -> Response:
         try:
@@ -93,12 +94,12 @@ class Desk:
 
 @router.post("/v1/promises:dry-run", **operation(access=_PROMISERS, body=PromiseBody, answers={200: "What would be promised; nothing is recorded."}))
 async def post_dry_run(request: Request, body: Annotated[PromiseBody, Parsed(PromiseBody)], caller: Caller) -> Response:
-    return answer(preview_of(body, _desk(request).by(caller)))
+    return answer(preview_of(body, desk_of(request).by(caller)))
 
 
 @router.post("/v1/promises", **operation(access=_PROMISERS, body=NewPromiseBody, answers=_RECORDED, idempotent=True))
 async def post_promise(request: Request, body: Annotated[NewPromiseBody, Parsed(NewPromiseBody)], caller: Caller, key: IdempotencyKey) -> Response:
-    desk = _desk(request)
+    desk = desk_of(request)
     _insist_on_preview(body, caller)
     return await desk.answer(making(body, desk.by(caller), key, _told(request, body)))
 
@@ -108,14 +109,13 @@ async def post_promise(request: Request, body: Annotated[NewPromiseBody, Parsed(
     **operation(access=_PROMISERS, body=BatchBody, answers={200: "For each, in order: its status, and its receipt or its problem."}),
 )
 async def post_batch(request: Request, body: Annotated[BatchBody, Parsed(BatchBody)], caller: Caller) -> Response:
-    desk, by = _desk(request), _desk(request).by(caller)
+    desk, by = desk_of(request), desk_of(request).by(caller)
     asked = []
     for each in body.promises:
         _insist_on_preview(each, caller)
         alone = each.model_dump(mode="json", exclude={"key"})
         asked.append(making(each, by, each.key, ["/v1/promises", alone, None]))
-    answered = await desk.answers(asked, request.state.request_id)
-    return answer({"answers": [{"status": each.status_code, "answer": msgspec.Raw(bytes(each.body))} for each in answered]})
+    return await desk.answer_all(asked, request.state.request_id)
 
 
 @router.post(
@@ -154,7 +154,7 @@ async def post_correction(
 async def post_release(
     request: Request, promise_id: UUID, body: Annotated[ReleaseBody, Parsed(ReleaseBody)], caller: Caller, key: IdempotencyKey
 ) -> Response:
-    desk = _desk(request)
+    desk = desk_of(request)
     return await desk.answer(await _release(desk, request, promise_id, body, desk.by(caller), key))
 
 
@@ -171,7 +171,7 @@ async def post_replacement(
     request: Request, promise_id: UUID, body: Annotated[ReplacementBody, Parsed(ReplacementBody)], caller: Caller, key: IdempotencyKey
 ) -> Response:
     """The new promise and, with consent, the end of the old one, in one commit: both or neither."""
-    desk, by = _desk(request), _desk(request).by(caller)
+    desk, by = desk_of(request), desk_of(request).by(caller)
     _insist_on_preview(body, caller)
     async with desk.database.pool.acquire() as sql:
         if not await queries.said_of(sql, [promise_id]):
@@ -185,7 +185,7 @@ async def _say(
     request: Request, promise_id: UUID, command: Command, operation: str, caller: Principal, key: str, body: BaseModel,
     words: tuple[bytes, str] | None = None,
 ) -> Response:  # fmt: skip
-    desk = _desk(request)
+    desk = desk_of(request)
     asked = asking(promise_id, command, desk.by(caller), operation, key, _told(request, body), words, _if_match(request))
     return await desk.answer(asked)
 
@@ -219,5 +219,6 @@ def _told(request: Request, body: BaseModel) -> list[object]:
     return [request.url.path, body.model_dump(mode="json"), _if_match(request)]
 
 
-def _desk(request: Request) -> Desk:
+def desk_of(request: Request) -> Desk:
+    """The one that this process works with."""
     return cast(Desk, request.app.state.desk)

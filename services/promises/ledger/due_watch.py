@@ -1,4 +1,5 @@
-"""Gives the verdict on promises that fell due: each broken once, at its due instant, with what makes good for it in the same commit."""
+"""Gives the verdict on promises that fell due: each broken once, at its due instant, with what makes good for it in the same commit. Warns of those
+that a department has not said it has within a minute."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,12 +11,13 @@ import structlog
 from services.kit.canonical import canonical
 from services.kit.clock import Clock
 from services.kit.database import Database
+from services.kit.promise.state import Risk
 from services.kit.transient import end_if_told, is_transient
 from services.kit.values import Refusal
 from services.promises.ledger import queries
 from services.promises.ledger.batch import Answer, Asked
 from services.promises.ledger.compensating import LEDGER, compensations
-from services.promises.ledger.domain.commands import Break
+from services.promises.ledger.domain.commands import Break, PutAtRisk
 from services.promises.ledger.domain.tariff import Tariff
 from services.promises.ledger.writer import Writer
 
@@ -46,9 +48,9 @@ class DueWatch:
                 await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> int:
-        """Give the verdict on those that are due by now, 250 at most. Returns how many were looked at."""
+        """Give the verdict on those that are due by now, and warn of those that nobody took, 250 of each at most. Returns how many there were."""
         async with self._database.pool.acquire() as sql:
-            asked = await self._breaks(sql)
+            asked = [*await self._breaks(sql), *await self._warnings(sql)]
         if not asked:
             return 0
         answers = await self._writer.ask_all(asked)
@@ -62,8 +64,13 @@ class DueWatch:
         now = self._clock.now()
         ids = await queries.due(sql, now, _AT_ONCE)
         owed = await compensations(sql, ids, self._tariffs, now)
-        return [Asked(_SCOPE, f"due|{id}", id, Break(), LEDGER, now, _told(id), then=then) for id, then in owed.items()]
+        return [Asked(_SCOPE, f"due|{id}", id, Break(), LEDGER, now, _told("due", id), then=then) for id, then in owed.items()]
+
+    async def _warnings(self, sql: "asyncpg.Connection[asyncpg.Record]") -> list[Asked]:
+        now, warning = self._clock.now(), PutAtRisk(Risk.UNACKNOWLEDGED, raised=True)
+        ids = await queries.unacknowledged(sql, _AT_ONCE)
+        return [Asked(_SCOPE, f"unacknowledged|{id}", id, warning, LEDGER, now, _told("unacknowledged", id)) for id in ids]
 
 
-def _told(promise_id: UUID) -> bytes:
-    return canonical(["due", str(promise_id)])
+def _told(what: str, promise_id: UUID) -> bytes:
+    return canonical([what, str(promise_id)])

@@ -37,6 +37,8 @@ from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and 
 where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')
 group by 1, 2, 3, 4 order by 2, 1, 3, 4"""
 _DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
+_UNACKNOWLEDGED = """
+select promise_id from ledger_promises where acknowledge_by <= clock_timestamp() order by acknowledge_by limit $1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,11 @@ async def liability(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime) ->
 async def due(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:
     """Open promises that are to be looked at by now, the longest due first."""
     return [row["promise_id"] for row in await sql.fetch(_DUE, now, limit)]
+
+
+async def unacknowledged(sql: "asyncpg.Connection[asyncpg.Record]", limit: int) -> list[UUID]:
+    """Promises that a department should have said it has by now."""
+    return [row["promise_id"] for row in await sql.fetch(_UNACKNOWLEDGED, limit)]
 
 
 def _fed(row: Any) -> EntryRecorded:

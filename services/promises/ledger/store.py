@@ -13,6 +13,7 @@ from services.kit.promise.line import promise_of, standing_of
 from services.kit.promise.state import Verdict
 from services.kit.together import execute_together
 from services.promises.ledger.batch import Asked, Batch, Entry, Head, Look, Remembered
+from services.promises.ledger.domain.commands import awaits_departments
 from services.promises.ledger.domain.kinds import breaks_at
 from services.promises.ledger.messages import Receipt, Refused, read_refused
 
@@ -46,12 +47,17 @@ _WRITE_REFUSALS = """
 insert into ledger_refusals (scope, key, fingerprint, answer, refused_at)
 select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])"""
 _WRITE_PROMISES = """
-insert into ledger_promises (promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at)
-select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::bytea[],
-                     $10::bytea[], $11::timestamptz[])
+insert into ledger_promises (
+    promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at, acknowledge_by)
+select promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at,
+    case when awaited then clock_timestamp() + interval '60 seconds' end
+from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::bytea[],
+            $10::bytea[], $11::timestamptz[], $12::boolean[])
+    as new (promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at, awaited)
 on conflict (promise_id) do update set
     seq = excluded.seq, position = excluded.position, verdict = excluded.verdict, next_at = excluded.next_at, standing = excluded.standing,
-    state_digest = excluded.state_digest"""
+    state_digest = excluded.state_digest,
+    acknowledge_by = case when excluded.acknowledge_by is not null then ledger_promises.acknowledge_by end"""
 
 
 class HeadMoved(Exception):
@@ -132,7 +138,7 @@ def _promise_row(entry: Entry) -> tuple[object, ...]:
     next_at = breaks_at(said) if verdict is Verdict.OPEN else None
     return (
         promise.promise_id, promise.seq, receipt.position, said.customer_id, said.order_id, verdict, next_at,
-        standing_of(promise), receipt.state_digest, entry.thing, entry.made_at,
+        standing_of(promise), receipt.state_digest, entry.thing, entry.made_at, awaits_departments(promise),
     )  # fmt: skip
 
 

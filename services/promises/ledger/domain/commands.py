@@ -22,6 +22,7 @@ from services.kit.promise.state import (
     Verdict,
     Voided,
     completes,
+    unacknowledged,
 )
 from services.kit.values import NotFound, Refusal
 from services.promises.ledger.domain.kinds import SHAPES, WITHOUT_GOODS, breaks_at
@@ -218,7 +219,15 @@ def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact | None
     return evidence
 
 
+def awaits_departments(promise: Promise) -> bool:
+    """Whether some department has yet to say that it has the promise, and nobody was warned of it."""
+    stands = promise.stands
+    return stands.verdict is Verdict.OPEN and Risk.UNACKNOWLEDGED not in stands.at_risk and bool(unacknowledged(promise.said, stands))
+
+
 def _put_at_risk(promise: Promise, command: PutAtRisk) -> Fact | None:
+    if command == PutAtRisk(Risk.UNACKNOWLEDGED, raised=True) and not awaits_departments(promise):
+        return None
     reasons = {*promise.stands.at_risk, command.reason} if command.raised else {*promise.stands.at_risk} - {command.reason}
     return None if reasons == {*promise.stands.at_risk} else AtRisk(tuple(sorted(reasons)))
 

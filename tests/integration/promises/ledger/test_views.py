@@ -33,7 +33,7 @@ class View:
 
     async def hear(self, *entries: EntryRecorded) -> int:
         async with self.database.transaction() as work:
-            return await apply(work.connection, entries)
+            return await apply(work, entries)
 
     async def do(self, sql: str) -> str:
         return str(await self.database.pool.execute(sql))

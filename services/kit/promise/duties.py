@@ -1,0 +1,82 @@
+"""What a department does for the promises that bind it: its work rows, made in the transaction that hears of them, and what it reports of them.
+
+A report is a row of the department's own schema, committed with the work that it tells of; the service's leader takes it to the ledger, as often as
+it takes, under the report's own id, so that it counts once.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from services.kit.database import Transaction
+from services.kit.ids import uuid7
+from services.kit.promise.state import Department, Promise, Risk
+
+_ADD = "insert into promise_reports (report_id, body) select * from unnest($1::uuid[], $2::text[])"
+
+
+class Bound(NamedTuple):
+    """A promise that binds a department, as it stands and as it stood: `before` is None where it was just made. `words` are None once erased."""
+
+    promise: Promise
+    words: str | None
+    before: Promise | None
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """Which departments a service is, and how it takes over what changed of their promises: in order, in the transaction that heard of it, and a
+    second time for what comes again."""
+
+    departments: frozenset[Department]
+    take: Callable[[Transaction, Sequence[Bound]], Awaitable[None]]
+
+    def bind(self, promise: Promise) -> list[Department]:
+        """Those of these departments that must act for the promise."""
+        return sorted(self.departments & {duty.department for duty in promise.said.duties})
+
+    async def hear(self, work: Transaction, changed: Sequence[Bound]) -> None:
+        """Have what binds us taken over; what was just made is received with it."""
+        ours = [bound for bound in changed if self.bind(bound.promise)]
+        if not ours:
+            return
+        await self.take(work, ours)
+        made = [bound.promise for bound in ours if bound.before is None]
+        report(work, [Report(promise.promise_id, department, What.RECEIVED) for promise in made for department in self.bind(promise)])
+
+
+class What(StrEnum):
+    """What is reported."""
+
+    RECEIVED = "received"
+    SEEN = "seen"
+    EVIDENCE = "evidence"
+    TOLD = "told"
+    AT_RISK = "at_risk"
+    OUT_OF_RISK = "out_of_risk"
+
+
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One fact of a promise, said by a department. Evidence tells its type, the source's own `id`, how much and when; `told` its channel; a risk its
+    reason."""
+
+    promise_id: UUID
+    department: Department
+    what: What
+    type: str | None = None
+    id: str | None = None
+    quantity: int = 1
+    at: datetime | None = None
+    channel: str | None = None
+    reason: Risk | None = None
+
+
+def report(work: Transaction, reports: Sequence[Report]) -> None:
+    """Say it with this commit. The same evidence may be said again: the ledger counts it once by its id."""
+    if reports:
+        work.write(_ADD, [uuid7() for _ in reports], [msgspec.json.encode(each).decode() for each in reports])

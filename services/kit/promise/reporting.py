@@ -1,0 +1,68 @@
+"""Takes a department's reports to the ledger, in the order they were made, and forgets each once it was answered."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from services.kit import tokens
+from services.kit.database import Database
+from services.kit.settings import KitSettings
+from services.kit.stage import Errand
+
+if TYPE_CHECKING:
+    import httpx
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 100
+_SECONDS = 10.0
+_TAKE = "select report_id, body from promise_reports order by number limit $1"
+_DROP = "delete from promise_reports where report_id = any ($1::uuid[])"
+
+
+class _Problem(msgspec.Struct):
+    type: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    status: int
+    answer: _Problem
+
+
+class _Answers(msgspec.Struct):
+    answers: list[_Answer]
+
+
+def reporting(service: str, settings: KitSettings, transport: "httpx.AsyncBaseTransport | None" = None) -> Errand:
+    """The errand of a service whose departments have duties."""
+
+    async def run(database: Database) -> int:
+        rows = await database.pool.fetch(_TAKE, _AT_ONCE)
+        if not rows:
+            return 0
+        body = {"reports": [msgspec.json.decode(row["body"]) | {"report_id": row["report_id"]} for row in rows]}
+        answers = await _post(settings, service, transport, body)
+        settled = [row for row, answer in zip(rows, answers, strict=True) if answer.status < 500]
+        for row, answer in zip(rows, answers, strict=True):
+            if 400 <= answer.status < 500:
+                log.warning("the ledger does not take a report", report_id=str(row["report_id"]), status=answer.status, reason=answer.answer.type)
+        await database.pool.execute(_DROP, [row["report_id"] for row in settled])
+        if not settled:
+            raise ConnectionError("the ledger took no report")
+        return len(settled)
+
+    return Errand("promise-reports", run)
+
+
+async def _post(settings: KitSettings, service: str, transport: "httpx.AsyncBaseTransport | None", body: object) -> list[_Answer]:
+    """Raises OSError while the ledger is away."""
+    import httpx  # a worker that has nothing to report does without
+
+    headers = {"authorization": f"Bearer {tokens.service_token(settings, service)}", "content-type": "application/json"}
+    try:
+        async with httpx.AsyncClient(base_url=settings.promises_url, timeout=_SECONDS, trust_env=False, transport=transport) as client:
+            answered = await client.post("/v1/promises:report", content=msgspec.json.encode(body), headers=headers)
+            return msgspec.json.decode(answered.raise_for_status().content, type=_Answers).answers
+    except httpx.HTTPError as error:
+        raise ConnectionError(f"the ledger does not answer: {error}") from error
