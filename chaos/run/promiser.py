@@ -66,10 +66,12 @@ class Promiser:
         return told
 
     async def until_all_agree(self) -> float:
-        """Seconds until every department held what the ledger holds. Raises TimeoutError."""
+        """Seconds until every department held what the ledger held when this was asked: what falls due since then goes on being written. Raises
+        TimeoutError."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        while not (board := await self._board()).get("agree"):
+        began, position = loop.time(), None
+        while not _agreed(board := await self._board(), position):
+            position = position or board.get("position")
             if loop.time() - began > AGREED_SECONDS:
                 raise TimeoutError(f"not agreed after {AGREED_SECONDS:.0f} s: {board}")
             await asyncio.sleep(0.5)
@@ -95,3 +97,13 @@ class Promiser:
         if (fault := verify_live(bed.told["database"]).fault) is not None:
             found.append(f"entry {fault.position} of the ledger: {fault.what}")
         return [f"ledger: {each}" for each in found]
+
+
+def _agreed(board: dict[str, Any], position: int | None) -> bool:
+    """Whether each view told that it holds the same, at this position or behind it."""
+    views = board.get("views", [])
+    return (
+        position is not None
+        and len(views) == len(VIEWS)
+        and all(each["state"] in ("agrees", "behind") and each["position"] >= position for each in views)
+    )

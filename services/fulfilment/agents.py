@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.fulfilment import handlers, messages
+from services.fulfilment.duties import agents as duties
 from services.fulfilment.floor.projections import measure_queues
 from services.fulfilment.floor.store import FloorSql
 from services.fulfilment.holds import note
@@ -65,6 +66,7 @@ STAGE = Stage(
     hears={**messages.HEARS, **SHIPPING_HEARS},
     handle=handle,
     views_promises=True,
+    duties=duties.DUTIES,
 )
 TIMERS = (Timer("wants", try_wants), Timer("queues", measure_queues), *shipping.TIMERS)
-ERRANDS = shipping.ERRANDS
+ERRANDS = (*shipping.ERRANDS, *duties.ERRANDS)

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 def application(settings: KitSettings) -> "FastAPI":
     """The API over a database of its own, which it waits for."""
+    from services.fulfilment.duties.api import router as duties
     from services.fulfilment.floor.api import router as floor
     from services.fulfilment.shipping.api import routers as shipping
+    from services.fulfilment.stock.alternatives_api import router as alternatives
     from services.fulfilment.stock.api import router as stock
     from services.kit.awaiting import until_migrated
     from services.kit.clock import clock_from
@@ -28,7 +30,7 @@ def application(settings: KitSettings) -> "FastAPI":
         yield
         await app.state.database.close()
 
-    return create_app("fulfilment", [stock, floor, *shipping], settings, lifespan=lifespan)
+    return create_app("fulfilment", [stock, alternatives, floor, *shipping, duties], settings, lifespan=lifespan)
 
 
 def run_api(settings: KitSettings) -> None:

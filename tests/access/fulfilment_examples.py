@@ -28,6 +28,26 @@ class _Stock:
         return Ask(f"/v1/stock/{await self._house.sku(whose)}")
 
 
+class _Duties:
+    def __init__(self, house: Warehouse) -> None:
+        self._house = house
+
+    async def hold(self, whose: str, who: str) -> Ask:
+        task_id, sku = await self._house.ready("mine")
+        order_id = (await self._house.do(f"GET /v1/pick-tasks/{task_id}", None, "planner"))["order_id"]
+        return Ask(f"/v1/promise-holds/{uuid7()}", {"order_id": order_id, "sku": sku, "quantity": 1, "due_at": "2026-11-30T10:00:00Z"})
+
+    async def substitutes(self, whose: str, who: str) -> Ask:
+        return Ask(f"/v1/items/{await self._house.sku('mine')}/substitutes", {"substitutes": ["S-OTHER"]})
+
+    async def expect(self, whose: str, who: str) -> Ask:
+        body = {"site": SITE[whose], "sku": await self._house.sku("mine"), "quantity": 5, "expected_at": "2026-11-30T10:00:00Z"}
+        return Ask(f"/v1/stock/expected-receipts/{uuid7()}", body)
+
+    async def expect_no_more(self, whose: str, who: str) -> Ask:
+        return Ask(f"/v1/stock/expected-receipts/{uuid7()}")
+
+
 class _Floor:
     def __init__(self, house: Warehouse) -> None:
         self._house = house
@@ -172,7 +192,17 @@ class _Dock:
 
 def examples(house: Warehouse) -> Mapping[str, Example]:
     """By operation."""
-    return _of_stock(_Stock(house)) | _of_the_floor(_Floor(house)) | _of_shipping(_Shipping(house)) | _of_the_dock(_Dock(house))
+    goods = _of_stock(_Stock(house)) | _of_duties(_Duties(house))
+    return goods | _of_the_floor(_Floor(house)) | _of_shipping(_Shipping(house)) | _of_the_dock(_Dock(house))
+
+
+def _of_duties(made: _Duties) -> dict[str, Example]:
+    return {
+        "PUT /v1/promise-holds/{promise_id}": made.hold,
+        "PUT /v1/items/{sku}/substitutes": made.substitutes,
+        "PUT /v1/stock/expected-receipts/{expected_receipt_id}": made.expect,
+        "DELETE /v1/stock/expected-receipts/{expected_receipt_id}": made.expect_no_more,
+    }
 
 
 def _of_stock(made: _Stock) -> dict[str, Example]:

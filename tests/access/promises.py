@@ -21,6 +21,7 @@ from tests.integration.promises.conftest import Promises
 from tests.integration.promises.ledger.speaking import promise_body
 from tests.integration.promises.test_quotes import QUESTION
 from tests.support.feed import Feed
+from tests.support.holding import Shelves
 from tests.support.polling import poll_until
 from tests.unit.promises.events import AIR, CUSTOMER, GROUND, PLACED_AT, QUEUE, heard
 
@@ -97,6 +98,9 @@ class Ledger:
     async def batch(self, whose: str, who: str) -> Ask:
         return Ask("/v1/promises:batch", {"promises": [self._body(whose) | {"key": str(uuid7())}]})
 
+    async def give_up(self, whose: str, who: str) -> Ask:
+        return Ask(f"/v1/promises/{await self._made('mine')}/abandonment")
+
     async def duties(self, whose: str, who: str) -> Ask:
         body = {"report_id": str(uuid7()), "promise_id": await self._made(whose), "department": "care", "what": "seen"}
         return Ask("/v1/promises:report", {"reports": [body]})
@@ -150,6 +154,7 @@ class Ledger:
             "POST /v1/promises:dry-run": self.preview,
             "POST /v1/promises:batch": self.batch,
             "POST /v1/promises:report": self.duties,
+            "POST /v1/promises/{promise_id}/abandonment": self.give_up,
             "GET /v1/promises/{promise_id}/entries": self.entries,
             "GET /v1/customers/{customer_id}/promises": self.promises,
         }
@@ -173,7 +178,7 @@ async def opened(url: str, folder: Path) -> AsyncIterator[tuple[Asking, Mapping[
     connect(app, database, settings)
     dates = Dates(Promises(database, clock))
     await dates.prepare()
-    async with leading(writing, database, own, clock, Feed()) as writer, asking(app, settings) as asks:
+    async with leading(writing, database, own, clock, Feed(), Shelves()) as writer, asking(app, settings) as asks:
         await poll_until(lambda: writer.leads)
         ledger = Ledger(asks, clock)
         await ledger.prepare()

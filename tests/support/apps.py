@@ -22,6 +22,7 @@ from services.promises.main import application as promises
 from services.promises.main import writing_application
 from services.promises.settings import Settings as PromisesSettings
 from tests.support.feed import Feed
+from tests.support.holding import Shelves
 from tests.support.polling import poll_until
 
 
@@ -34,7 +35,7 @@ def _with_a_ledger(settings: PromisesSettings) -> FastAPI:
     @asynccontextmanager
     async def both(of: FastAPI) -> AsyncIterator[None]:
         url = settings.service_database("promises")
-        async with alone(of), leading(writing, of.state.database, url, of.state.database.clock, Feed()) as writer:
+        async with alone(of), leading(writing, of.state.database, url, of.state.database.clock, Feed(), Shelves()) as writer:
             await poll_until(lambda: writer.leads)
             yield
 

@@ -20,6 +20,9 @@ Place = tuple[str, str]
 
 MOST_PER_BIN = 10_000_000
 
+PROMISED_FROM = 1_000_001
+"""Lines from this number on are goods that were promised beside the order: no line of an order itself has such a number."""
+
 
 class UnknownItem(Refusal):
     slug = "unknown-sku"
@@ -148,6 +151,11 @@ class Want:
     @property
     def places(self) -> set[Place]:
         return {(self.site, line.sku) for line in self.lines}
+
+    @property
+    def ordered(self) -> tuple[Line, ...]:
+        """The lines of the order itself."""
+        return tuple(line for line in self.lines if line.line < PROMISED_FROM)
 
 
 @dataclass(frozen=True, slots=True)

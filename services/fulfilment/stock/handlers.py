@@ -14,6 +14,7 @@ from services.fulfilment.stock.domain import (
     UnknownItem,
     Want,
     WantState,
+    choose,
     counting,
     missing,
     receiving,
@@ -58,8 +59,33 @@ def reserve(books: Books, want: Want, says: Says) -> list[Part]:
     books.apply([reserving(want, part) for part in parts], want.cause)
     together = _merged((*want.parts, *parts)) if want.parts else tuple(parts)
     books.keep(replace(want, parts=together, state=WantState.RESERVED, ripe=False))
-    says.say(StockReserved(want.order_id, want.site, want.lines), want.cause)
+    says.say(StockReserved(want.order_id, want.site, want.ordered), want.cause)
     return parts
+
+
+def add(books: Books, want: Want, line: Line, cause: Cause) -> list[Part]:
+    """Set apart one more line for the order: all of it, or none, where no part is returned. The shelf is locked."""
+    shelf = books.shelf((want.site, line.sku))
+    if free_at(books, want.site, line.sku) < line.quantity:
+        return []
+    parts = [Part(line.line, line.sku, bin, quantity) for bin, quantity in choose(shelf, line.quantity)]
+    books.apply([reserving(want, part) for part in parts], cause)
+    books.keep(replace(want, lines=(*want.lines, line), parts=(*want.parts, *parts)))
+    return parts
+
+
+def drop(books: Books, want: Want, number: int, cause: Cause) -> None:
+    """The order no longer has this line: what was set apart for it is free. May run twice."""
+    parts = [part for part in want.parts if part.line == number]
+    if want.state in (WantState.SHORT, WantState.RESERVED):
+        books.apply([releasing(want, part) for part in parts], cause)
+    kept = tuple(part for part in want.parts if part.line != number)
+    books.keep(replace(want, lines=tuple(line for line in want.lines if line.line != number), parts=kept))
+
+
+def free_at(books: Books, site: str, sku: str) -> int:
+    """The units that nobody has and no older order waits for."""
+    return max(0, books.shelf((site, sku)).available - books.earmarked.get((site, sku), 0))
 
 
 def release(books: Books, want: Want, cause: Cause) -> None:

@@ -59,7 +59,8 @@ _WRITE_WANTS = """
 insert into wants (order_id, site, placed_at, lines, skus, quantities, state, ripe, heard_version, cause_id, correlation_id, traceparent)
 select order_id, site, placed_at, lines, skus, quantities, state, ripe, heard_version, cause_id, correlation_id, traceparent
 from json_populate_recordset(null::wants, $1::json)
-on conflict (order_id) do update set state = excluded.state, ripe = excluded.ripe, heard_version = excluded.heard_version"""
+on conflict (order_id) do update set lines = excluded.lines, skus = excluded.skus, quantities = excluded.quantities, state = excluded.state,
+    ripe = excluded.ripe, heard_version = excluded.heard_version"""
 
 _CHANGE_WANTS = """
 update wants set state = new.state, ripe = new.ripe, heard_version = new.heard_version
@@ -144,12 +145,12 @@ class StockSql:
 
     def _write_wants(self, books: Books) -> None:
         wants, loaded = [books.wants[order] for order in books.changed], books.loaded
-        made = [want for want in wants if want.order_id not in loaded]
-        if made:
-            self._work.write(_WRITE_WANTS, msgspec.json.encode([_row(want) for want in made]).decode())
-        if len(made) < len(wants):
-            rows = [(want.order_id, want.state.value, want.ripe, want.heard_version) for want in wants if want.order_id in loaded]
-            self._work.write(_CHANGE_WANTS, *_columns(rows))
+        whole = [want for want in wants if want.order_id not in loaded or want.lines != loaded[want.order_id].lines]
+        if whole:
+            self._work.write(_WRITE_WANTS, msgspec.json.encode([_row(want) for want in whole]).decode())
+        if len(whole) < len(wants):
+            same = [want for want in wants if want.order_id in loaded and want.lines == loaded[want.order_id].lines]
+            self._work.write(_CHANGE_WANTS, *_columns([(want.order_id, want.state.value, want.ripe, want.heard_version) for want in same]))
         self._write_parts([want for want in wants if want.order_id not in loaded or want.parts != loaded[want.order_id].parts], loaded)
 
     def _write_parts(self, wants: Sequence[Want], loaded: Mapping[UUID, Want]) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from services.kit import tokens
+from services.kit.calling import call
 from services.kit.database import Database
 from services.kit.settings import KitSettings
 from services.kit.stage import Errand
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 100
-_SECONDS = 10.0
 _TAKE = "select report_id, body from promise_reports order by number limit $1"
 _DROP = "delete from promise_reports where report_id = any ($1::uuid[])"
 
@@ -42,7 +41,10 @@ def reporting(service: str, settings: KitSettings, transport: "httpx.AsyncBaseTr
         if not rows:
             return 0
         body = {"reports": [msgspec.json.decode(row["body"]) | {"report_id": row["report_id"]} for row in rows]}
-        answers = await _post(settings, service, transport, body)
+        answered = await call(settings, service, "POST", f"{settings.promises_url}/v1/promises:report", body, transport)
+        if answered.status_code != 200:
+            raise ConnectionError(f"the ledger answered {answered.status_code}")
+        answers = msgspec.json.decode(answered.content, type=_Answers).answers
         settled = [row for row, answer in zip(rows, answers, strict=True) if answer.status < 500]
         for row, answer in zip(rows, answers, strict=True):
             if 400 <= answer.status < 500:
@@ -53,16 +55,3 @@ def reporting(service: str, settings: KitSettings, transport: "httpx.AsyncBaseTr
         return len(settled)
 
     return Errand("promise-reports", run)
-
-
-async def _post(settings: KitSettings, service: str, transport: "httpx.AsyncBaseTransport | None", body: object) -> list[_Answer]:
-    """Raises OSError while the ledger is away."""
-    import httpx  # a worker that has nothing to report does without
-
-    headers = {"authorization": f"Bearer {tokens.service_token(settings, service)}", "content-type": "application/json"}
-    try:
-        async with httpx.AsyncClient(base_url=settings.promises_url, timeout=_SECONDS, trust_env=False, transport=transport) as client:
-            answered = await client.post("/v1/promises:report", content=msgspec.json.encode(body), headers=headers)
-            return msgspec.json.decode(answered.raise_for_status().content, type=_Answers).answers
-    except httpx.HTTPError as error:
-        raise ConnectionError(f"the ledger does not answer: {error}") from error

@@ -17,12 +17,16 @@ from services.kit.merkle import Frontier, Node, leaf_hash
 from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_of
 from services.kit.promise.state import Fact, Made, Promise, after
 from services.kit.values import NotFound, Refusal
-from services.promises.ledger.domain.commands import Command, Make, NotYetDue, decide
+from services.promises.ledger.domain.commands import Command, GivenUp, Make, NotYetDue, decide
 from services.promises.ledger.messages import Receipt, Refused
 
 TICK = timedelta(microseconds=1)
 LOOKS_ALIKE_WITHIN = timedelta(minutes=15)
 """A promise of the same thing to the same customer within this time looks like the same promise typed twice."""
+
+
+GIVING_UP = "give up"
+"""The scope under which it is remembered, by promise id, that a promise was given up before it was made."""
 
 
 class LooksLikeDuplicate(Refusal):
@@ -150,6 +154,7 @@ class _Deciding:
             return Answer(remembered.receipt, remembered.refused, replayed=True)
         promise = self._look.promises.get(asked.promise_id)
         try:
+            self._refuse_given_up(asked)
             self._refuse_look_alike(asked)
             fact = decide(promise, asked.command, self._now, asked.if_match)
             if asked.then is not None:
@@ -178,6 +183,11 @@ class _Deciding:
         promise = self._look.promises.get(asked.promise_id)
         customer = asked.customer_id or (promise.said.customer_id if promise else None)
         return self._look.salts.get(customer, asked.customer_salt) if customer else b""
+
+    def _refuse_given_up(self, asked: Asked) -> None:
+        given_up = self._look.known.get((GIVING_UP, str(asked.promise_id))) if isinstance(asked.command, Make) else None
+        if given_up is not None and given_up.refused is not None:
+            raise GivenUp(given_up.refused.sentence)
 
     def _refuse_look_alike(self, asked: Asked) -> None:
         other = self._look.alike.get(asked.thing) if asked.thing else None

@@ -70,8 +70,8 @@ class PromiseBody(Strict):
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
-        given = {Needs.SKU: self.sku, Needs.AMOUNT: self.amount_minor and self.currency, Needs.DEPARTMENT: self.department}
-        given[Needs.THING] = self.thing or self.customer_text
+        given: dict[Needs, object] = {Needs.SKU: self.sku, Needs.AMOUNT: self.amount_minor and self.currency, Needs.DEPARTMENT: self.department}
+        given[Needs.THING], given[Needs.ORDER] = self.thing or self.customer_text, self.order_id
         missing = sorted(need for need in SHAPES[self.kind].needs if not given[need])
         if missing:
             raise ValueError(f"a promise of this kind also says {' and '.join(missing)}")

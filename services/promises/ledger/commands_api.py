@@ -11,6 +11,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from services.kit.canonical import canonical
 from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.http import Caller, IdempotencyKey, Parsed, Principal, Problem, Routes, answer, operation
@@ -22,7 +23,7 @@ from services.kit.values import NotFound
 from services.promises.ledger import queries
 from services.promises.ledger.answering import response_to
 from services.promises.ledger.asking import By, asking, evidence_of, making, preview_of, salted
-from services.promises.ledger.batch import Answer, Asked
+from services.promises.ledger.batch import GIVING_UP, Answer, Asked
 from services.promises.ledger.bodies import (
     AcknowledgementBody,
     BatchBody,
@@ -35,8 +36,9 @@ from services.promises.ledger.bodies import (
     VoidBody,
 )
 from services.promises.ledger.compensating import compensations
-from services.promises.ledger.domain.commands import Acknowledge, Command, Release, ShowEvidence, Void
+from services.promises.ledger.domain.commands import Acknowledge, Command, GiveUp, Release, ShowEvidence, Void
 from services.promises.ledger.domain.tariff import Tariff
+from services.promises.ledger.holding import Holder, needs_goods, with_holds
 from services.promises.ledger.writer import Writer
 
 _PROMISERS: Access = {"care": "all", "admin": "all", "service": "all"}
@@ -55,6 +57,7 @@ class Desk:
     database: Database
     clock: Clock
     tariffs: tuple[Tariff, ...]
+    holder: Holder
 
     def by(self, caller: Principal) -> By:
         """Who asks, at this moment."""
@@ -63,10 +66,12 @@ class Desk:
 
     async def answer(self, asked: Asked) -> Response:
         """Have it recorded. Raises Problem, or what the writer raises."""
+        (asked,) = await self._with_holds([asked])
         return response_to(asked, given := await self.writer.ask(asked), await self._first(given))
 
     async def answer_all(self, asked: Sequence[Asked], request_id: str) -> Response:
         """The same for several in their order, in one answer; a problem as the answer that it would be alone."""
+        asked = await self._with_holds(asked)
         given = await self.writer.ask_all(asked)
         answered = [await self._answer_or_problem(each, its, request_id) for each, its in zip(asked, given, strict=True)]
         return answer({"answers": [{"status": each.status_code, "answer": msgspec.Raw(bytes(each.body))} for each in answered]})
@@ -78,6 +83,14 @@ class Desk:
             return response_to(asked, given, await self._first(given))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this one's answer, and no other's
             return problem_of(error).response(request_id)
+
+    async def _with_holds(self, asked: Sequence[Asked]) -> Sequence[Asked]:
+        goods = [each.promise_id for each in asked if needs_goods(each)]
+        if not goods:
+            return asked
+        async with self.database.pool.acquire() as sql:
+            known = await queries.said_of(sql, goods)
+        return await with_holds(asked, self.holder, known.keys())
 
     async def compensation(self, promise_id: UUID, by: By) -> Asked | None:
         """What is promised along with a release that we asked for. None where there is no such promise."""
@@ -156,6 +169,19 @@ async def post_release(
 ) -> Response:
     desk = desk_of(request)
     return await desk.answer(await _release(desk, request, promise_id, body, desk.by(caller), key))
+
+
+@router.post(
+    "/v1/promises/{promise_id}/abandonment",
+    **operation(
+        access={"service": "all"}, owner=_PROMISE, answers={200: "It was promised. Else 409: it was not, and under this id it never will be."}
+    ),
+)
+async def post_abandonment(request: Request, promise_id: UUID, caller: Caller) -> Response:
+    """Asked by whoever holds something for a promise of which nobody heard. Asked again, it is answered the same."""
+    by = desk_of(request).by(caller)
+    told = canonical([GIVING_UP, str(promise_id)])
+    return await desk_of(request).answer(Asked(GIVING_UP, str(promise_id), promise_id, GiveUp(), by.actor, by.now, told))
 
 
 @router.post("/v1/promises/{promise_id}/void", **operation(access=_PROMISERS, owner=_PROMISE, body=VoidBody, answers=_RECORDED, idempotent=True))

@@ -20,6 +20,7 @@ from services.kit.leader import Leader
 from services.kit.ports import Log
 from services.promises.ledger.commands_api import Desk
 from services.promises.ledger.due_watch import DueWatch
+from services.promises.ledger.holding import Fulfilment, Holder
 from services.promises.ledger.publisher import Publisher
 from services.promises.ledger.sayings import tariffs
 from services.promises.ledger.writer import Writer
@@ -44,7 +45,7 @@ def lifespan_of(settings: Settings) -> Lifespan:
         url, clock = settings.service_database("promises"), clock_from(settings.clock)
         database = await until_migrated(lambda: Database.connect(url, "promises", clock, process="ledger"))
         sink = KafkaLog(settings.kafka, settings.topic_prefix + "promises-ledger")
-        async with leading(app, database, url, clock, sink, settings.topic_prefix):
+        async with leading(app, database, url, clock, sink, Fulfilment(settings), settings.topic_prefix):
             yield
         await sink.close()
         await database.close()
@@ -53,13 +54,14 @@ def lifespan_of(settings: Settings) -> Lifespan:
 
 
 @asynccontextmanager
-async def leading(app: "FastAPI", database: Database, url: str, clock: Clock, sink: Log, prefix: str = "") -> AsyncIterator[Writer]:
-    """The application takes commands while the block lasts, and from when it is elected. `sink` is where entries are told of, under `prefix`."""
+async def leading(app: "FastAPI", database: Database, url: str, clock: Clock, sink: Log, holder: Holder, prefix: str = "") -> AsyncIterator[Writer]:
+    """The application takes commands while the block lasts, and from when it is elected. `sink` is where entries are told of, under `prefix`;
+    `holder` has goods and places."""
     written = Changes()
     writer = Writer(clock, written)
     watch = DueWatch(writer, database, clock, tariffs())
     publisher = Publisher(database, sink, prefix, written)
-    app.state.database, app.state.desk = database, Desk(writer, database, clock, tariffs())
+    app.state.database, app.state.desk = database, Desk(writer, database, clock, tariffs(), holder)
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(url, server_settings=session_settings("promises", "ledger"), command_timeout=_CONNECTION_SECONDS)

@@ -12,8 +12,8 @@ from services.kit.merkle import Frontier
 from services.kit.promise.line import promise_of, standing_of
 from services.kit.promise.state import Verdict
 from services.kit.together import execute_together
-from services.promises.ledger.batch import Asked, Batch, Entry, Head, Look, Remembered
-from services.promises.ledger.domain.commands import awaits_departments
+from services.promises.ledger.batch import GIVING_UP, Asked, Batch, Entry, Head, Look, Remembered
+from services.promises.ledger.domain.commands import Make, awaits_departments
 from services.promises.ledger.domain.kinds import breaks_at
 from services.promises.ledger.messages import Receipt, Refused, read_refused
 
@@ -79,6 +79,9 @@ class LedgerStore:
         """What is known of these commands, their promises and customers; `since` is from when on a promise looks like another."""
         sql = self.connection
         keys, scopes = [each.key for each in asked], list({each.scope for each in asked})
+        held = [str(each.promise_id) for each in asked if isinstance(each.command, Make) and each.command.held]
+        if held:
+            keys, scopes = keys + held, [*scopes, GIVING_UP]
         entries = await sql.fetch(_ENTRIES, keys, scopes)
         refusals = await sql.fetch(_REFUSALS, keys, scopes)
         ids = list({each.promise_id for each in asked} | {each.then.promise_id for each in asked if each.then})

@@ -3,6 +3,7 @@
 A decision looks at the promise alone. Whether a department can carry it out is asked beforehand; whether the same was asked before, by key.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +39,18 @@ class NobodyMustAct(Refusal):
 
 class NothingHeld(Refusal):
     slug = "nothing-held"
+
+
+class CannotBeHeld(Refusal):
+    """What those who would hold it say."""
+
+    def __init__(self, slug: str, sentence: str, facts: Mapping[str, object]) -> None:
+        super().__init__(sentence, **facts)
+        self.slug = slug
+
+
+class GivenUp(Refusal):
+    slug = "given-up"
 
 
 class PreviewChanged(Refusal):
@@ -85,12 +98,13 @@ class NothingToMend(Refusal):
 @dataclass(frozen=True, slots=True)
 class Make:
     """Promise it. Refused where no department must act, where it is due already, where it is not what was `agreed` to (the digest of a preview that
-    was looked at; `preview` is that of what is promised now), and where goods are promised that nobody has `held`."""
+    was looked at; `preview` is that of what is promised now), and where goods are promised that nobody has `held`; `cannot` is why."""
 
     made: Made
     agreed: str | None = None
     preview: str | None = None
     held: bool = False
+    cannot: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +159,12 @@ class Void:
     reason: bytes
 
 
-Command = Make | Acknowledge | ShowEvidence | PutAtRisk | Tell | Break | Release | Void
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Whoever holds goods for it wants to know whether it was promised. Where not, it never will be, under this id."""
+
+
+Command = Make | Acknowledge | ShowEvidence | PutAtRisk | Tell | Break | Release | Void | GiveUp
 
 
 def decide(promise: Promise | None, command: Command, now: datetime, if_match: int | None = None) -> Fact | None:
@@ -155,6 +174,9 @@ def decide(promise: Promise | None, command: Command, now: datetime, if_match: i
     """
     if isinstance(command, Make):
         return _make(promise, command, now)
+    if isinstance(command, GiveUp):
+        _refuse_unknown(promise)
+        return None
     if promise is None:
         raise NotFound
     if promise.stands.verdict is not Verdict.OPEN and not isinstance(command, ShowEvidence | Acknowledge | Tell):
@@ -187,9 +209,16 @@ def _make(promise: Promise | None, command: Make, now: datetime) -> Made:
         raise AlreadyDue("It would be due already: promise a later instant.", now=_written(now), due_at=_written(command.made.due.at))
     if command.agreed not in (None, command.preview):
         raise PreviewChanged("What would be promised is not what you looked at: look at it again, and send its digest.", preview=command.preview)
+    if command.cannot is not None:
+        raise command.cannot
     if SHAPES[command.made.kind].held and not command.held:
         raise NothingHeld("Nobody holds the goods or the place on the van for it: promise what needs neither.", instead=list(WITHOUT_GOODS))
     return command.made
+
+
+def _refuse_unknown(promise: Promise | None) -> None:
+    if promise is None:
+        raise GivenUp("It was not promised in time, and what was held for it is free again: promise it anew, with a new promise_id.")
 
 
 def _acknowledge(promise: Promise, command: Acknowledge) -> Fact | None:

@@ -20,6 +20,7 @@ _GRACE: Mapping[str, timedelta] = MappingProxyType({HAND_OVER: timedelta(minutes
 class Needs(StrEnum):
     """What has to be said beside the sentence."""
 
+    ORDER = "order_id"
     SKU = "sku"
     AMOUNT = "amount"
     THING = "thing"
@@ -45,8 +46,8 @@ def _by(department: Department, action: str, evidence: str, *needs: Needs) -> Sh
 
 SHAPES: Mapping[Kind, Shape] = MappingProxyType(
     {
-        Kind.DELIVERY_DATE: Shape(_CARRY, HAND_OVER, held=True),
-        Kind.GIFT: Shape(_CARRY, HAND_OVER, frozenset({Needs.SKU, Needs.THING}), held=True),
+        Kind.DELIVERY_DATE: Shape(_CARRY, HAND_OVER, frozenset({Needs.ORDER}), held=True),
+        Kind.GIFT: Shape(_CARRY, HAND_OVER, frozenset({Needs.ORDER, Needs.SKU, Needs.THING}), held=True),
         Kind.REFUND: _by(Department.PAYMENTS, "refund", "refunded", Needs.AMOUNT),
         Kind.CREDIT: _by(Department.PAYMENTS, "credit", "credited", Needs.AMOUNT),
         Kind.CALL_BACK: _by(Department.CARE, "call_back", "called"),

@@ -12,11 +12,13 @@ from services.kit.clock import Clock
 from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
 from services.kit.promise.feed import EntryRecorded
+from services.promises.ledger.holding import Holder
 from services.promises.ledger.process import leading
 from services.promises.main import application, connect, writing_application
 from services.promises.settings import Settings
 from tests.access.asking import Ask, Asking, asking
 from tests.support.feed import Feed
+from tests.support.holding import Shelves
 from tests.support.polling import poll_until
 
 CUSTOMER = "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa02"
@@ -25,8 +27,8 @@ CUSTOMER = "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa02"
 class Speaking:
     """Asks as somebody. `care` promises by what it saw."""
 
-    def __init__(self, asks: Asking, database: Database, feed: Feed) -> None:
-        self.asks, self.database, self.feed = asks, database, feed
+    def __init__(self, asks: Asking, database: Database, feed: Feed, shelves: Shelves) -> None:
+        self.asks, self.database, self.feed, self.shelves = asks, database, feed, shelves
 
     @property
     def app(self) -> FastAPI:
@@ -84,14 +86,15 @@ def promise_body(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def speaking(database_url: str, folder: Path, clock: Clock) -> AsyncIterator[Speaking]:
+async def speaking(database_url: str, folder: Path, clock: Clock, holder: Holder | None = None) -> AsyncIterator[Speaking]:
+    """`holder` has the goods, shelves of the test's own where none is given."""
     settings, url = Settings(var=folder), service_url(database_url, "promises")
     database = await Database.connect(url, "promises", clock, size=10)
     writing = writing_application(settings)
     app = application(settings, httpx.ASGITransport(writing, raise_app_exceptions=False))
     connect(app, database, settings)
-    feed = Feed()
-    async with leading(writing, database, url, clock, feed) as writer, asking(app, settings) as asks:
+    feed, shelves = Feed(), Shelves()
+    async with leading(writing, database, url, clock, feed, holder or shelves) as writer, asking(app, settings) as asks:
         await poll_until(lambda: writer.leads)
-        yield Speaking(asks, database, feed)
+        yield Speaking(asks, database, feed, shelves)
     await database.close()

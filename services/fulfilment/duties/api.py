@@ -1,0 +1,40 @@
+"""Holds over HTTP, for the ledger of promises: it asks before it promises."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Request
+from starlette.responses import Response
+
+from services.fulfilment.duties import handlers
+from services.fulfilment.duties.domain import Wanted
+from services.fulfilment.duties.house import at_work
+from services.fulfilment.settings import fulfilment_settings
+from services.fulfilment.shipping.settings import database_of, shipping_settings
+from services.kit.http import Instant, Parsed, Quantity, Routes, Sku, Strict, answer, cause_of, operation
+
+
+class HoldBody(Strict):
+    """What the promise needs: goods beside the order, where a SKU is named, else a place on a departure that is at the door by `due_at`."""
+
+    order_id: UUID
+    sku: Sku | None = None
+    quantity: Quantity = 1
+    due_at: Instant
+
+
+router = Routes()
+
+
+@router.put(
+    "/v1/promise-holds/{promise_id}",
+    **operation(access={"service": "all"}, body=HoldBody, answers={200: "Held, now or before, until the promise is made or given up."}),
+)
+async def put_hold(request: Request, promise_id: UUID, body: Annotated[HoldBody, Parsed(HoldBody)]) -> Response:
+    settings, wanted = fulfilment_settings(), Wanted(promise_id, body.order_id, body.sku, body.quantity, body.due_at)
+    async with (
+        database_of(request).transaction() as work,
+        at_work(work, settings.lease, settings.pace, shipping_settings().rates) as house,
+    ):
+        held = await handlers.hold(house, wanted, cause_of(request))
+    return answer(held)

@@ -1,0 +1,156 @@
+"""Whether goods or a place can be held for a promise, what becomes of the order's task, and what can be promised instead."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from services.fulfilment.floor.domain.task import Pace, Spot, Task, TaskState, remaining, walk
+from services.fulfilment.shipping.domain import Rates, Shipment, ShipmentState
+from services.fulfilment.shipping.schedule.domain import CarrierService, departures_within, expected_at, lane_for
+from services.fulfilment.stock.domain import PROMISED_FROM, Want, WantState
+from services.kit.values import Refusal
+
+OWN = "own"
+"""The carrier that is the shop itself, with its own vans and drivers."""
+
+_LOOKS_AHEAD = timedelta(days=14)
+_MOST_DEPARTURES = 20
+_DATES_OFFERED = 3
+
+
+class HoldState(StrEnum):
+    """`held`: nobody knows yet whether it will be promised. `freed`: it was not, or is no longer."""
+
+    HELD = "held"
+    CONFIRMED = "confirmed"
+    FREED = "freed"
+
+
+class NoSuchOrder(Refusal):
+    slug = "no-such-order"
+
+
+class OrderEnded(Refusal):
+    slug = "order-ended"
+
+
+class AlreadyPicked(Refusal):
+    slug = "already-picked"
+
+
+class NotInStock(Refusal):
+    slug = "not-in-stock"
+
+
+class NoPlace(Refusal):
+    slug = "no-place"
+
+
+class GivenUp(Refusal):
+    slug = "hold-given-up"
+
+
+class OtherHold(Refusal):
+    slug, status = "id-reused", 422
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be held for a promise that is about to be made: goods, where a SKU is named, else a place by `due_at`."""
+
+    promise_id: UUID
+    order_id: UUID
+    sku: str | None
+    quantity: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What is held. Goods are the order's `line`, a place is one on a departure."""
+
+    wanted: Wanted
+    state: HoldState
+    line: int | None = None
+    carrier_service: str | None = None
+    departs_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A departure that can be promised, and when it is at the door."""
+
+    carrier_service: str
+    departs_at: datetime
+    expected_at: datetime
+    places: int | None
+
+
+def refuse_goods(want: Want | None, task: Task | None) -> None:
+    """Raises where nothing can be laid to the order any more."""
+    if want is None:
+        raise NoSuchOrder("The warehouse knows no such order: check the order, or promise what needs no goods.")
+    if want.state is WantState.RELEASED:
+        raise OrderEnded("The order was cancelled: lay the goods to another order, or promise what needs no goods.")
+    if want.state is WantState.PICKED or (task and task.state in (TaskState.PICKED, TaskState.PACKED, TaskState.CANCELLED)):
+        raise AlreadyPicked("The order is picked, and its carton is not opened again: promise what needs no goods, or lay it to the next order.")
+
+
+def next_line(want: Want) -> int:
+    """The number of the next line that is promised beside the order."""
+    return max([PROMISED_FROM - 1, *(line.line for line in want.lines)]) + 1
+
+
+def with_line(task: Task, spots: Sequence[Spot], pace: Pace) -> Task:
+    """The task with these units to pick as well, at the end of the walk: nobody who is on it has to turn round."""
+    last = max((line.position for line in task.lines), default=0)
+    return remaining(replace(task, lines=(*task.lines, *walk(spots, last + 1))), pace)
+
+
+def can_be_freed(want: Want, task: Task | None, line: int) -> bool:
+    """Whether its units still lie on the shelf: what somebody has in hand goes along."""
+    if want.state not in (WantState.SHORT, WantState.RESERVED):
+        return False
+    return task is None or not any(each.picked for each in task.lines if each.line == line)
+
+
+def without_line(task: Task, line: int, pace: Pace) -> Task:
+    """The task without what was promised beside it."""
+    return remaining(replace(task, lines=tuple(each for each in task.lines if each.line != line)), pace)
+
+
+def refuse_place(shipment: Shipment | None) -> Shipment:
+    """The shipment that another departure can be held for. Raises where none can."""
+    if shipment is None:
+        raise NoSuchOrder("The warehouse knows no such order: check the order, or promise what needs no delivery.")
+    if shipment.state is ShipmentState.PLACED:
+        raise NoPlace("The order is not released yet, so nobody knows when it can leave: promise an answer by a day instead.", dates=[])
+    if shipment.state is not ShipmentState.RELEASED or shipment.labelled:
+        raise AlreadyPicked("The parcel has its label, or is on its way: its departure is not changed any more.", state=shipment.state)
+    return shipment
+
+
+def offers(shipment: Shipment, services: Iterable[CarrierService], now: datetime, rates: Rates) -> list[Offer]:
+    """The departures that the order can still make within two weeks, our own vans first, then by when they are at the door."""
+    ready_at = now + rates.remaining(shipment.lines, shipment.phase)
+    found = []
+    for service in services:
+        lane = lane_for(service, shipment.country, shipment.postcode_prefix) if service.site == shipment.site else None
+        for departure in departures_within(service, ready_at, ready_at + _LOOKS_AHEAD, _MOST_DEPARTURES) if lane else ():
+            arrives = expected_at(service, lane, departure.departs_at) if lane else None
+            if arrives:
+                found.append((service.carrier != OWN, Offer(service.code, departure.departs_at, arrives, departure.places)))
+    return [offer for _, offer in sorted(found, key=lambda each: (each[0], each[1].expected_at, each[1].departs_at, each[1].carrier_service))]
+
+
+def take_place(made: Sequence[Offer], due_at: datetime, taken: Mapping[tuple[str, datetime], int]) -> Offer:
+    """The first of them that is at the door in time and has room. Raises NoPlace with dates that can be promised."""
+    free = [offer for offer in made if offer.places is None or taken.get((offer.carrier_service, offer.departs_at), 0) < offer.places]
+    for offer in free:
+        if offer.expected_at <= due_at:
+            return offer
+    later = sorted(free, key=lambda offer: offer.expected_at)[:_DATES_OFFERED]
+    dates = [{"expected_at": offer.expected_at.isoformat(), "carrier_service": offer.carrier_service} for offer in later]
+    raise NoPlace("No departure with a free place is at the door by then: promise one of these dates, or a credit.", dates=dates)

@@ -1,0 +1,76 @@
+"""Holds in PostgreSQL. A hold is locked by its promise's id before all else, so that it is made once."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.fulfilment.duties.domain import Hold, HoldState, Wanted
+from services.kit.database import Transaction
+
+_HOLDS = """
+select promise_id, order_id, sku, quantity, due_at, state, line, carrier_service, departs_at from promise_holds """
+_ALONE = "select pg_advisory_xact_lock(hashtextextended('hold ' || $1::text, 0))"
+_ADD = """
+insert into promise_holds (promise_id, order_id, sku, quantity, due_at, state, line, carrier_service, departs_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+_STATE = "update promise_holds set state = $2 where promise_id = any($1::uuid[])"
+_UNSURE = """
+select promise_id from promise_holds where state = 'held' and held_at < clock_timestamp() - $1::interval order by held_at limit 100"""
+_SITE = "select site from wants where order_id = $1"
+_SUBSTITUTES = """
+select s.substitute as sku, i.description, sum(b.on_hand - b.reserved)::int as available
+from substitutes s join items i on i.sku = s.substitute join bins b on b.sku = s.substitute and b.site = $2 and not b.quarantined
+where s.sku = $1 and not i.withdrawn group by 1, 2, s.rank having sum(b.on_hand - b.reserved) >= $3 order by s.rank limit 5"""
+_EXPECTED = """
+select expected_at, quantity from expected_receipts where site = $1 and sku = $2 and expected_at > $3 order by expected_at limit 3"""
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """The holds of one transaction."""
+
+    work: Transaction
+
+    async def find(self, promise_id: UUID) -> Hold | None:
+        """What is held for the promise; nobody else holds for it until the commit."""
+        await self.work.connection.execute(_ALONE, str(promise_id))
+        return next(iter(await self.of_promises([promise_id])), None)
+
+    async def of_promises(self, ids: Collection[UUID]) -> list[Hold]:
+        """Of these promises, locked, in the order of their orders."""
+        rows = await self.work.connection.fetch(_HOLDS + "where promise_id = any($1::uuid[]) order by order_id, promise_id for update", sorted(ids))
+        return [_hold(row) for row in rows]
+
+    async def add(self, hold: Hold) -> None:
+        wanted = hold.wanted
+        row = wanted.promise_id, wanted.order_id, wanted.sku, wanted.quantity, wanted.due_at, hold.state.value
+        await self.work.connection.execute(_ADD, *row, hold.line, hold.carrier_service, hold.departs_at)
+
+    def put(self, ids: Sequence[UUID], state: HoldState) -> None:
+        """These are in this state from now on."""
+        if ids:
+            self.work.write(_STATE, ids, state.value)
+
+    async def site_of(self, order_id: UUID) -> str | None:
+        """Where the order is picked."""
+        site: str | None = await self.work.connection.fetchval(_SITE, order_id)
+        return site
+
+    async def instead(self, site: str, sku: str, quantity: int, now: datetime) -> dict[str, list[dict[str, Any]]]:
+        """What could be promised in place of goods that are not there: what is as good, and when more comes."""
+        as_good = await self.work.connection.fetch(_SUBSTITUTES, sku, site, quantity)
+        expected = await self.work.connection.fetch(_EXPECTED, site, sku, now)
+        later = [{"expected_at": row["expected_at"].isoformat(), "quantity": row["quantity"]} for row in expected]
+        return {"substitutes": [dict(row) for row in as_good], "expected": later}
+
+
+async def unsure(work: Transaction, longer_than: timedelta) -> list[UUID]:
+    """Promises of which nobody has heard whether they were made, though that takes no time."""
+    return [row["promise_id"] for row in await work.connection.fetch(_UNSURE, longer_than)]
+
+
+def _hold(row: Any) -> Hold:
+    wanted = Wanted(row["promise_id"], row["order_id"], row["sku"], row["quantity"], row["due_at"])
+    return Hold(wanted, HoldState(row["state"]), row["line"], row["carrier_service"], row["departs_at"])

@@ -1,0 +1,34 @@
+"""One of our own services asked by another over HTTP, signed in as a service. Nothing here is tried again: whoever asks knows whether it may be."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from services.kit import tokens
+from services.kit.settings import KitSettings
+
+if TYPE_CHECKING:
+    import httpx
+
+_SECONDS = 10.0
+
+
+class Away(ConnectionError):
+    """No answer, or one that says nothing: whether it was done is not known."""
+
+
+async def call(
+    settings: KitSettings, caller: str, method: str, url: str, body: object = None, transport: "httpx.AsyncBaseTransport | None" = None
+) -> "httpx.Response":
+    """The answer, whatever its status below 500. Raises Away."""
+    import httpx  # a process that never asks does without
+
+    headers = {"authorization": f"Bearer {tokens.service_token(settings, caller)}", "content-type": "application/json"}
+    try:
+        async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, transport=transport) as client:
+            answered = await client.request(method, url, headers=headers, content=msgspec.json.encode(body) if body is not None else b"")
+    except httpx.HTTPError as error:
+        raise Away(f"{method} {url}: {type(error).__name__}") from error
+    if answered.status_code >= 500:
+        raise Away(f"{method} {url} was answered {answered.status_code}")
+    return answered
