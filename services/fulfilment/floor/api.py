@@ -83,7 +83,7 @@ class Short(Strict):
 
     report_id: UUID
     fence: Fence
-    line: Annotated[int, Field(ge=1, le=1_000_000)]
+    line: Annotated[int, Field(ge=1, le=2_000_000)]
     found: Annotated[int, Field(ge=0, le=1_000_000)]
     reason: Reason
 

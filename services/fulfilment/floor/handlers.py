@@ -17,9 +17,9 @@ from services.fulfilment.floor.domain.refusals import (
 )
 from services.fulfilment.floor.domain.task import Carton, PickLine, Spot, Task, TaskState, progress_of, stop_of
 from services.fulfilment.floor.ports import Catalogue, FloorStore, Parcels, Recorded, Scan, ShortReport, Verdict, Who
-from services.fulfilment.stock.domain import Kind, Movement, Part, Want, WantState, picking_movements, unpicking_movements
+from services.fulfilment.stock.domain import PROMISED_FROM, Kind, Movement, Part, Want, WantState, picking_movements, unpicking_movements
 from services.fulfilment.stock.handlers import give_up
-from services.fulfilment.stock.ports import StockStore
+from services.fulfilment.stock.ports import Books, StockStore
 from services.kit.values import Cause, NotFound, Refusal
 
 PICKED = "picked"
@@ -136,12 +136,16 @@ async def come_up_short(
     set_aside = Movement(Kind.QUARANTINE, task.site, stop.sku, stop.bin, order_id=task.order_id, reference=task_id, by=who.subject)
     parts = give_up(books, want, part, gone, set_aside, task.cause(request))
     short = books.wants[task.order_id].state is WantState.SHORT
-    after = picking.shorten(task, stop, gone, spots(parts), short)
+    after = picking.shorten(task, stop, gone, spots(parts), short, store.now)
     await store.record_short(task, who.subject, ShortReport(report_id, line, stop.sku, stop.bin, found, gone, reason))
     if short:
         store.say(PickShort(task.order_id, task_id, line, stop.sku, gone, reason), task.cause(request))
+    if after.state is TaskState.PICKED:
+        _pick_all(books, after, who, request)
     await stock.record(books)
     await store.save([after])
+    if line >= PROMISED_FROM and not parts:
+        await store.come_without(task.order_id, line)
     return after
 
 
@@ -160,6 +164,7 @@ async def pack(
     task = packing.pack(task, carton, weight_grams, parcel_id, who.subject, expected, confirmed, store.now)
     await store.save([task])
     await parcels.add(task)
+    store.picked_as_promised(task)
     store.say(OrderPacked(task.order_id, parcel_id, carton, weight_grams, store.now), task.cause(request))
     return task
 
@@ -202,6 +207,7 @@ async def _take(store: FloorStore, task: Task, who: Who, claim_id: UUID, request
         await store.refuse_held(task.order_id)
     taken = claiming.claim(task, who.subject, store.now)
     await store.save([taken])
+    store.sees_what_is_promised(taken)
     await store.record_claim(claim_id, taken)
     if task.first_claimed_at is None:
         store.say(PickClaimed(task.order_id, task.task_id, who.subject, store.now), task.cause(request))
@@ -238,10 +244,14 @@ def _counted(task: Task, line: PickLine, catalogue: Catalogue) -> dict[str, obje
 async def _take_from_shelf(stock: StockStore, before: Task, after: Task, who: Who, request: Cause) -> None:
     if after.state is TaskState.PICKED and before.state is TaskState.CLAIMED:
         books = await stock.open([after.order_id])
-        want = books.wants[after.order_id]
-        books.apply(picking_movements(want, after.task_id, who.subject), after.cause(request))
-        books.keep(replace(want, state=WantState.PICKED))
+        _pick_all(books, after, who, request)
         await stock.record(books)
+
+
+def _pick_all(books: Books, task: Task, who: Who, request: Cause) -> None:
+    want = books.wants[task.order_id]
+    books.apply(picking_movements(want, task.task_id, who.subject), task.cause(request))
+    books.keep(replace(want, state=WantState.PICKED))
 
 
 async def _put_on_shelf(stock: StockStore, before: Task, after: Task, who: Who, request: Cause) -> None:

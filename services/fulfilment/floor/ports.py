@@ -155,6 +155,15 @@ class FloorStore(Says, Protocol):
 
     async def parcel_known(self, parcel_id: UUID) -> bool: ...
 
+    def sees_what_is_promised(self, task: Task) -> None:
+        """Whoever has the task has read what was promised with it."""
+
+    def picked_as_promised(self, task: Task) -> None:
+        """What was promised with the order is in its carton."""
+
+    async def come_without(self, order_id: UUID, line: int) -> None:
+        """The order goes on without what was promised on this line."""
+
 
 class Parcels(Protocol):
     """Shipping's side of the pack station."""

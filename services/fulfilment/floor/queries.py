@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.duties.reports import promised
 from services.fulfilment.floor.domain.task import PickLine, Task, TaskState
 from services.fulfilment.floor.messages import TaskView, view_of
 from services.fulfilment.floor.tables import TASKS, task_of
@@ -37,7 +38,8 @@ class Wanted:
 async def view(work: Transaction, task: Task) -> TaskView:
     """A task as a device shows it, with the descriptions of its items."""
     rows = await work.connection.fetch("select sku, description from items where sku = any($1::text[])", [line.sku for line in task.lines])
-    return view_of(task, {row["sku"]: row["description"] for row in rows}, work.now)
+    told = await promised(work, [task.order_id])
+    return view_of(task, {row["sku"]: row["description"] for row in rows}, told.get(task.order_id, ()), work.now)
 
 
 async def one(work: Transaction, task_id: UUID, site: str | None, held_by: str | None) -> TaskView:
@@ -80,4 +82,5 @@ async def _views(work: Transaction, rows: list[Any]) -> list[TaskView]:
     for row in await work.connection.fetch(_LINES, list(lines)):
         lines[row["task_id"]].append(PickLine(row["position"], row["line"], row["sku"], row["bin"], row["quantity"], row["picked"]))
         descriptions[row["sku"]] = row["description"]
-    return [view_of(task_of(row, lines[row["task_id"]]), descriptions, work.now) for row in rows]
+    told = await promised(work, [row["order_id"] for row in rows])
+    return [view_of(task_of(row, lines[row["task_id"]]), descriptions, told.get(row["order_id"], ()), work.now) for row in rows]

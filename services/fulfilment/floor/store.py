@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from services.fulfilment.domain import WorkEvent
+from services.fulfilment.duties.reports import let_go, report_done, report_seen, report_short
 from services.fulfilment.floor.domain.task import Item, PickLine, Task
 from services.fulfilment.floor.ports import CancelDecision, Catalogue, Recorded, ShortReport, Verdict, Who
 from services.fulfilment.floor.tables import TASKS, task_of
 from services.fulfilment.holds import refuse_held
 from services.fulfilment.work import WorkLog
 from services.kit.database import Transaction
+from services.kit.promise.state import Department
 from services.kit.values import Cause, NotFound
 
 _OF_ORDERS = TASKS + "where order_id = any($1::uuid[]) order by order_id for update"
@@ -222,6 +224,19 @@ class FloorSql:
 
     async def parcel_known(self, parcel_id: UUID) -> bool:
         return await self._connection.fetchval("select true from pick_tasks where parcel_id = $1", parcel_id) is True
+
+    def sees_what_is_promised(self, task: Task) -> None:
+        """Whoever has the task has read what was promised with it."""
+        report_seen(self._work, [task.order_id], Department.WAREHOUSE)
+
+    def picked_as_promised(self, task: Task) -> None:
+        """What was promised with the order is in its carton."""
+        report_done(self._work, task.order_id, Department.WAREHOUSE, "pick_scan", f"pack {task.parcel_id}", self.now)
+
+    async def come_without(self, order_id: UUID, line: int) -> None:
+        """The order goes on without what was promised on this line."""
+        report_short(self._work, order_id, line)
+        await let_go(self._work, order_id, line)
 
 
 async def move_tasks(work: Transaction, hand_over_by: dict[UUID, datetime]) -> None:

@@ -1,5 +1,6 @@
 """What shipping does without being asked: upgrades whose order does not come, delays that are foreseen, labels and manifests left open."""
 
+from services.fulfilment.duties.reports import report_late
 from services.fulfilment.shipping.handlers import on_late, on_waiting_wants
 from services.fulfilment.shipping.labels.handlers import settle_all
 from services.fulfilment.shipping.labels.store import Labels
@@ -34,6 +35,7 @@ async def foresee_delays(work: Transaction) -> int:
     late = await store.late()
     if late:
         await on_late(late, store)
+        report_late(work, late)
         await log.flush()
     return len(late)
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.fulfilment.domain import OrderPlaced, Says
 from services.fulfilment.stock.domain import (
+    PROMISED_FROM,
     Line,
     Movement,
     Part,
@@ -98,18 +99,25 @@ def release(books: Books, want: Want, cause: Cause) -> None:
 def give_up(books: Books, want: Want, part: Part, quantity: int, quarantine: Movement, cause: Cause) -> list[Part]:
     """A bin lacks `quantity` units of a part: it is set aside for a count, and the units are looked for in other bins.
 
-    Returns the parts found elsewhere. When these do not make up for all of it, the want is short, and the rest stays set apart.
+    Returns the parts found elsewhere. When these do not make up for all of it, the want is short, and the rest stays set apart; what was promised
+    beside the order does not stop it: the order goes on without.
     """
     books.apply([releasing(want, part._replace(quantity=quantity)), quarantine], cause)
     left = [part._replace(quantity=part.quantity - quantity)] if part.quantity > quantity else []
     want = replace(want, parts=tuple(left + [other for other in want.parts if other != part]))
     if missing(want, books.shelves, books.earmarked):
-        books.keep(replace(want, state=WantState.SHORT))
+        books.keep(_without(want, part.line, quantity) if part.line >= PROMISED_FROM else replace(want, state=WantState.SHORT))
         return []
     parts = set_apart(want, books.shelves)
     books.apply([reserving(want, found) for found in parts], cause)
     books.keep(replace(want, parts=_merged((*want.parts, *parts))))
     return parts
+
+
+def _without(want: Want, number: int, quantity: int) -> Want:
+    """The want with so many units less in this line."""
+    lines = tuple(replace(line, quantity=line.quantity - quantity) if line.line == number else line for line in want.lines)
+    return replace(want, lines=tuple(line for line in lines if line.quantity))
 
 
 def _merged(parts: tuple[Part, ...]) -> tuple[Part, ...]:

@@ -163,6 +163,15 @@ class FakeFloor(Said):
     async def parcel_known(self, parcel_id: UUID) -> bool:
         return any(task.parcel_id == parcel_id for task in self.tasks.values())
 
+    def sees_what_is_promised(self, task: Task) -> None:
+        """Nothing is promised here."""
+
+    def picked_as_promised(self, task: Task) -> None:
+        """Nothing is promised here."""
+
+    async def come_without(self, order_id: UUID, line: int) -> None:
+        """Nothing is promised here."""
+
 
 @dataclass
 class FakeParcels:

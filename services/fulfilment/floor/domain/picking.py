@@ -51,14 +51,15 @@ def come_up_short(task: Task, line: int, found: int) -> tuple[PickLine, int]:
     return stop, stop.quantity - found
 
 
-def shorten(task: Task, stop: PickLine, gone: int, elsewhere: Sequence[Spot], short: bool) -> Task:
-    """The task after a shelf came up short: the rest is taken elsewhere, or the order is put aside and the picker is free."""
+def shorten(task: Task, stop: PickLine, gone: int, elsewhere: Sequence[Spot], short: bool, now: datetime) -> Task:
+    """The task after a shelf came up short: the rest is taken elsewhere, or the order is put aside and the picker is free. Where the rest is not
+    waited for, it may be picked now."""
     cut = stop._replace(quantity=stop.quantity - gone)
     kept = tuple(cut if line == stop else line for line in task.lines if line != stop or cut.quantity)
     if short:
         return replace(task, lines=kept, state=TaskState.SHORT, hold=None)
     last = max(line.position for line in task.lines)
-    return replace(task, lines=(*kept, *walk(elsewhere, last + 1)))
+    return _finished(replace(task, lines=(*kept, *walk(elsewhere, last + 1))), now)
 
 
 def _with_picked(task: Task, line: PickLine, quantity: int, now: datetime) -> Task:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.duties.reports import Promised, promised
 from services.fulfilment.shipping.domain import Phase, Rates
 from services.fulfilment.shipping.schedule import store as schedules
 from services.fulfilment.shipping.schedule.domain import CarrierService, Departure, departures_within
@@ -70,7 +71,7 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class ListedParcel:
-    """A parcel in a trailer, or one that is still missing there."""
+    """A parcel in a trailer, or one that is still missing there; `promised` is what was promised with it, in the customer's words."""
 
     parcel_id: UUID
     order_id: UUID
@@ -78,6 +79,7 @@ class ListedParcel:
     staging_lane: str | None
     manifest_id: UUID | None
     barcode: str | None
+    promised: tuple[Promised, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ async def load_list(work: Transaction, load_list_id: UUID) -> tuple[str, ListVie
 
 
 async def _listed(work: Transaction, statement: str, *arguments: object) -> tuple[ListedParcel, ...]:
-    return tuple(ListedParcel(**dict(row)) for row in await work.connection.fetch(statement, *arguments))
+    rows = await work.connection.fetch(statement, *arguments)
+    told = await promised(work, [row["order_id"] for row in rows])
+    return tuple(ListedParcel(**dict(row), promised=told.get(row["order_id"], ())) for row in rows)
 
 
 async def manifests(work: Transaction, site: str) -> list[ManifestView]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.duties.reports import report_seen
 from services.fulfilment.holds import is_held, refuse_held, refuse_held_load
 from services.fulfilment.shipping.dock.domain import (
     ListState,
@@ -30,6 +31,7 @@ from services.fulfilment.shipping.tracking.store import Tracking
 from services.fulfilment.work import WorkLog
 from services.kit.database import Transaction
 from services.kit.ids import uuid7
+from services.kit.promise.state import Department
 from services.kit.values import Cause, NotFound
 
 _LIST = "select * from load_lists where load_list_id = $1"
@@ -171,6 +173,7 @@ class Dock:
         rows = await connection.fetch(_HAND_OVER, load_list_id, self.work.now)
         await connection.execute(_LEFT, load_list_id, self.work.now)
         await connection.execute(_SHIPPED, sorted(shipments))
+        report_seen(self.work, sorted(shipments), Department.DELIVERY)
         causes = {id: Cause(cause.id, story["correlation_id"], story["traceparent"]) for id, story in shipments.items()}
         for row in sorted(rows, key=lambda row: (row["order_id"], row["parcel_id"])):
             said = HandedOver(row["order_id"], row["parcel_id"], row["carrier_service"], row["manifest_id"], self.work.now)

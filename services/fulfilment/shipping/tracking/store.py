@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.duties.reports import report_done
 from services.fulfilment.shipping.messages import ParcelDelivered
 from services.fulfilment.shipping.tracking.domain import Aside, Kind, Said, Tracked, heard
 from services.fulfilment.work import WorkLog
 from services.kit.clock import record_now
 from services.kit.database import Transaction
+from services.kit.promise.state import Department
 from services.kit.values import Cause
 
 _KEEP_DAYS = 2
@@ -83,6 +85,7 @@ class Tracking:
         if after.delivered_at and not before.delivered_at:
             last = not await self.work.connection.fetchval(_OPEN, after.order_id)
             await self.work.connection.execute(_ERASE_LABELS, after.parcel_id)
+            report_done(self.work, after.order_id, Department.DELIVERY, "hand_over_scan", said.event_id, said.occurred_at)
             if last:
                 await self.work.connection.execute(_ARRIVED, after.order_id)
             self.log.say(ParcelDelivered(after.order_id, after.parcel_id, said.occurred_at, said.event_id, last), cause)

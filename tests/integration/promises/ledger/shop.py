@@ -23,7 +23,7 @@ from services.kit.values import Heard
 from services.promises.ledger.holding import Fulfilment
 from services.promises.settings import Settings
 from tests.access.asking import Ask, Asking, asking
-from tests.integration.fulfilment_shipping.conftest import ADDRESS, FakeCarrier
+from tests.integration.fulfilment_shipping.conftest import ADDRESS, GROUND, FakeCarrier
 from tests.integration.promises.ledger.speaking import Speaking, promise_body, speaking
 from tests.unit.fulfilment.build import SITE, heard, item, placed, released, uuid
 
@@ -109,6 +109,7 @@ async def open_shop(database_url: str, folder: Path, clock: FixedClock) -> Async
     async with speaking(database_url, folder, clock, holder) as ledger, asking(app, settings) as asks:
         shop = Shop(ledger, asks, database, settings, clock)
         await shop.hear(heard(CustomerSeen(uuid(100_000), (ADDRESS | {"address_id": str(uuid(200_000))},))))
+        await shop.done("PUT /v1/carrier-services/ground", GROUND | {"site": SITE})
         await shop.stock(TELEVISION, 2, "T-1")
         await shop.stock(CABLE, 1)
         yield shop

@@ -1,0 +1,143 @@
+"""What was promised reaches the floor in the customer's very words, and what people do there is what keeps it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.kit.clock import FixedClock
+from services.kit.ids import uuid7
+from tests.integration.promises.ledger.shop import CABLE, TELEVISION, WORDS, Shop, open_shop
+from tests.unit.fulfilment.build import NOW
+
+
+@pytest.fixture
+def services() -> tuple[str, ...]:
+    return ("promises", "fulfilment")
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(NOW)
+
+
+@pytest.fixture
+async def shop(database_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Shop]:
+    async with open_shop(database_url, tmp_path, clock) as opened:
+        yield opened
+
+
+async def _promised(shop: Shop) -> str:
+    promise_id = (await shop.gift(await shop.order())).json()["promise_id"]
+    await shop.tell()
+    return str(promise_id)
+
+
+async def _standing(shop: Shop, promise_id: str) -> dict[str, Any]:
+    await shop.tell()
+    return await shop.ledger.standing(promise_id)
+
+
+async def test_the_picker_reads_it_before_the_first_scan_and_the_ledger_knows(shop: Shop) -> None:
+    promise_id = await _promised(shop)
+    assert (await _standing(shop, promise_id))["seen"] == []
+    task = await shop.claim()
+    ((told),) = task["promised"]
+    assert (told["promise_id"], told["customer_text"], told["sku"], told["line"]) == (promise_id, WORDS, CABLE, 1_000_001)
+    assert [line["line"] for line in task["lines"]] == [1, 1_000_001]
+    assert (await _standing(shop, promise_id))["seen"] == ["warehouse"]
+
+
+async def test_a_line_that_comes_while_somebody_picks_is_shown_with_the_next_look(shop: Shop) -> None:
+    order_id = await shop.order()
+    task = await shop.claim()
+    await shop.scan(task, TELEVISION)
+    assert (await shop.gift(order_id)).status_code == 409, "the last line was picked: the carton is not opened again"
+    other = await shop.order(2)
+    task = await shop.done("POST /v1/pick-tasks:claim-next", {"claim_id": uuid7(), "site": "SDF1"}, "picker", "second")
+    assert (await shop.gift(other)).status_code == 201
+    await shop.tell()
+    seen = await shop.done(f"GET /v1/pick-tasks/{task['task_id']}", None, "picker", "second")
+    assert [each["customer_text"] for each in seen["promised"]] == [WORDS]
+
+
+async def test_picked_packed_loaded_and_delivered_it_is_kept(shop: Shop) -> None:
+    promise_id = await _promised(shop)
+    parcel = await _packed(shop)
+    packed = await _standing(shop, promise_id)
+    assert (packed["verdict"], packed["fulfilment"], packed["shown"]) == ("open", "none", [f"pack {parcel}"])
+    load_list = await _loaded(shop, parcel)
+    listed = await shop.done(f"GET /v1/load-lists/{load_list}", None, "loader")
+    assert [each["customer_text"] for each in listed["parcels"][0]["promised"]] == [WORDS]
+    await _leaves(shop, load_list)
+    assert (await _standing(shop, promise_id))["seen"] == ["delivery", "warehouse"]
+    await _delivered(shop, parcel)
+    kept = await _standing(shop, promise_id)
+    assert (kept["verdict"], kept["fulfilment"], kept["settled_by"]) == ("kept", "done", "delivery")
+
+
+async def test_a_shelf_that_lacks_what_was_promised_does_not_stop_the_order_and_is_told(shop: Shop) -> None:
+    promise_id = await _promised(shop)
+    task = await shop.claim()
+    await shop.scan(task, TELEVISION)
+    short = {"report_id": uuid7(), "fence": task["fence"], "line": 1_000_001, "found": 0, "reason": "not-found"}
+    after = await shop.done(f"POST /v1/pick-tasks/{task['task_id']}/short", short, "picker")
+    assert (after["state"], [line["line"] for line in after["lines"]]) == ("picked", [1])
+    parcel = await shop.pack(task)
+    standing = await _standing(shop, promise_id)
+    assert (standing["at_risk"], standing["shown"]) == (["short"], [])
+    assert await shop.rows("select state from promise_holds") == [("freed",)]
+    assert await shop.rows("select sku from reservations") == [(TELEVISION,)]
+    assert await shop.rows("select count(*) from outbox where type = 'fulfilment.PickShort.v1'") == [(0,)]
+    shop.clock.advance(timedelta(days=4))
+    await shop.ledger.until((await shop.ledger.count()) + 2)
+    assert (await shop.ledger.standing(promise_id))["verdict"] == "broken"
+    assert parcel
+
+
+async def test_a_bin_that_lacks_it_is_passed_over_for_one_that_has_it(shop: Shop) -> None:
+    promise_id = await _promised(shop)
+    await shop.stock(CABLE, 1, "B-9")
+    task = await shop.claim()
+    short = {"report_id": uuid7(), "fence": task["fence"], "line": 1_000_001, "found": 0, "reason": "not-found"}
+    after = await shop.done(f"POST /v1/pick-tasks/{task['task_id']}/short", short, "picker")
+    assert [line["bin"] for line in after["lines"]] == ["T-1", "B-9"]
+    assert (await _standing(shop, promise_id))["at_risk"] == []
+
+
+async def _packed(shop: Shop) -> str:
+    task = await shop.claim()
+    await shop.scan(task, TELEVISION)
+    await shop.scan(task, CABLE)
+    return await shop.pack(task)
+
+
+async def _loaded(shop: Shop, parcel: str) -> str:
+    """The parcel with its label in a trailer of the departure that it aims at."""
+    load_list = str(uuid7())
+    await shop.done(f"POST /v1/parcels/{parcel}/label", None, "picker")
+    ((code, departs_at),) = await shop.rows("select carrier_service, hand_over_by from shipments where order_id = (select order_id from parcels)")
+    await shop.done("POST /v1/load-lists", {"load_list_id": load_list, "carrier_service": code, "departs_at": departs_at}, "loader")
+    await shop.done(f"POST /v1/load-lists/{load_list}/loads", {"scan_id": uuid7(), "parcel_id": parcel}, "loader")
+    return load_list
+
+
+async def _leaves(shop: Shop, load_list: str) -> None:
+    (manifest,) = (await shop.done(f"POST /v1/load-lists/{load_list}/close", None, "loader"))["manifests"]
+    await shop.done(f"POST /v1/manifests/{manifest}/close", None, "loader")
+    await shop.done(f"POST /v1/load-lists/{load_list}/hand-over", None, "loader")
+
+
+async def _delivered(shop: Shop, parcel: str) -> None:
+    from services.fulfilment.shipping.tracking.domain import Kind, Said
+    from services.fulfilment.shipping.tracking.store import Tracking
+    from services.fulfilment.work import WorkLog
+    from tests.unit.fulfilment.build import cause
+
+    ((carrier, number),) = await shop.rows("select carrier, tracking_number from labels where parcel_id = $1::text::uuid", parcel)
+    async with shop.database.transaction() as work:
+        log = WorkLog(work)
+        await Tracking(work, log).hear(carrier, Said("event-1", number, Kind.DELIVERED, shop.clock.now()), cause())
+        await log.flush()
