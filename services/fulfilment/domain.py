@@ -118,6 +118,18 @@ class ItemListed:
             _within(name, getattr(self, name), 1, 10_000)
 
 
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A promise that the order's goods keep, in the customer's words (null once erased). `line` is its own in the task, null for a date."""
+
+    promise_id: UUID
+    line: int | None
+    sku: str | None
+    quantity: int
+    customer_text: str | None
+    due_at: datetime
+
+
 class WorkEvent(Protocol):
     """Anything said on `fulfilment.work.v1`."""
 

@@ -22,6 +22,7 @@ from tests.integration.fulfilment_shipping.conftest import GROUND as SERVICE
 from tests.unit.fulfilment.build import HAND_OVER, NOW, heard, item, placed, released, uuid
 
 CODE = {"mine": "ground-sdf1", "theirs": "ground-cgn1", "missing": "ground-none1"}
+VAN = {"mine": "van-sdf1", "theirs": "van-cgn1", "missing": "van-none1"}
 
 
 class Warehouse:
@@ -29,12 +30,14 @@ class Warehouse:
 
     def __init__(self, asking: Asking, database: Database) -> None:
         self.asking, self._database, self._numbers = asking, database, count(1)
+        self._codes = CODE
 
     async def prepare(self) -> None:
         await self._hear(heard(CustomerSeen(uuid(100_000), (ADDRESS | {"address_id": str(uuid(200_000))},))))
         for whose in ("mine", "theirs"):
             body = SERVICE | {"site": SITE[whose]}
             await self.do(f"PUT /v1/carrier-services/{CODE[whose]}", body, "planner")
+            await self.do(f"PUT /v1/carrier-services/{VAN[whose]}", body | {"carrier": "own"}, "planner")
 
     async def _hear(self, *batch: Heard[Any]) -> None:
         async with self._database.transaction() as work:
@@ -62,7 +65,7 @@ class Warehouse:
             return str(uuid7()), sku
         release = released(number, site=SITE[whose])
         await self._hear(placed(number, (sku, 1), site=SITE[whose]))
-        await self._hear(replace(release, data=replace(release.data, carrier_service=CODE[whose])))
+        await self._hear(replace(release, data=replace(release.data, carrier_service=self._codes[whose])))
         return str(await self._database.pool.fetchval("select task_id from pick_tasks where order_id = $1", uuid(number))), sku
 
     async def claimed(self, whose: str, who: str) -> dict[str, Any]:
@@ -102,7 +105,7 @@ class Warehouse:
         """The id of an open load list."""
         id = str(uuid7())
         if whose != "missing":
-            await self.do("POST /v1/load-lists", _trailer(id, whose), "loader", "loader", whose)
+            await self.do("POST /v1/load-lists", _trailer(id, self._codes[whose]), "loader", "loader", whose)
         return id
 
     async def loaded(self, whose: str) -> tuple[str, str]:
@@ -126,13 +129,28 @@ class Warehouse:
             await self.do(f"POST /v1/manifests/{manifest}/close", None, "loader", "loader", whose)
         return id
 
+    async def on_the_road(self, whose: str, *, started: bool = False) -> dict[str, str]:
+        """A van of ours that left: its load list, and the order and the parcel of its one stop."""
+        if whose == "missing":
+            return {"load_list": str(uuid7()), "order": str(uuid7()), "parcel": str(uuid7())}
+        self._codes = VAN
+        try:
+            load_list = await self.told(whose)
+        finally:
+            self._codes = CODE
+        await self.do(f"POST /v1/load-lists/{load_list}/hand-over", None, "loader", "loader", whose)
+        stop = (await self.do(f"GET /v1/run-sheets/{load_list}", None, "planner"))["stops"][0]
+        if started:
+            await self.do(f"POST /v1/run-sheets/{load_list}/stops/{stop['order_id']}/start", None, "driver", "driver", whose)
+        return {"load_list": load_list, "order": stop["order_id"], "parcel": stop["parcels"][0]["parcel_id"]}
+
 
 def _pack(task: Mapping[str, Any], parcel: str) -> dict[str, Any]:
     return {"parcel_id": parcel, "fence": task["fence"], "carton": "S2", "weight_grams": 300, "weight_confirmed": True}
 
 
-def _trailer(id: str, whose: str) -> dict[str, Any]:
-    return {"load_list_id": id, "carrier_service": CODE[whose], "departs_at": HAND_OVER}
+def _trailer(id: str, code: str) -> dict[str, Any]:
+    return {"load_list_id": id, "carrier_service": code, "departs_at": HAND_OVER}
 
 
 @asynccontextmanager

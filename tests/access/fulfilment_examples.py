@@ -161,7 +161,7 @@ class _Dock:
         return Ask(f"/v1/departures?site={SITE[whose]}", shows=CODE[whose])
 
     async def open_list(self, whose: str, who: str) -> Ask:
-        return Ask("/v1/load-lists", _trailer(str(uuid7()), whose))
+        return Ask("/v1/load-lists", _trailer(str(uuid7()), CODE[whose]))
 
     async def load_list(self, whose: str, who: str) -> Ask:
         return Ask(f"/v1/load-lists/{await self._house.trailer(whose)}")
@@ -190,10 +190,44 @@ class _Dock:
         return Ask(f"/v1/manifests/{(await self._house.closed(whose))[1]}/close")
 
 
+class _Vans:
+    def __init__(self, house: Warehouse) -> None:
+        self._house = house
+
+    async def sheets(self, whose: str, who: str) -> Ask:
+        return Ask("/v1/run-sheets", shows=(await self._house.on_the_road(whose))["load_list"])
+
+    async def sheet(self, whose: str, who: str) -> Ask:
+        return Ask(f"/v1/run-sheets/{(await self._house.on_the_road(whose))['load_list']}")
+
+    async def start(self, whose: str, who: str) -> Ask:
+        van = await self._house.on_the_road(whose)
+        return Ask(f"/v1/run-sheets/{van['load_list']}/stops/{van['order']}/start")
+
+    async def hand_over(self, whose: str, who: str) -> Ask:
+        van = await self._house.on_the_road(whose, started=True)
+        return Ask(f"/v1/run-sheets/{van['load_list']}/stops/{van['order']}/hand-over", {"scan_id": uuid7(), "parcel_id": van["parcel"]})
+
+    async def missed(self, whose: str, who: str) -> Ask:
+        van = await self._house.on_the_road(whose, started=True)
+        return Ask(f"/v1/run-sheets/{van['load_list']}/stops/{van['order']}/missed", {"scan_id": uuid7(), "reason": "nobody-home"})
+
+
 def examples(house: Warehouse) -> Mapping[str, Example]:
     """By operation."""
     goods = _of_stock(_Stock(house)) | _of_duties(_Duties(house))
-    return goods | _of_the_floor(_Floor(house)) | _of_shipping(_Shipping(house)) | _of_the_dock(_Dock(house))
+    return goods | _of_the_floor(_Floor(house)) | _of_shipping(_Shipping(house)) | _of_the_dock(_Dock(house)) | _of_vans(_Vans(house))
+
+
+def _of_vans(made: _Vans) -> dict[str, Example]:
+    stop = "/v1/run-sheets/{load_list_id}/stops/{order_id}"
+    return {
+        "GET /v1/run-sheets": made.sheets,
+        "GET /v1/run-sheets/{load_list_id}": made.sheet,
+        f"POST {stop}/start": made.start,
+        f"POST {stop}/hand-over": made.hand_over,
+        f"POST {stop}/missed": made.missed,
+    }
 
 
 def _of_duties(made: _Duties) -> dict[str, Example]:

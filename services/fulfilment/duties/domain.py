@@ -8,12 +8,9 @@ from uuid import UUID
 
 from services.fulfilment.floor.domain.task import Pace, Spot, Task, TaskState, remaining, walk
 from services.fulfilment.shipping.domain import Rates, Shipment, ShipmentState
-from services.fulfilment.shipping.schedule.domain import CarrierService, departures_within, expected_at, lane_for
+from services.fulfilment.shipping.schedule.domain import OWN, CarrierService, departures_within, expected_at, lane_for
 from services.fulfilment.stock.domain import PROMISED_FROM, Want, WantState
 from services.kit.values import Refusal
-
-OWN = "own"
-"""The carrier that is the shop itself, with its own vans and drivers."""
 
 _LOOKS_AHEAD = timedelta(days=14)
 _MOST_DEPARTURES = 20

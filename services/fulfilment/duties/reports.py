@@ -1,10 +1,10 @@
 """What the warehouse tells the ledger of the promises that its work belongs to. One statement each, queued: nobody on the floor waits for it."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.fulfilment.domain import Promised
 from services.kit.database import Transaction
 from services.kit.promise.state import Department
 
@@ -25,18 +25,6 @@ select h.order_id, h.promise_id, h.line, h.sku, h.quantity, v.words as customer_
 from promise_holds h join promise_view v using (promise_id)
 where h.order_id = any($1::uuid[]) and h.state <> 'freed' and v.verdict not in ('void', 'released')
 order by h.order_id, h.line nulls first, h.promise_id"""
-
-
-@dataclass(frozen=True, slots=True)
-class Promised:
-    """A promise that the order's goods keep, in the customer's words (null once erased). `line` is its own in the task, null for a date."""
-
-    promise_id: UUID
-    line: int | None
-    sku: str | None
-    quantity: int
-    customer_text: str | None
-    due_at: datetime
 
 
 async def promised(work: Transaction, order_ids: Collection[UUID]) -> dict[UUID, tuple[Promised, ...]]:

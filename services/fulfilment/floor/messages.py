@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.fulfilment.duties.reports import Promised
+from services.fulfilment.domain import Promised
 from services.fulfilment.floor.domain.task import Carton, Progress, Stop, Task, TaskState, progress_of, stop_of
 
 

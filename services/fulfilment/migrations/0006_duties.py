@@ -22,6 +22,10 @@ STATEMENTS = (
         expected_receipt_id uuid primary key, site text not null, sku text not null, quantity int not null check (quantity > 0),
         expected_at timestamptz not null, noted_by text not null, noted_at timestamptz not null)""",
     "create index expected_receipts_item on expected_receipts (site, sku, expected_at)",
+    # Doors at which a driver of ours was.
+    """create table van_stops (
+        load_list_id uuid not null references load_lists, order_id uuid not null, started_by text not null, started_at timestamptz not null,
+        missed text, primary key (load_list_id, order_id))""",
 )
 
 

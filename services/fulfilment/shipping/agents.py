@@ -35,6 +35,7 @@ async def foresee_delays(work: Transaction) -> int:
     late = await store.late()
     if late:
         await on_late(late, store)
+        await work.write_now()  # by what they aim at now
         report_late(work, late)
         await log.flush()
     return len(late)

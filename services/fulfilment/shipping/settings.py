@@ -12,6 +12,8 @@ from services.fulfilment.shipping.domain import Rates
 from services.fulfilment.shipping.labels.clients import kept_carrier
 from services.fulfilment.shipping.labels.handlers import Account
 from services.fulfilment.shipping.labels.ports import Carrier, CarrierAway
+from services.fulfilment.shipping.schedule.domain import OWN
+from services.fulfilment.shipping.van.labels import OwnVans
 from services.kit.database import Database
 from services.kit.settings import KitSettings
 
@@ -59,6 +61,8 @@ def shipping_settings() -> ShippingSettings:
 @cache
 def account(carrier: str) -> Carrier:
     """Our account with this carrier. Raises CarrierAway where none is configured: what waits for it is kept until one is."""
+    if carrier == OWN:
+        return OwnVans()
     found = _configured(carrier)
     if found is None:
         raise CarrierAway(f"no account with the carrier {carrier} is configured: add it to KEPT_SHIPPING_CARRIERS")

@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.fulfilment.duties.reports import Promised, promised
+from services.fulfilment.domain import Promised
+from services.fulfilment.duties.reports import promised
 from services.fulfilment.shipping.domain import Phase, Rates
 from services.fulfilment.shipping.schedule import store as schedules
 from services.fulfilment.shipping.schedule.domain import CarrierService, Departure, departures_within

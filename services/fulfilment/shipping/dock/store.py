@@ -27,6 +27,7 @@ from services.fulfilment.shipping.labels.store import label_of, parcel_of
 from services.fulfilment.shipping.manifests.store import manifest_of
 from services.fulfilment.shipping.messages import HandedOver
 from services.fulfilment.shipping.schedule import store as schedules
+from services.fulfilment.shipping.schedule.domain import OWN
 from services.fulfilment.shipping.tracking.store import Tracking
 from services.fulfilment.work import WorkLog
 from services.kit.database import Transaction
@@ -157,7 +158,7 @@ class Dock:
         refuse_hand_over(load_list, await self._manifests(load_list_id))
         if load_list.state is ListState.CLOSED:
             await refuse_held_load(self.work, load_list_id)
-            await self._leave(load_list_id, cause)
+            await self._leave(load_list, cause)
         return int(await self.work.connection.fetchval("select count(*) from parcels where load_list_id = $1", load_list_id))
 
     async def load_list(self, load_list_id: UUID, *, lock: bool = False) -> LoadList:
@@ -167,18 +168,20 @@ class Dock:
             raise NotFound
         return LoadList(row["load_list_id"], row["site"], row["carrier_service"], row["departs_at"], ListState(row["state"]))
 
-    async def _leave(self, load_list_id: UUID, cause: Cause) -> None:
-        log, connection = WorkLog(self.work), self.work.connection
+    async def _leave(self, load_list: LoadList, cause: Cause) -> None:
+        log, connection, load_list_id = WorkLog(self.work), self.work.connection, load_list.load_list_id
         shipments = {row["order_id"]: row for row in await connection.fetch(_LOCK_SHIPMENTS_OF, load_list_id)}
         rows = await connection.fetch(_HAND_OVER, load_list_id, self.work.now)
         await connection.execute(_LEFT, load_list_id, self.work.now)
         await connection.execute(_SHIPPED, sorted(shipments))
-        report_seen(self.work, sorted(shipments), Department.DELIVERY)
         causes = {id: Cause(cause.id, story["correlation_id"], story["traceparent"]) for id, story in shipments.items()}
         for row in sorted(rows, key=lambda row: (row["order_id"], row["parcel_id"])):
             said = HandedOver(row["order_id"], row["parcel_id"], row["carrier_service"], row["manifest_id"], self.work.now)
             log.say(said, causes[row["order_id"]])
         await Tracking(self.work, log).hear_again([row["parcel_id"] for row in rows], causes)
+        service = (await schedules.load(self.work, [load_list.carrier_service]))[load_list.carrier_service]
+        if service.carrier != OWN:  # our own driver reads it at the door
+            report_seen(self.work, sorted(shipments), Department.DELIVERY)
         await log.flush()
 
     async def _open_manifest(self, load_list: LoadList) -> Manifest:

@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 
 from services.kit.values import Money
 
+OWN = "own"
+"""The carrier that is the shop itself, with vans and drivers of its own."""
+
 _HORIZON_DAYS = 400
 """Longer than the longest closure that can be told (400 single days are the schema's limit): beyond it a service does not run."""
 

@@ -14,6 +14,7 @@ from services.fulfilment.agents import STAGE
 from services.fulfilment.duties.agents import DUTIES
 from services.fulfilment.main import application
 from services.fulfilment.shipping.messages import CustomerSeen
+from services.fulfilment.shipping.van.labels import OwnVans
 from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
@@ -23,7 +24,7 @@ from services.kit.values import Heard
 from services.promises.ledger.holding import Fulfilment
 from services.promises.settings import Settings
 from tests.access.asking import Ask, Asking, asking
-from tests.integration.fulfilment_shipping.conftest import ADDRESS, GROUND, FakeCarrier
+from tests.integration.fulfilment_shipping.conftest import ADDRESS, GROUND, LANE, FakeCarrier
 from tests.integration.promises.ledger.speaking import Speaking, promise_body, speaking
 from tests.unit.fulfilment.build import SITE, heard, item, placed, released, uuid
 
@@ -58,6 +59,17 @@ class Shop:
         """A request to the warehouse that must succeed."""
         return await self.asks.done(operation, Ask(operation.split()[1], body), role, subject, site=SITE)
 
+    async def date(self, order_id: UUID, said: str, **changes: Any) -> httpx.Response:
+        """Promise that the order is at the door by then."""
+        due = {"said": said, "zone": "America/New_York"}
+        return await self.ledger.post("/v1/promises", promise_body(kind="delivery_date", order_id=str(order_id), due=due, **changes))
+
+    async def vans(self, places: int = 1) -> None:
+        """Our own vans: one each morning at 07:00, with so many places, at the door by 12:00."""
+        departures = [{"weekday": day, "at": "07:00", "places": places} for day in range(1, 8)]
+        lanes = [LANE | {"transit_days": 0, "deliver_by": "12:00"}]
+        await self.done("PUT /v1/carrier-services/van", GROUND | {"site": SITE, "carrier": "own", "departures": departures, "lanes": lanes})
+
     async def gift(self, order_id: UUID, **changes: Any) -> httpx.Response:
         """Promise a free cable with this order."""
         due = {"said": self.by(days=3), "zone": "Europe/Berlin"}
@@ -91,6 +103,28 @@ class Shop:
         body = {"scan_id": uuid7(), "code": sku, "quantity": 1, "fence": task["fence"]}
         return await self.done(f"POST /v1/pick-tasks/{task['task_id']}/scans", body, "picker")
 
+    async def packed(self, *skus: str) -> str:
+        """The next task with these in its carton."""
+        task = await self.claim()
+        for sku in skus:
+            await self.scan(task, sku)
+        return await self.pack(task)
+
+    async def loaded(self, parcel: str) -> str:
+        """The parcel with its label in a trailer of the departure that it aims at."""
+        load_list = str(uuid7())
+        await self.done(f"POST /v1/parcels/{parcel}/label", None, "picker")
+        aims = "select carrier_service, hand_over_by from shipments join parcels using (order_id) where parcel_id = $1::text::uuid"
+        ((code, departs_at),) = await self.rows(aims, parcel)
+        await self.done("POST /v1/load-lists", {"load_list_id": load_list, "carrier_service": code, "departs_at": departs_at}, "loader")
+        await self.done(f"POST /v1/load-lists/{load_list}/loads", {"scan_id": uuid7(), "parcel_id": parcel}, "loader")
+        return load_list
+
+    async def leaves(self, load_list: str) -> None:
+        (manifest,) = (await self.done(f"POST /v1/load-lists/{load_list}/close", None, "loader"))["manifests"]
+        await self.done(f"POST /v1/manifests/{manifest}/close", None, "loader")
+        await self.done(f"POST /v1/load-lists/{load_list}/hand-over", None, "loader")
+
     async def pack(self, task: Any) -> str:
         parcel = str(uuid7())
         body = {"parcel_id": parcel, "fence": task["fence"], "carton": "L2", "weight_grams": 900, "weight_confirmed": True}
@@ -104,7 +138,7 @@ async def open_shop(database_url: str, folder: Path, clock: FixedClock) -> Async
     settings = Settings(var=folder, fulfilment_url="http://fulfilment", promises_url="http://promises")
     app, carrier = application(settings), FakeCarrier()
     database = await Database.connect(service_url(database_url, "fulfilment"), "fulfilment", clock, size=10)
-    app.state.database, app.state.carrier_account = database, lambda _: carrier
+    app.state.database, app.state.carrier_account = database, lambda name: OwnVans() if name == "own" else carrier
     holder = Fulfilment(settings, httpx.ASGITransport(app))
     async with speaking(database_url, folder, clock, holder) as ledger, asking(app, settings) as asks:
         shop = Shop(ledger, asks, database, settings, clock)

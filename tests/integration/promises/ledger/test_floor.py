@@ -65,13 +65,13 @@ async def test_a_line_that_comes_while_somebody_picks_is_shown_with_the_next_loo
 
 async def test_picked_packed_loaded_and_delivered_it_is_kept(shop: Shop) -> None:
     promise_id = await _promised(shop)
-    parcel = await _packed(shop)
+    parcel = await shop.packed(TELEVISION, CABLE)
     packed = await _standing(shop, promise_id)
     assert (packed["verdict"], packed["fulfilment"], packed["shown"]) == ("open", "none", [f"pack {parcel}"])
-    load_list = await _loaded(shop, parcel)
+    load_list = await shop.loaded(parcel)
     listed = await shop.done(f"GET /v1/load-lists/{load_list}", None, "loader")
     assert [each["customer_text"] for each in listed["parcels"][0]["promised"]] == [WORDS]
-    await _leaves(shop, load_list)
+    await shop.leaves(load_list)
     assert (await _standing(shop, promise_id))["seen"] == ["delivery", "warehouse"]
     await _delivered(shop, parcel)
     kept = await _standing(shop, promise_id)
@@ -105,29 +105,6 @@ async def test_a_bin_that_lacks_it_is_passed_over_for_one_that_has_it(shop: Shop
     after = await shop.done(f"POST /v1/pick-tasks/{task['task_id']}/short", short, "picker")
     assert [line["bin"] for line in after["lines"]] == ["T-1", "B-9"]
     assert (await _standing(shop, promise_id))["at_risk"] == []
-
-
-async def _packed(shop: Shop) -> str:
-    task = await shop.claim()
-    await shop.scan(task, TELEVISION)
-    await shop.scan(task, CABLE)
-    return await shop.pack(task)
-
-
-async def _loaded(shop: Shop, parcel: str) -> str:
-    """The parcel with its label in a trailer of the departure that it aims at."""
-    load_list = str(uuid7())
-    await shop.done(f"POST /v1/parcels/{parcel}/label", None, "picker")
-    ((code, departs_at),) = await shop.rows("select carrier_service, hand_over_by from shipments where order_id = (select order_id from parcels)")
-    await shop.done("POST /v1/load-lists", {"load_list_id": load_list, "carrier_service": code, "departs_at": departs_at}, "loader")
-    await shop.done(f"POST /v1/load-lists/{load_list}/loads", {"scan_id": uuid7(), "parcel_id": parcel}, "loader")
-    return load_list
-
-
-async def _leaves(shop: Shop, load_list: str) -> None:
-    (manifest,) = (await shop.done(f"POST /v1/load-lists/{load_list}/close", None, "loader"))["manifests"]
-    await shop.done(f"POST /v1/manifests/{manifest}/close", None, "loader")
-    await shop.done(f"POST /v1/load-lists/{load_list}/hand-over", None, "loader")
 
 
 async def _delivered(shop: Shop, parcel: str) -> None:
