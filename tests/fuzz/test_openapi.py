@@ -65,14 +65,24 @@ class _Fuzzer:
         one()
 
 
-@pytest.mark.parametrize("service", SERVICES)
-async def test_every_operation_keeps_its_word(service: str, templates: Templates, tmp_path: Path) -> None:
+_PARTS = {"fulfilment": 3, "promises": 2}
+"""How many runs the operations of a service are dealt out to, where one alone would take the longest of all tests."""
+
+_RUNS = [
+    pytest.param(service, part, id=f"{service}-{part}", marks=pytest.mark.xdist_group(f"fuzz-{service}-{part}"))
+    for service in SERVICES
+    for part in range(_PARTS.get(service, 1))
+]
+
+
+@pytest.mark.parametrize(("service", "part"), _RUNS)
+async def test_every_operation_keeps_its_word(service: str, part: int, templates: Templates, tmp_path: Path) -> None:
     failed: dict[str, BaseException] = {}
     with templates.clone((service,)) as url:
         async with OPENS[service](url, tmp_path) as (asking, examples, customer):
             fuzzer = _Fuzzer(asking, asyncio.get_running_loop())
             assert fuzzer.operations.keys() == examples.keys() - _pages(examples)
-            for number, operation in enumerate(fuzzer.operations):
+            for number, operation in list(enumerate(fuzzer.operations))[part :: _PARTS.get(service, 1)]:
                 role = next(role for role, cell in rows(service)[operation].items() if cell.mine == "2xx")
                 who = customer if role == "customer" else f"s-{number}"
                 good = await examples[operation]("mine", who)

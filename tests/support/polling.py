@@ -8,6 +8,8 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 _PAUSE_SECONDS = 0.02
+_PATIENCE = 4
+"""So much slower than the one it was written on may a machine be. A deadline says when waiting is in vain, never how fast something has to be."""
 
 
 @overload
@@ -15,7 +17,9 @@ async def poll_until(condition: Callable[[], Coroutine[Any, Any, T]], deadline: 
 @overload
 async def poll_until(condition: Callable[[], T], deadline: float = 30.0) -> T: ...
 async def poll_until(condition: Callable[[], Any], deadline: float = 30.0) -> Any:
-    """The first true answer of the condition, plain or awaited. Raises TimeoutError with the last answer when `deadline` seconds have passed."""
+    """The first true answer of the condition, plain or awaited. Raises TimeoutError with the last answer when `deadline` seconds of a quick
+    machine have passed."""
+    deadline *= _PATIENCE
     last = time.monotonic() + deadline
     while True:
         answer = condition()
@@ -29,6 +33,7 @@ async def poll_until(condition: Callable[[], Any], deadline: float = 30.0) -> An
 
 def wait_until(condition: Callable[[], T], deadline: float = 30.0) -> T:
     """`poll_until` for tests without an event loop."""
+    deadline *= _PATIENCE
     last = time.monotonic() + deadline
     while True:
         value = condition()
