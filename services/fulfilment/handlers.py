@@ -166,6 +166,7 @@ async def try_wants(orders: Iterable[UUID], stock: StockStore, floor: FloorStore
         parts, task = retry(books, want, stock), tasks.get(order_id)
         if parts and task:
             revived.append(revive(task, spots(parts), pace))
+            floor.lacks_its_goods(order_id, over=True)
             floor.say(PickReleased(order_id, task.task_id, task.site, task.hand_over_by, floor.now), want.cause)
     await stock.record(books)
     await floor.save(revived)

@@ -27,6 +27,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.promises.dates.api import router as dates
     from services.promises.ledger.agreement_api import router as agreement
     from services.promises.ledger.commands_api import router as commands
+    from services.promises.ledger.goodwill_api import router as goodwill
     from services.promises.ledger.reads_api import router as reads
     from services.promises.ledger.reports_api import router as reports
     from services.promises.quoting.api import router as quoting
@@ -45,7 +46,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
         await app.state.database.close()
 
     forwarded = [forwarding(routes, lambda _: client) for routes in (commands, reports)]
-    return create_app("promises", [quoting, dates, reads, agreement, *forwarded], settings, lifespan=lifespan)
+    return create_app("promises", [quoting, dates, reads, agreement, goodwill, *forwarded], settings, lifespan=lifespan)
 
 
 def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:

@@ -98,6 +98,22 @@ class Ledger:
     async def batch(self, whose: str, who: str) -> Ask:
         return Ask("/v1/promises:batch", {"promises": [self._body(whose) | {"key": str(uuid7())}]})
 
+    async def goodwill(self, whose: str, who: str) -> Ask:
+        agent = who if whose == "mine" else f"care-{whose}"
+        await self._granted(whose, agent)
+        return Ask("/v1/goodwill", shows=agent)
+
+    async def review(self, whose: str, who: str) -> Ask:
+        return Ask(f"/v1/goodwill/{await self._granted(whose, 'care-mine')}/review", {"remark": "It was right."})
+
+    async def _granted(self, whose: str, agent: str) -> str:
+        body = self._body(whose) | {"kind": "refund", "amount_minor": 500, "preview": None}
+        if whose != "missing":
+            asked = {name: value for name, value in body.items() if name not in ("promise_id", "preview")}
+            seen = await self._asks.done("POST /v1/promises:dry-run", Ask("/v1/promises:dry-run", asked), "care", agent)
+            await self._asks.done("POST /v1/promises", Ask("/v1/promises", body | {"preview": seen["preview"]}, _keyed()), "care", agent)
+        return str(body["promise_id"])
+
     async def give_up(self, whose: str, who: str) -> Ask:
         return Ask(f"/v1/promises/{await self._made('mine')}/abandonment")
 
@@ -154,6 +170,8 @@ class Ledger:
             "POST /v1/promises:dry-run": self.preview,
             "POST /v1/promises:batch": self.batch,
             "POST /v1/promises:report": self.duties,
+            "GET /v1/goodwill": self.goodwill,
+            "POST /v1/goodwill/{promise_id}/review": self.review,
             "POST /v1/promises/{promise_id}/abandonment": self.give_up,
             "GET /v1/promises/{promise_id}/entries": self.entries,
             "GET /v1/customers/{customer_id}/promises": self.promises,

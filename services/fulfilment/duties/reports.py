@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.fulfilment.domain import Promised
 from services.kit.database import Transaction
+from services.kit.promise.duties import What
 from services.kit.promise.state import Department
 
 _OF_ORDERS = "from promise_holds where order_id = any($1::uuid[]) and state <> 'freed'"
@@ -13,7 +14,7 @@ _ADD = "insert into promise_reports (report_id, body) select gen_random_uuid(), 
 _SEEN = f"{_ADD}'department', $2::text, 'what', 'seen')::text {_OF_ORDERS}"
 _EVIDENCE = f"""{_ADD}'department', $2::text, 'what', 'evidence', 'type', $3::text, 'id', $4::text, 'quantity', quantity,
     'at', $5::text)::text {_OF_ORDERS}"""  # statements of ours
-_SHORT = f"{_ADD}'department', 'warehouse', 'what', 'at_risk', 'reason', 'short')::text {_OF_ORDERS} and line = $2"
+_SHORT = f"{_ADD}'department', 'warehouse', 'what', $3::text, 'reason', 'short')::text {_OF_ORDERS} and line is not distinct from $2::int"
 _LATE = f"""{_ADD}'department', 'delivery', 'what', 'at_risk', 'reason', 'late')::text
 from promise_holds join shipments using (order_id) where order_id = any($1::uuid[]) and promise_holds.state <> 'freed'
 and shipments.hand_over_by > coalesce(promise_holds.departs_at, promise_holds.due_at)"""
@@ -46,9 +47,11 @@ def report_done(work: Transaction, order_id: UUID, department: Department, type:
     work.write(_EVIDENCE, [order_id], department.value, type, source, at.isoformat())
 
 
-def report_short(work: Transaction, order_id: UUID, line: int) -> None:
-    """The shelf does not have what was promised beside the order, which goes on without it."""
-    work.write(_SHORT, [order_id], line)
+def report_short(work: Transaction, order_id: UUID, line: int | None = None, *, over: bool = False) -> None:
+    """The shelf does not have what was promised: what lay beside the order on this line, or the order's own goods, whose date is at risk until
+    that is `over`."""
+    what = What.OUT_OF_RISK if over else What.AT_RISK
+    work.write(_SHORT, [order_id], line, what.value)
 
 
 def report_late(work: Transaction, order_ids: Collection[UUID]) -> None:

@@ -140,6 +140,7 @@ async def come_up_short(
     await store.record_short(task, who.subject, ShortReport(report_id, line, stop.sku, stop.bin, found, gone, reason))
     if short:
         store.say(PickShort(task.order_id, task_id, line, stop.sku, gone, reason), task.cause(request))
+        store.lacks_its_goods(task.order_id)
     if after.state is TaskState.PICKED:
         _pick_all(books, after, who, request)
     await stock.record(books)

@@ -161,6 +161,9 @@ class FloorStore(Says, Protocol):
     def picked_as_promised(self, task: Task) -> None:
         """What was promised with the order is in its carton."""
 
+    def lacks_its_goods(self, order_id: UUID, *, over: bool = False) -> None:
+        """The date that was promised for the order is at risk, as its units are nowhere, until that is `over`."""
+
     async def come_without(self, order_id: UUID, line: int) -> None:
         """The order goes on without what was promised on this line."""
 

@@ -233,6 +233,10 @@ class FloorSql:
         """What was promised with the order is in its carton."""
         report_done(self._work, task.order_id, Department.WAREHOUSE, "pick_scan", f"pack {task.parcel_id}", self.now)
 
+    def lacks_its_goods(self, order_id: UUID, *, over: bool = False) -> None:
+        """The date that was promised for the order is at risk, as its units are nowhere, until that is `over`."""
+        report_short(self._work, order_id, over=over)
+
     async def come_without(self, order_id: UUID, line: int) -> None:
         """The order goes on without what was promised on this line."""
         report_short(self._work, order_id, line)

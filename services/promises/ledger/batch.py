@@ -17,7 +17,7 @@ from services.kit.merkle import Frontier, Node, leaf_hash
 from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_of
 from services.kit.promise.state import Fact, Made, Promise, after
 from services.kit.values import NotFound, Refusal
-from services.promises.ledger.domain.commands import Command, GivenUp, Make, NotYetDue, decide
+from services.promises.ledger.domain.commands import Command, GivenUp, Make, NotYetDue, Void, decide
 from services.promises.ledger.messages import Receipt, Refused
 
 TICK = timedelta(microseconds=1)
@@ -94,6 +94,11 @@ class Entry(NamedTuple):
     line: bytes
     thing: bytes
     made_at: datetime
+
+    @property
+    def voids(self) -> bool:
+        """Whether it says that the promise was a mistake."""
+        return isinstance(self.asked.command, Void)
 
 
 class Answer(NamedTuple):

@@ -35,6 +35,12 @@ def tariffs() -> tuple[Tariff, ...]:
 
 
 @cache
+def goodwill_budgets() -> dict[str, int]:
+    """What an agent grants on a day without anybody looking at it, in minor units by currency."""
+    return dict(tomllib.loads((_HERE / "tariff.toml").read_text("utf-8"))["goodwill"])
+
+
+@cache
 def _templates() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8").strip() for path in (_HERE / "templates").glob("*.txt")}
 

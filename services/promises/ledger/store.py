@@ -12,6 +12,7 @@ from services.kit.merkle import Frontier
 from services.kit.promise.line import promise_of, standing_of
 from services.kit.promise.state import Verdict
 from services.kit.together import execute_together
+from services.promises.ledger import goodwill
 from services.promises.ledger.batch import GIVING_UP, Asked, Batch, Entry, Head, Look, Remembered
 from services.promises.ledger.domain.commands import Make, awaits_departments
 from services.promises.ledger.domain.kinds import breaks_at
@@ -106,6 +107,7 @@ class LedgerStore:
         """All of it in one commit. Raises HeadMoved, and nothing is written."""
         head, entries = batch.head, list(map(_entry_row, batch.entries))
         now = head.recorded_at
+        granted, taken_back = goodwill.rows_of(batch.entries)
         rows: tuple[tuple[str, Sequence[Sequence[object]]], ...] = (
             (_WRITE_ENTRIES, entries if len(entries) <= _FEW else []),
             (_WRITE_NODES, batch.nodes),
@@ -113,6 +115,8 @@ class LedgerStore:
             (_WRITE_SALTS, list(batch.salts.items())),
             (_WRITE_REFUSALS, [(*_refusal_row(each), now) for each in batch.refusals]),
             (_WRITE_PROMISES, list(map(_promise_row, batch.last()))),
+            (goodwill.GRANT, granted),
+            (goodwill.TAKE_BACK, taken_back),
         )
         async with self.connection.transaction():
             hashes = b"".join(head.frontier.hashes)

@@ -169,6 +169,9 @@ class FakeFloor(Said):
     def picked_as_promised(self, task: Task) -> None:
         """Nothing is promised here."""
 
+    def lacks_its_goods(self, order_id: UUID, *, over: bool = False) -> None:
+        """Nothing is promised here."""
+
     async def come_without(self, order_id: UUID, line: int) -> None:
         """Nothing is promised here."""
 

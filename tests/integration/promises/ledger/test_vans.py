@@ -180,3 +180,20 @@ async def test_an_order_that_misses_its_van_is_told_to_be_late(shop: Shop) -> No
         assert await foresee_delays(work) == 1
     await shop.tell()
     assert (await shop.ledger.standing(promise_id))["at_risk"] == ["late"]
+
+
+async def test_an_empty_shelf_puts_the_date_at_risk_at_once_and_new_units_end_that(shop: Shop) -> None:
+    promise_id = (await shop.date(await shop.order(), "2026-11-22")).json()["promise_id"]
+    await shop.tell()
+    task = await shop.claim()
+    short = {"report_id": uuid7(), "fence": task["fence"], "line": 1, "found": 0, "reason": "not-found"}
+    assert (await shop.done(f"POST /v1/pick-tasks/{task['task_id']}/short", short, "picker"))["state"] == "short"
+    await shop.tell()
+    assert (await shop.ledger.standing(promise_id))["at_risk"] == ["short"]
+    await shop.stock(TELEVISION, 1, "T-9")
+    from services.fulfilment.agents import try_wants
+
+    async with shop.database.transaction() as work:
+        await try_wants(work)
+    await shop.tell()
+    assert (await shop.ledger.standing(promise_id))["at_risk"] == []
