@@ -15,6 +15,7 @@ from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
 from services.kit.promise.duties import Report, What, report
+from services.kit.promise.line import read_line
 from services.kit.promise.reporting import reporting
 from services.kit.promise.state import Department, Risk
 from services.kit.promise.view import apply
@@ -197,6 +198,9 @@ async def test_words_that_are_gone_are_not_mailed(customer: Customer) -> None:
     async with customer.database.transaction() as work:
         await apply(work, [type(told[0])(told[0].position, told[0].entry)], STAGE.duties)
     assert (await customer.report(), await customer.states()) == (0, [])
+    await customer.say(Report(read_line(told[0].entry).promise_id, Department.MESSAGES, What.TOLD, channel="page"))
+    await customer.hear(2)
+    assert await customer.states() == [], "though it was told on a page"
     await customer.promise(kind="answer_by")
     await customer.database.pool.execute("update messages set state = 'waiting', next_try_at = clock_timestamp()")
     await customer.database.pool.execute("update promise_view set words = null")
@@ -211,7 +215,9 @@ async def test_a_break_and_what_makes_good_for_it_are_one_mail_that_wakes_nobody
     await customer.catch_up()
     assert len(customer.mails.taken) == 1
     customer.clock.instant = datetime(2026, 11, 26, 12, 59, tzinfo=UTC)
-    assert (await customer.wake(), await customer.send()) == (0, None)
+    assert await customer.wake() == 0
+    await customer.send()
+    assert len(customer.mails.taken) == 1
     customer.clock.instant = datetime(2026, 11, 26, 13, tzinfo=UTC)
     assert await customer.wake() == 1
     await customer.send()
@@ -247,10 +253,14 @@ async def test_a_promise_in_place_of_another_tells_of_both(customer: Customer, c
 
 async def test_a_risk_is_told_once_by_its_reason_and_never_that_nobody_took_it(customer: Customer) -> None:
     customer.clock.instant = DAY
-    promise_id = UUID(await customer.promise(kind="send_information", thing="the manual", customer_text=WORDS))
+    promise_id = UUID(await customer.promise(customer_text=WORDS))
+    await customer.ledger.database.pool.execute("update ledger_promises set acknowledge_by = clock_timestamp()")
+    await customer.ledger.until(3)
+    await customer.catch_up()
+    assert (await customer.ledger.standing(str(promise_id)))["at_risk"] == ["unacknowledged"]
     assert customer.mails.subjects == ["Our promise"]
     raised, cleared = What.AT_RISK, What.OUT_OF_RISK
-    for what, reason in ((raised, Risk.UNACKNOWLEDGED), (raised, Risk.LATE), (cleared, Risk.LATE), (raised, Risk.LATE), (raised, Risk.SHORT)):
+    for what, reason in ((raised, Risk.LATE), (cleared, Risk.LATE), (raised, Risk.LATE), (raised, Risk.SHORT)):
         await customer.say(Report(promise_id, Department.MESSAGES, what, reason=reason))
         await customer.catch_up()
     assert customer.mails.subjects == ["Our promise", "We may not keep a promise", "We may not keep a promise"]
@@ -264,16 +274,25 @@ async def test_a_risk_of_the_night_that_is_gone_by_morning_is_not_told(customer:
     customer.clock.instant = NIGHT + timedelta(days=1)
     await customer.say(Report(promise_id, Department.MESSAGES, What.AT_RISK, reason=Risk.LATE))
     await customer.catch_up()
+    await customer.promise(customer_text="What they ask for by night is told by night.")
+    assert customer.mails.subjects == ["Our promise"] * 2
     await customer.say(Report(promise_id, Department.MESSAGES, What.OUT_OF_RISK, reason=Risk.LATE))
     await customer.catch_up()
     customer.clock.instant = datetime(2026, 11, 26, 13, tzinfo=UTC)
-    assert (await customer.wake(), await customer.send(), len(customer.mails.taken)) == (0, None, 1)
-    assert await customer.states() == [("promised", "sent", None), ("at_risk", "suppressed", "superseded")]
+    assert await customer.wake() == 0
+    await customer.send()
+    assert len(customer.mails.taken) == 2
+    assert await customer.states() == [("promised", "sent", None), ("at_risk", "suppressed", "superseded"), ("promised", "sent", None)]
     await customer.say(Report(promise_id, Department.MESSAGES, What.AT_RISK, reason=Risk.LATE))
     await customer.catch_up()
-    assert (await customer.states())[2:] == [("at_risk", "sent", None)]
+    assert (await customer.states())[3:] == [("at_risk", "sent", None)]
     said = await customer.database.pool.fetch("select type from outbox order by id")
-    assert [row["type"].split(".")[1] for row in said] == ["PromiseMessageSent", "PromiseMessageSuppressed", "PromiseMessageSent"]
+    assert [row["type"].split(".")[1] for row in said] == [
+        "PromiseMessageSent",
+        "PromiseMessageSent",
+        "PromiseMessageSuppressed",
+        "PromiseMessageSent",
+    ]
 
 
 async def test_what_a_customer_agreed_to_drop_is_not_told_any_more(customer: Customer) -> None:
@@ -284,6 +303,20 @@ async def test_what_a_customer_agreed_to_drop_is_not_told_any_more(customer: Cus
     assert released.status_code == 201, released.text
     await customer.catch_up()
     assert (customer.mails.taken, await customer.states()) == ([], [("promised", "suppressed", "superseded")])
+
+
+async def test_mails_to_a_customer_go_out_in_the_order_of_the_promises_and_hold_up_nobody_else(customer: Customer) -> None:
+    other = uuid7()
+    await customer.hear_events(heard(contact(customer_id=other, email="zoe@example.com"), 5))
+    customer.mails.at, customer.mails.answers = "rcpt", ["451 Busy"]
+    await customer.promise(customer_text="First.")
+    await customer.promise(customer_text="Second.", kind="answer_by")
+    await customer.promise(customer_id=str(other))
+    assert customer.mails.recipients == ["zoe@example.com"]
+    await customer.database.pool.execute("update messages set next_try_at = clock_timestamp()")
+    await customer.send()
+    assert customer.mails.recipients == ["zoe@example.com", "ada@example.com", "ada@example.com"]
+    assert [said in lines_of(customer.mails, number)[0] for number, said in ((1, "First."), (2, "Second."))] == [True, True]
 
 
 async def test_a_mail_left_in_sending_is_in_doubt_and_never_sent_again(customer: Customer) -> None:
