@@ -83,7 +83,7 @@ async def balance(house: House, journal: "Journal", *, scans: int) -> dict[str, 
         },
         "promises": told.promises(),
         "upgrades": len(told.ids("UpgradeGranted") - told.ids("UpgradeWithdrawn")),
-        "messages": len(told.named("MessageSent")),
+        "messages": len(told.named("MessageSent") + told.named("PromiseMessageSent")),
         "scans": scans,
         "click_to_door_minutes": told.click_to_door(),
         "dead_letters": sum(letters.values()),
@@ -101,7 +101,7 @@ class Told:
         "OrderPlaced": "order_id", "OrderReleased": "order_id", "OrderCompleted": "order_id", "OrderCancelled": "order_id",
         "OrderRefused": "order_id", "PickReleased": "task_id", "OrderPacked": "parcel_id", "ParcelLabelled": "parcel_id",
         "HandedOver": "parcel_id", "ParcelDelivered": "parcel_id", "PromiseMade": "promise_id", "UpgradeGranted": "order_id",
-        "MessageSent": "message_id",
+        "MessageSent": "message_id", "PromiseMessageSent": "message_id",
     }  # fmt: skip
     """What may become true once only, and by which id."""
 
@@ -160,7 +160,7 @@ def _checks(journal: "Journal", told: Told, states: Counter[str], letters: Count
     yield Check("first promises = orders placed", len([p for p in told.named("PromiseMade") if not p["replaces"]]), len(told.ids("OrderPlaced")))
     yield Check("units received - units delivered = units on hand", received - told.units(delivered), sum(s["on_hand"] for s in stock.values()))
     yield Check("units still set apart, with no order open", sum(s["reserved"] for s in stock.values()), 0)
-    yield Check("messages sent = mails in the mailbox", len(told.named("MessageSent")), mails)
+    yield Check("messages sent = mails in the mailbox", len(told.named("MessageSent") + told.named("PromiseMessageSent")), mails)
     yield Check("delivery told = orders delivered", len([m for m in told.named("MessageSent") if m["intent"] == "delivered"]), len(delivered))
     yield Check("cancels of unknown orders = dead letters with that reason", journal.unknown_cancels, letters["unknown-order"])
     yield Check("dead letters for any other reason", sum(letters.values()) - letters["unknown-order"], 0)

@@ -45,6 +45,14 @@ TESTS = (
         "tests/integration/notifications/test_sending.py::test_a_pass_that_is_ended_while_the_database_fails_ends_all_the_same",
     ),
     Mutant(
+        "a mail before the ledger has noted it",
+        "services/notifications/telling/domain.py",
+        "news_of",
+        "if not stands.told or stands.verdict in _UNSAID:\n    return frozenset()",
+        "pass",
+        "tests/unit/notifications/test_telling.py::test_nothing_is_news_before_the_ledger_has_noted_it",
+    ),
+    Mutant(
         "an end that is not heard",
         "services/kit/errands.py",
         "ErrandLoop._repeat",

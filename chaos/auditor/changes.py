@@ -110,12 +110,12 @@ def change_in(text: str) -> Change | None:
 
 
 def _event(row: Columns) -> Columns:
-    """What is kept of an outbox row: `about` is the promise or message in its data, `version` its aggregate's, `digest` that of its record."""
+    """What is kept of an outbox row: `about` is the message or promise in its data, `version` its aggregate's, `digest` that of its record."""
     key, payload = (None if row[name] is None else bytes.fromhex(str(row[name])[2:]) for name in ("key", "payload"))
     headers = headers_of(bytes.fromhex(str(row["headers"])[2:]))
     record = read(str(row["topic"]), 0, 0, key, payload, headers)
     data = record.data
-    about = data.get("promise_id") or data.get("message_id")
+    about = data.get("message_id") or data.get("promise_id")
     named = {name: row[name] for name in ("event_id", "topic", "type")}
     return {**named, "key": None if key is None else key.decode("latin-1"), "about": about, "version": str(record.version), "digest": record.digest}
 

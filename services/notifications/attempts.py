@@ -1,16 +1,32 @@
 """The two marks of a message on its way: begun before its first byte leaves, settled by the mail server's answer. Many in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from services.kit.database import Database, Transaction
 from services.kit.ids import uuid7
+from services.kit.promise.duties import Report, What, report
+from services.kit.promise.state import Department
 from services.kit.values import Cause
 from services.notifications.domain import Intent, Settled, State, pause_seconds
-from services.notifications.messages import FAILED, SENT, TOPIC, MessageHeld, MessageSent
+from services.notifications.messages import (
+    FAILED,
+    PROMISE_FAILED,
+    PROMISE_SENT,
+    SENT,
+    TOPIC,
+    MessageHeld,
+    MessageSent,
+    PromiseMessageHeld,
+    PromiseMessageSent,
+)
+from services.notifications.rendering import Beside
+from services.notifications.telling.domain import SENT as EVIDENCE
+from services.notifications.telling.domain import Telling
 from services.notifications.turns import take_turns
 
 # Whoever writes several messages locks them in id order, here and in the store: a deadlock would leave mails in doubt. An answer that comes after all
@@ -30,25 +46,38 @@ settled as (
     returning m.message_id, case when m.state in ('sent', 'failed') then nextval('message_versions') end as version)
 select message_id, attempts, null as version from begun union all select message_id, null, version from settled"""
 
+_SAID: Mapping[tuple[bool, bool], tuple[str, Callable[..., object]]] = MappingProxyType(
+    {
+        (False, True): (SENT, MessageSent),
+        (False, False): (FAILED, MessageHeld),
+        (True, True): (PROMISE_SENT, PromiseMessageSent),
+        (True, False): (PROMISE_FAILED, PromiseMessageHeld),
+    }
+)
+"""What is said of a message, by whether it is about a promise of the ledger, and whether it was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One message with all that is needed to write it. No word of who carries the order."""
+    """One message with all that is needed to write it. No word of who carries the order. One about a promise of the ledger (`about`) may be of
+    no order, and says more than its words (`beside`)."""
 
     message_id: UUID
-    order_id: UUID
+    order_id: UUID | None
     customer_id: UUID
-    intent: Intent
+    intent: Intent | Telling
     promise_version: int
     channel: str
     attempts: int
     cause: Cause
-    order_ref: str
+    order_ref: str | None
     language: str
     email: str
     name: str
     words: str | None
-    answer: bool
+    answer: bool = False
+    about: UUID | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +119,7 @@ async def _mark(work: Transaction, begins: Sequence[Attempt], ended: Sequence[En
     counted = [each for each in ended if each.attempt.message.message_id in versions]
     for each in sorted(counted, key=lambda each: versions[each.attempt.message.message_id]):  # versions of one customer rise on the topic
         _say(work, each.attempt.message, each.settled, versions[each.attempt.message.message_id])
+    report(work, [_evidence(work, each.attempt.message) for each in counted if _shows_a_promise(each)])
     return {row["message_id"]: row["attempts"] for row in rows if row["attempts"] is not None}
 
 
@@ -103,9 +133,19 @@ def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[list[object
 
 
 def _say(work: Transaction, message: Waiting, settled: Settled, version: int) -> None:
-    what: dict[str, Any] = {
-        name: getattr(message, name) for name in ("message_id", "order_id", "customer_id", "intent", "promise_version", "channel", "language")
-    }
-    sent = settled.state is State.SENT
-    data = MessageSent(**what, sent_at=work.now) if sent else MessageHeld(**what, reason=settled.reason or "")
-    work.say(TOPIC, SENT if sent else FAILED, data, key=str(message.customer_id), cause=message.cause, version=version)
+    what: dict[str, Any] = {name: getattr(message, name) for name in ("message_id", "customer_id", "intent", "channel", "language")}
+    of_promise, sent = message.about is not None, settled.state is State.SENT
+    what |= {"promise_id": message.about} if of_promise else {"order_id": message.order_id, "promise_version": message.promise_version}
+    what |= {"sent_at": work.now} if sent else {"reason": settled.reason or ""}
+    type, shape = _SAID[of_promise, sent]
+    work.say(TOPIC, type, shape(**what), key=str(message.customer_id), cause=message.cause, version=version)
+
+
+def _shows_a_promise(ended: Ended) -> bool:
+    return ended.settled.state is State.SENT and ended.attempt.message.intent is Telling.INFORMATION
+
+
+def _evidence(work: Transaction, message: Waiting) -> Report:
+    """Information that was promised went out: the ledger hears of it with the commit that knows."""
+    assert message.about is not None, "information is sent for a promise"
+    return Report(message.about, Department.MESSAGES, What.EVIDENCE, type=EVIDENCE, id=str(message.message_id), at=work.now)

@@ -13,6 +13,9 @@ from services.notifications.domain import Cancelled, Contact, Declined, Delivere
 HEARD_TOPICS = ("orders.order.v1", "orders.customer.v1", "promises.promise.v1", "fulfilment.work.v1")
 TOPIC = "notifications.message.v1"
 SENT, FAILED, SUPPRESSED = (f"notifications.{name}.v1" for name in ("MessageSent", "MessageFailed", "MessageSuppressed"))
+PROMISE_SENT, PROMISE_FAILED, PROMISE_SUPPRESSED = (
+    f"notifications.{name}.v1" for name in ("PromiseMessageSent", "PromiseMessageFailed", "PromiseMessageSuppressed")
+)
 
 Language = Annotated[str, Meta(pattern="^[a-z]{2}$")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -73,6 +76,28 @@ class MessageHeld(Struct):
     customer_id: UUID
     intent: str
     promise_version: int
+    channel: str
+    language: str
+    reason: str
+
+
+class PromiseMessageSent(Struct):
+    message_id: UUID
+    promise_id: UUID
+    customer_id: UUID
+    intent: str
+    channel: str
+    language: str
+    sent_at: datetime
+
+
+class PromiseMessageHeld(Struct):
+    """The data of PromiseMessageFailed and of PromiseMessageSuppressed."""
+
+    message_id: UUID
+    promise_id: UUID
+    customer_id: UUID
+    intent: str
     channel: str
     language: str
     reason: str

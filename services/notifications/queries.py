@@ -10,20 +10,22 @@ import asyncpg
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _SELECT = """
-select m.message_id, m.order_id, o.customer_id, m.intent, m.promise_version, m.promise_id, m.channel, coalesce(m.language, o.language) as language,
+select m.message_id, coalesce(m.order_id, v.order_id) as order_id, coalesce(m.customer_id, o.customer_id) as customer_id, m.intent,
+       m.promise_version, coalesce(m.about, m.promise_id) as promise_id, m.channel, coalesce(m.language, o.language) as language,
        m.state, m.reason, m.attempts, m.recorded_at, m.settled_at, m.cause_id
-from messages m join orders_view o using (order_id)"""
-_OF_ORDER = f"{_SELECT} where m.order_id = $1 order by m.seq limit 100"
+from messages m left join orders_view o using (order_id) left join promise_view v on v.promise_id = m.about"""
+_ABOUT_ORDER = "m.order_id = $1 or m.about = any (array (select promise_id from promise_view where order_id = $1))"
+_OF_ORDER = f"{_SELECT} where {_ABOUT_ORDER} order by m.seq limit 100"
 _IN_STATE = f"{_SELECT} where m.state = $1 order by m.seq desc limit $2"
 _ONE = f"{_SELECT} where m.message_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One message. `cause_id`: the event that it tells of; `customer_id` and `language` are known once the order is."""
+    """One message. `cause_id`: the event, or the ledger's promise, that it tells of; `customer_id` and `language` are known once the order is."""
 
     message_id: UUID
-    order_id: UUID
+    order_id: UUID | None
     customer_id: UUID | None
     intent: str
     promise_version: int

@@ -6,16 +6,20 @@ The first line of a text template is the subject. A template sees the values of 
 import unicodedata
 from binascii import b2a_qp
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from email.header import Header
 from email.utils import format_datetime, formataddr
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from babel import dates
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from services.kit.promise.state import Due
 from services.notifications.domain import Intent
 from services.notifications.settings import Settings
+from services.notifications.telling.domain import Telling
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -26,6 +30,8 @@ _TEMPLATES = Environment(
 )
 _PLAIN = 66
 """Letters of a subject that fit in one line."""
+_DAY = {"en": "EEEE d MMMM y", "de": "EEEE, d. MMMM y"}
+_TIME = {"en": "EEEE d MMMM y, HH:mm", "de": "EEEE, d. MMMM y, HH:mm 'Uhr'"}
 _LOCAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.")
 
 
@@ -38,17 +44,32 @@ class Unsendable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """What is said of a promise of the ledger beside its words: when it is due, with the zone; the words of the `earlier` one, which may still stand;
+    whether it may be `late` or fall short; what a person wrote."""
+
+    due: str
+    earlier: str | None = None
+    stands: bool = False
+    late: bool = False
+    subject: str | None = None
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """All that a template may say. `words`: the promise's own, verbatim; None before there is one. `answer`: they promise no date yet."""
+    """All that a template may say. `words`: the promise's own, verbatim; None before there is one. `answer`: they promise no date yet. `link` is
+    None without an order."""
 
     name: str
-    order_ref: str
+    order_ref: str | None
     words: str | None
-    link: str
+    link: str | None
     shop: str
     phone: str
     reply_to: str
     answer: bool = False
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +81,24 @@ class Rendered:
     html: str
 
 
-def letter(settings: Settings, *, name: str, order_ref: str, words: str | None, path: str, answer: bool = False) -> Letter:
+def letter(
+    settings: Settings, *, name: str, order_ref: str | None, words: str | None, path: str | None, answer: bool = False, beside: Beside | None = None
+) -> Letter:
     """`path` is the customer's own page, as orders gave it out. Whatever breaks lines in a name becomes a space."""
     shop = (settings.shop_name, settings.care_phone, settings.care_email)
-    return Letter(" ".join(name.split()), order_ref, words, f"{settings.link_base}{path}", *shop, answer)
+    return Letter(" ".join(name.split()), order_ref, words, f"{settings.link_base}{path}" if path else None, *shop, answer, beside)
 
 
-def render(intent: Intent, language: str, filled: Letter) -> Rendered:
+def due_of(due: Due, language: str) -> str:
+    """The day or time by which it is due, as it is where it is kept, with the zone."""
+    if "T" in due.said:
+        local = dates.format_datetime(due.at, _TIME[language], tzinfo=ZoneInfo(due.zone), locale=language)
+    else:
+        local = dates.format_date(date.fromisoformat(due.said), _DAY[language], locale=language)
+    return f"{local} ({due.zone})"
+
+
+def render(intent: Intent | Telling, language: str, filled: Letter) -> Rendered:
     """The message in a language that we have templates for."""
     values = asdict(filled) | {"language": language}
     name = f"{intent}_answer" if filled.answer else intent.value

@@ -21,6 +21,8 @@ from services.notifications.clients import UNREACHABLE, Mailer, mint_links
 from services.notifications.domain import Intent, Settled, State, language_of, later
 from services.notifications.rendering import Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
+from services.notifications.telling import outgoing
+from services.notifications.telling.domain import Telling
 
 _SIDE_BY_SIDE = 8
 log = structlog.get_logger(__name__)
@@ -47,12 +49,12 @@ class Sending:
     async def run(self, database: Database) -> int:
         """How many messages were dealt with. Raises what is in `UNREACHABLE` while orders or the mail server is away; no message is lost then."""
         await _doubt_leftovers(database)
-        waiting = [_waiting(row) for row in await database.pool.fetch(_WAITING)]
+        waiting = [_waiting(row) for row in await database.pool.fetch(_WAITING)] + await outgoing.waiting(database)
         if not waiting:
             return 0
         mailer = await Mailer.connect(self._settings)  # first of all: no links for nothing while the mail server is away
         try:
-            links = await mint_links(self._settings, {message.order_id for message in waiting})
+            links = await mint_links(self._settings, {message.order_id for message in waiting if message.order_id})
         except BaseException:
             await mailer.close()
             raise
@@ -101,20 +103,28 @@ class _Pass:
             raise bugs[0]
 
     async def _written(self, attempt: Attempt) -> bytes | None:
-        """The mail, with the link to its order's page; None where it cannot be written, which is settled."""
+        """The mail, with the link to its order's page, which a promise may do without; None where it cannot be written, which is settled."""
         message = attempt.message
-        path = self._links.get(message.order_id)
-        if path is None:
+        path = self._links.get(message.order_id) if message.order_id else None
+        if path is None and message.about is None:
             await give_up(self._database, attempt, later("no-link", message.attempts + 1))
             return None
-        filled = letter(self._settings, name=message.name, order_ref=message.order_ref, words=message.words, answer=message.answer, path=path)
-        now = self._database.clock.now()
         try:
-            rendered = render(message.intent, message.language, filled)
-            return mail(rendered, self._settings, to=message.email, message_id=message.message_id, at=now)
+            return self._mail(message, path)
         except Unsendable as error:
             await give_up(self._database, attempt, Settled(State.FAILED, error.reason))
             return None
+
+    def _mail(self, message: Waiting, path: str | None) -> bytes:
+        """Raises Unsendable."""
+        if isinstance(message.intent, Telling) and message.words is None:
+            raise Unsendable("words-erased")
+        filled = letter(
+            self._settings, name=message.name, order_ref=message.order_ref, words=message.words, path=path, answer=message.answer,
+            beside=message.beside,
+        )  # fmt: skip
+        rendered = render(message.intent, message.language, filled)
+        return mail(rendered, self._settings, to=message.email, message_id=message.message_id, at=self._database.clock.now())
 
     async def _connect(self) -> None:
         """A connection for each message of the next round. Where the mail server takes fewer, rounds are smaller; where it takes none, raises what is

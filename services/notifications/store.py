@@ -9,6 +9,7 @@ from services.kit.values import Cause
 from services.notifications.domain import Contact, Erased, Intent, Message, Order, Placed, language_of, superseded
 from services.notifications.messages import SUPPRESSED, TOPIC, MessageHeld
 from services.notifications.ports import State
+from services.notifications.telling.store import suppress_erased
 from services.notifications.turns import take_turns
 
 _NEW_ORDERS = "insert into orders_view (order_id) select unnest($1::uuid[]) on conflict do nothing"
@@ -113,6 +114,7 @@ class PostgresStore:
         await self._sql.execute(_ERASE_CONTACT, erased.customer_id, version)
         for row in await self._sql.fetch(_SUPPRESS_ERASED, erased.customer_id, "erased", self._work.now):
             self._say_suppressed(row, "erased", cause)
+        await suppress_erased(self._work, erased.customer_id, cause)
 
     def _say_suppressed(self, row: Any, reason: str, cause: Cause) -> None:
         what = (row["intent"], row["promise_version"], row["channel"], language_of(row["language"]), reason)

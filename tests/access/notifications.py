@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
+from services.kit.promise.view import apply
 from services.notifications.agents import STAGE
 from services.notifications.main import application
 from services.notifications.settings import Settings
 from tests.access.asking import Ask, Asking, Example, asking
-from tests.unit.notifications.build import CUSTOMER, NOW, contact, heard, placed, promised, uuid
+from tests.support.feed import made_entry
+from tests.unit.notifications.build import CUSTOMER, INFORMATION, NOW, contact, heard, placed, promised, uuid
 
 
 class Mail:
@@ -22,6 +25,7 @@ class Mail:
         self._database = database
         self._orders = {whose: uuid7() for whose in ("mine", "theirs", "missing")}
         self._messages: dict[str, UUID] = {"missing": uuid7()}
+        self._promises = {whose: uuid7() for whose in ("mine", "theirs", "missing")}
 
     async def prepare(self) -> None:
         for number, (whose, customer) in enumerate((("mine", CUSTOMER), ("theirs", uuid(77))), 1):
@@ -35,6 +39,10 @@ class Mail:
                 await STAGE.handle(work, [heard(each, id=uuid7()) for each in news])
             self._messages[whose] = await self._database.pool.fetchval("select message_id from messages where order_id = $1", order_id)
 
+            said = replace(INFORMATION, customer_id=customer, order_id=order_id)
+            async with self._database.transaction() as work:
+                await apply(work, [made_entry(number, self._promises[whose], said, "We send you the manual.", NOW)])
+
     async def preview(self, whose: str, who: str) -> Ask:
         return Ask("/v1/messages/preview?intent=confirmed&language=en")
 
@@ -44,11 +52,16 @@ class Mail:
     async def message(self, whose: str, who: str) -> Ask:
         return Ask(f"/v1/messages/{self._messages[whose]}")
 
+    async def information(self, whose: str, who: str) -> Ask:
+        body = {"subject": "Your manual", "text": "It is here."}
+        return Ask(f"/v1/promises/{self._promises[whose]}/information", body, {"idempotency-key": str(uuid7())})
+
     def examples(self) -> Mapping[str, Example]:
         return {
             "GET /v1/messages/preview": self.preview,
             "GET /v1/messages": self.messages,
             "GET /v1/messages/{message_id}": self.message,
+            "POST /v1/promises/{promise_id}/information": self.information,
         }
 
 

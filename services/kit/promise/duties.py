@@ -21,7 +21,7 @@ _ADD = "insert into promise_reports (report_id, body) select * from unnest($1::u
 
 
 class Bound(NamedTuple):
-    """A promise that binds a department, as it stands and as it stood: `before` is None where it was just made. `words` are None once erased."""
+    """A promise that a department takes over, as it stands and as it stood: `before` is None where it was just made. `words` are None once erased."""
 
     promise: Promise
     words: str | None
@@ -31,10 +31,11 @@ class Bound(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Duties:
     """Which departments a service is, and how it takes over what changed of their promises: in order, in the transaction that heard of it, and a
-    second time for what comes again."""
+    second time for what comes again. With `watches` it takes over what changed of every promise, whomever that binds."""
 
     departments: frozenset[Department]
     take: Callable[[Transaction, Sequence[Bound]], Awaitable[None]]
+    watches: bool = False
 
     def bind(self, promise: Promise) -> list[Department]:
         """Those of these departments that must act for the promise."""
@@ -43,9 +44,8 @@ class Duties:
     async def hear(self, work: Transaction, changed: Sequence[Bound]) -> None:
         """Have what binds us taken over; what was just made is received with it."""
         ours = [bound for bound in changed if self.bind(bound.promise)]
-        if not ours:
-            return
-        await self.take(work, ours)
+        if taken := changed if self.watches else ours:
+            await self.take(work, taken)
         made = [bound.promise for bound in ours if bound.before is None]
         report(work, [Report(promise.promise_id, department, What.RECEIVED) for promise in made for department in self.bind(promise)])
 

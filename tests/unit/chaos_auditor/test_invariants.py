@@ -303,6 +303,13 @@ def test_a_payment_of_a_cancelled_order_may_be_set_aside(reference: str, said: s
     assert _kinds(copy.folder) == said
 
 
+@pytest.mark.parametrize(("about", "said"), [(NEW, set()), (None, {"I2 orphan"})])
+def test_a_message_about_a_promise_of_the_ledger_is_of_no_order(about: str | None, said: set[str], tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "evidence")
+    copy.add("tables/notifications.messages.jsonl.gz", {}, message_id=NEW, order_id=None, about=about, state="waiting")
+    assert _kinds(copy.folder) == said
+
+
 def test_every_clause_has_a_case() -> None:
     calls = [
         node

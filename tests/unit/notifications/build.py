@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from services.kit.promise.state import Department, Due, Duty, Kind, Made
 from services.kit.values import Cause, Heard
 from services.notifications.domain import Contact, Declined, Delivered, HandedOver, Placed, Promised
 
@@ -18,6 +19,14 @@ def uuid(number: int) -> UUID:
 
 
 ORDER, CUSTOMER, EVENT = uuid(1), uuid(2), uuid(500_000)
+
+DUE = Due("2026-11-27", "Europe/Berlin", "weekdays-1", "2026.3", datetime(2026, 11, 27, 22, 59, 59, tzinfo=UTC))
+INFORMATION = Made(
+    customer_id=CUSTOMER, order_id=ORDER, kind=Kind.SEND_INFORMATION, words=bytes(32), language="en", due=DUE, kept_by="sent", quantity=1,
+    amount_minor=0, currency=None, order_minor=None, tariff=None, extra=None, cause=None, replaces=None, rides_with=None,
+    duties=(Duty(Department.MESSAGES, "send", "sent"),),
+)  # fmt: skip
+"""A promise of the ledger to send something."""
 
 
 def placed(order_id: UUID = ORDER, *, language: str = "en", customer_id: UUID = CUSTOMER, order_ref: str = "VCMR-R6G1") -> Placed:

@@ -1,6 +1,7 @@
 """How messages read. The letters in `letters/` are what a customer gets: whoever changes a template changes them, by hand, and reads them."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
+from services.kit.promise.state import Due
 from services.notifications.domain import LANGUAGES, Intent
-from services.notifications.rendering import _TEMPLATES, Letter, Rendered, Unsendable, address, letter, mail, render
+from services.notifications.rendering import _TEMPLATES, Beside, Letter, Rendered, Unsendable, address, due_of, letter, mail, render
 from services.notifications.settings import Settings
+from services.notifications.telling.domain import Telling
 from tests.unit.notifications.build import ANSWER_WORDS, NOW, WORDS, uuid
 
 LETTERS = Path(__file__).parent / "letters"
@@ -53,6 +56,35 @@ def test_an_answer_reads_as_it_always_did_and_promises_no_day(intent: Intent, la
     for part in (rendered.text, rendered.html):
         assert all(needed in part for needed in (ANSWER_WORDS, SETTINGS.care_phone, SETTINGS.care_email, "VCMR-R6G1"))
         assert not [word for word in ("our promise", "new promise", "versprechen wir", *FORBIDDEN) if word.lower() in part.lower()]
+
+
+BESIDE = Beside(
+    "Thursday 26 November 2026 (Europe/Berlin)", earlier="We call you <soon>.", subject="Your manual", body="It's at <https://x.example>."
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("intent", Telling)
+def test_a_message_about_a_promise_reads_as_it_always_did(intent: Telling, language: str) -> None:
+    rendered = render(intent, language, replace(LETTER, beside=BESIDE))
+    assert f"{rendered.subject}\n\n{rendered.text}" == (LETTERS / f"{intent}.{language}.txt").read_text()
+    assert rendered.html == (LETTERS / f"{intent}.{language}.html").read_text()
+    for part in (rendered.text, rendered.html):
+        assert all(needed in part for needed in ("https://kept.example/o/secret", SETTINGS.care_phone, SETTINGS.care_email))
+        assert not [word for word in FORBIDDEN if word.lower() in part.lower()]
+
+
+@pytest.mark.parametrize(
+    ("said", "language", "told"),
+    [
+        ("2026-11-29", "en", "Sunday 29 November 2026 (Europe/Berlin)"),
+        ("2026-11-29", "de", "Sonntag, 29. November 2026 (Europe/Berlin)"),
+        ("2026-11-29T23:30", "en", "Sunday 29 November 2026, 23:30 (Europe/Berlin)"),
+        ("2026-11-29T23:30", "de", "Sonntag, 29. November 2026, 23:30 Uhr (Europe/Berlin)"),
+    ],
+)
+def test_a_promise_is_due_where_it_is_kept(said: str, language: str, told: str) -> None:
+    assert due_of(Due(said, "Europe/Berlin", "weekdays-1", "2026.3", datetime(2026, 11, 29, 22, 30, tzinfo=UTC)), language) == told
 
 
 def test_a_hand_over_without_a_promise_does_not_speak_of_one() -> None:
@@ -120,4 +152,4 @@ def test_an_address_of_another_script_goes_out_as_servers_know_it() -> None:
 
 
 def test_the_letter_holds_nothing_of_carriers() -> None:
-    assert set(Letter.__dataclass_fields__) == {"name", "order_ref", "words", "link", "shop", "phone", "reply_to", "answer"}
+    assert set(Letter.__dataclass_fields__) == {"name", "order_ref", "words", "link", "shop", "phone", "reply_to", "answer", "beside"}

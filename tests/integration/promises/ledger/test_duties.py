@@ -1,6 +1,7 @@
 """What a department does for a promise that binds it: taken over with the view, reported to the ledger once, warned of where nobody took it."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -71,6 +72,15 @@ async def test_what_binds_a_department_is_taken_over_and_received_and_nothing_el
     assert (await floor.ledger.standing(ours))["received"] == ["warehouse"]
     assert (await floor.ledger.standing(theirs))["received"] == []
     assert (await floor.waiting(), await floor.send()) == (0, 0)
+
+
+async def test_who_watches_hears_of_every_promise_and_receives_what_is_theirs(floor: Floor) -> None:
+    floor.duties = replace(floor.duties, watches=True)
+    ours, theirs = (await floor.ledger.promise(**WAREHOUSE))["promise_id"], (await floor.ledger.promise())["promise_id"]
+    await floor.hear(2)
+    assert {str(bound.promise.promise_id) for bound in floor.taken} == {ours, theirs}
+    assert await floor.send() == 1
+    assert [(await floor.ledger.standing(each))["received"] for each in (ours, theirs)] == [["warehouse"], []]
 
 
 async def test_what_comes_again_is_received_once(floor: Floor) -> None:
