@@ -25,6 +25,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.kit.http import create_app
     from services.kit.http.forward import forwarding
     from services.promises.dates.api import router as dates
+    from services.promises.ledger import pages
     from services.promises.ledger.agreement_api import router as agreement
     from services.promises.ledger.commands_api import router as commands
     from services.promises.ledger.reads_api import router as reads
@@ -43,7 +44,10 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
         await client.aclose()
         await app.state.database.close()
 
-    return create_app("promises", [quoting, dates, reads, agreement, forwarding(commands, lambda _: client)], settings, lifespan=lifespan)
+    routers = [quoting, dates, reads, agreement, forwarding(commands, lambda _: client)]
+    app = create_app("promises", routers, settings, lifespan=lifespan, pages=[pages.router])
+    pages.install(app)
+    return app
 
 
 def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:
