@@ -14,7 +14,7 @@ from chaos.bed.bed import Bed
 from chaos.run.client import Client
 from services.kit.ids import named_uuid, uuid7
 from services.promises.commands import verify_live
-from services.promises.ledger.agreement import VIEWS
+from services.promises.ledger.board import VIEWS
 
 AGREED_SECONDS = 30.0
 """From when nothing is left to be read, until every department holds the same."""

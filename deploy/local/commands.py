@@ -40,6 +40,7 @@ def guide(told: Mapping[str, Any], var: Path) -> list[str]:
     return [
         "",
         f"Look:     {told['demo']['mailbox']}  every message to a customer, with the link to the order's page",
+        f"          {told['services']['promises']['api']}/agreement  whether all departments hold the same promises",
         *(f"          {service['openapi']}  what {name} answers" for name, service in told["services"].items()),
         "",
         "Sign in:  these print a token; each operation names the roles that may call it",

@@ -15,8 +15,9 @@ from services.kit.values import NotFound
 from services.orders import handlers, queries
 from services.orders.domain import TooLateToCancel
 from services.orders.handlers import Reach
-from services.orders.presenting import Speaker, present, too_late
+from services.orders.presenting import present, too_late
 from services.orders.settings import Settings
+from services.orders.speaking import Speaker
 from services.orders.store import PostgresStore
 
 _HERE = Path(__file__).parent
@@ -42,7 +43,7 @@ async def get_no_order() -> Response:
 
 @router.get("/o/{token}", **page(access="public"))
 async def get_order_page(request: Request, token: str) -> Response:
-    return _page(request, token, await _found(request, token))
+    return await _page(request, token, await _found(request, token))
 
 
 @router.post("/o/{token}/cancel", **page(access="public"))
@@ -54,7 +55,7 @@ async def post_order_cancel(request: Request, token: str) -> Response:
             store, cause = PostgresStore(work), cause_of(request)
             await handlers.cancel(store, found.order.order_id, Reach(), uuid7(), "the customer asked on the order page", "customer", cause)
     except TooLateToCancel:
-        return _page(request, token, await _found(request, token), status=409)
+        return await _page(request, token, await _found(request, token), status=409)
     return _back(token)
 
 
@@ -72,22 +73,27 @@ def _back(token: str) -> Response:
 
 async def _found(request: Request, token: str) -> queries.Found:
     """What the secret opens. Who misses too often is refused; who has a link never is."""
-    found = await queries.order_by_link(cast(AsyncEngine, request.app.state.reads), token)
+    found = await queries.order_by_link(_reads(request), token)
     if found is None:
         await _misses.count(_database(request), address_of(request))
         raise NotFound
     return found
 
 
-def _page(request: Request, token: str, found: queries.Found, status: int = 200) -> Response:
+async def _page(request: Request, token: str, found: queries.Found, status: int = 200) -> Response:
     """With 409, the page says why the cancel that was just asked for cannot work."""
-    shown = present(found, _database(request).clock.now())
+    held = await queries.held_of(_reads(request), found.order)
+    shown = present(found, held, _database(request).clock.now())
     if status == 409:
         shown["notice"] = too_late(found.order, Speaker(shown["language"], found.order.zone))
     style = static_address("order.css", _STATIC, _PREFIX)
     response = render(_environment, "order.html", status, shop=request.app.state.shop, style=style, link=f"/o/{token}", **shown)
     response.headers["x-robots-tag"] = "noindex, nofollow"
     return response
+
+
+def _reads(request: Request) -> AsyncEngine:
+    return cast(AsyncEngine, request.app.state.reads)
 
 
 def _database(request: Request) -> Database:

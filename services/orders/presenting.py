@@ -1,72 +1,26 @@
 """What the customer's page says about an order: the promise in the ledger's words, and around it the product's own, in the customer's language
 and zone. Pure: rows and an instant go in, what the template shows comes out. It knows nothing of carriers, so it cannot tell."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from babel import Locale
-from babel.core import get_global
-from babel.dates import format_datetime, get_timezone_name
-from babel.numbers import format_currency, get_currency_precision
+from babel.numbers import format_decimal
 
 from services.orders.domain import WAY, State
-from services.orders.queries import Found
+from services.orders.promised import cards
+from services.orders.queries import Found, Held
+from services.orders.speaking import LANGUAGES, Speaker
 from services.orders.tables import OrderRow, PromiseRow
 from services.orders.views import body_of
 
-Words = Mapping[str, Any]
-_WORDS = Path(__file__).parent / "words"
-LANGUAGES = ("en", "de")
-_COMMON: Mapping[str, str] = get_global("meta_zones")
-_METAZONES = {**{zone: _COMMON[old] for old, zone in get_global("zone_aliases").items() if old in _COMMON}, **_COMMON}
-"""The common name's key of each zone. Of some zones, Louisville's among them, babel keeps it under the zone's old name only."""
 
-
-@cache
-def words_of(language: str) -> Words:
-    """The catalogue of a language."""
-    return tomllib.loads((_WORDS / f"{language}.toml").read_text())
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Says instants and money to one customer."""
-
-    language: str
-    zone: str
-
-    @property
-    def words(self) -> Words:
-        return words_of(self.language)
-
-    @property
-    def place(self) -> str:
-        """The zone's name, such as `Eastern Time`."""
-        named = Locale.parse(self.language).meta_zones.get(_METAZONES.get(self.zone, ""), {}).get("long", {})
-        return str(named.get("generic") or get_timezone_name(ZoneInfo(self.zone), locale=self.language))
-
-    def time(self, at: datetime) -> str:
-        """An instant as the customer's clock and calendar show it."""
-        pattern = "EEEE d MMMM, HH:mm" if self.language == "en" else "EEEE, d. MMMM, HH:mm"
-        return format_datetime(at, pattern, tzinfo=ZoneInfo(self.zone), locale=self.language)
-
-    def money(self, minor: int, currency: str) -> str:
-        amount = Decimal(minor).scaleb(-get_currency_precision(currency))
-        return format_currency(amount, currency, locale=Locale.parse(self.language))
-
-
-def present(found: Found, now: datetime) -> dict[str, Any]:
-    """Everything the template shows."""
+def present(found: Found, held: Held, now: datetime) -> dict[str, Any]:
+    """Everything the template shows. `held` are the ledger's promises, as orders' own view has them."""
     order = found.order
     say = Speaker(order.language if order.language in LANGUAGES else "en", order.zone)
     body = body_of(order.body)
+    opened, settled = cards(held.rows, say, now)
     return {
         "language": say.language,
         "words": say.words,
@@ -74,7 +28,8 @@ def present(found: Found, now: datetime) -> dict[str, Any]:
         "hero": hero(found, say),
         "notice": cancel_notice(order, say),
         "steps": steps(found, say),
-        "promises": _promises(found, say),
+        "promises": [*opened, *_dates(found, say), *settled],
+        "entry": say.words["entry"].format(position=format_decimal(held.position, locale=say.language)) if opened or settled else "",
         "lines": [_line(line, order.currency, say) for line in body.lines],
         "charges": [{**charge, "amount": say.money(charge["amount_minor"], order.currency)} for charge in body.charges],
         "total": say.money(order.total_minor, order.currency),
@@ -184,20 +139,26 @@ def _reason(found: Found, say: Speaker) -> str:
     return str(words["waiting"] if "payment_secured" in found.order.checks else words["waiting_payment"])
 
 
-def _promises(found: Found, say: Speaker) -> list[dict[str, str]]:
-    """All promises, the newest first; nothing when the first words of the page have said it all."""
+def _dates(found: Found, say: Speaker) -> list[dict[str, Any]]:
+    """All dates that were promised, the newest first; nothing when the first words of the page have said it all."""
     if len(found.promises) < 2 and all(promise.verdict == "open" for promise in found.promises):
         return []
     due = say.words["due"]
     return [
         {
             "verdict": promise.verdict,
+            "word": say.words["verdict"][promise.verdict],
             "customer_text": promise.customer_text,
             "language": promise.language,
-            "due": due.format(time=Speaker(say.language, promise.zone).time(promise.due_at)),
+            "facts": [due.format(time=Speaker(say.language, promise.zone).time(promise.due_at)), *_stays(promise, say)],
+            "good": None,
         }
         for promise in reversed(found.promises)
     ]
+
+
+def _stays(promise: PromiseRow, say: Speaker) -> list[str]:
+    return [say.words["stays"]] if promise.verdict == "broken" else []
 
 
 def _line(line: Mapping[str, Any], currency: str, say: Speaker) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, literal
+from sqlalchemy import and_, bindparam, literal, or_
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import col, select
@@ -13,7 +13,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from services.kit.database import session_settings
 from services.kit.ids import hash_secret
-from services.orders.tables import HoldRow, LinkRow, OrderRow, PromiseRow, RefusalRow
+from services.kit.promise.view import Row
+from services.orders.tables import HeldRow, HoldRow, LinkRow, OrderRow, PromiseRow, RefusalRow, ViewRow
 
 _OPEN_HOLDS = and_(col(HoldRow.order_id) == OrderRow.order_id, col(HoldRow.lifted_at).is_(None))
 _SHOWN = (
@@ -26,6 +27,12 @@ _SHOWN = (
 )
 """Each promise of an order beside each open hold of it: there are few of both, so one question costs less than two."""
 
+_MOST_HELD = 100
+_OF_ORDER = or_(
+    col(HeldRow.order_id) == bindparam("order_id"), and_(col(HeldRow.order_id).is_(None), col(HeldRow.customer_id) == bindparam("customer_id"))
+)
+_HELD = select(ViewRow.position, HeldRow).select_from(ViewRow).outerjoin(HeldRow, _OF_ORDER).order_by(col(HeldRow.position).desc()).limit(_MOST_HELD)
+
 REFUSED = "refused"
 """The state that readers see of an order that was not taken."""
 
@@ -37,6 +44,15 @@ class Found:
     order: OrderRow
     promises: Sequence[PromiseRow]
     holds: Sequence[HoldRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The ledger's promises of one order, and of its customer beside any order, as the service's own view holds them up to this position of the
+    ledger: the 100 whose entries are the newest."""
+
+    position: int
+    rows: Sequence[Row]
 
 
 def engine_of(url: str) -> AsyncEngine:
@@ -60,6 +76,13 @@ async def order_by_link(engine: AsyncEngine, secret: str) -> Found | None:
     """The order that a customer's link opens; None for any other text."""
     linked = select(OrderRow).join(LinkRow, col(LinkRow.order_id) == OrderRow.order_id)
     return await _found(engine, linked.where(LinkRow.secret_hash == hash_secret(secret)))
+
+
+async def held_of(engine: AsyncEngine, order: OrderRow) -> Held:
+    """What the ledger promised for this order, and to its customer beside any order; nothing of their other orders, which this page is not for."""
+    async with AsyncSession(engine) as session:
+        rows = (await session.exec(_HELD, params={"order_id": order.order_id, "customer_id": order.customer_id})).all()
+    return Held(rows[0][0], [Row.read(held.model_dump()) for _, held in rows if held is not None])
 
 
 async def refusal_by_id(engine: AsyncEngine, order_id: UUID) -> RefusalRow | None:

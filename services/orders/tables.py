@@ -105,6 +105,38 @@ class PromiseRow(SQLModel, table=True):
     verdict_at: datetime | None = _instant(null=True)
 
 
+class HeldRow(SQLModel, table=True):
+    """One promise of the ledger, as the service's own view holds it (`services.kit.promise.view.Row` reads it)."""
+
+    __tablename__ = "promise_view"
+
+    promise_id: UUID = Field(primary_key=True)
+    bucket: int
+    seq: int
+    position: int = Field(sa_type=BigInteger)
+    customer_id: UUID
+    order_id: UUID | None
+    verdict: str
+    made: str
+    standing: str
+    salt: bytes | None
+    words: str | None
+
+
+class ViewRow(SQLModel, table=True):
+    """How far that view is."""
+
+    __tablename__ = "promise_view_state"
+
+    one: bool = Field(primary_key=True)
+    position: int = Field(sa_type=BigInteger)
+    heard_to: int = Field(sa_type=BigInteger)
+    witnessed_size: int = Field(sa_type=BigInteger)
+    witnessed_root: bytes | None
+    witnessed_note: str | None
+    witnessed_key: str | None
+
+
 class LinkRow(SQLModel, table=True):
     __tablename__ = "links"
 

@@ -25,6 +25,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.kit.http import create_app
     from services.kit.http.forward import forwarding
     from services.promises.dates.api import router as dates
+    from services.promises.ledger import pages
     from services.promises.ledger.agreement_api import router as agreement
     from services.promises.ledger.commands_api import router as commands
     from services.promises.ledger.goodwill_api import router as goodwill
@@ -46,7 +47,10 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
         await app.state.database.close()
 
     forwarded = [forwarding(routes, lambda _: client) for routes in (commands, reports)]
-    return create_app("promises", [quoting, dates, reads, agreement, goodwill, *forwarded], settings, lifespan=lifespan)
+    routers = [quoting, dates, reads, agreement, goodwill, *forwarded]
+    app = create_app("promises", routers, settings, lifespan=lifespan, pages=[pages.router])
+    pages.install(app)
+    return app
 
 
 def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:

@@ -26,7 +26,15 @@ from tests.support.polling import poll_until
 from tests.unit.promises.events import AIR, CUSTOMER, GROUND, PLACED_AT, QUEUE, heard
 
 _OTHER = "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa99"
-_AGREEMENT = ("/v1/liability", "/v1/agreement", "/v1/agreement/groups", "/v1/agreement/groups/{group}", "/v1/agreement/buckets/{bucket}")
+_AGREEMENT = (
+    "/agreement",
+    "/liability",
+    "/v1/liability",
+    "/v1/agreement",
+    "/v1/agreement/groups",
+    "/v1/agreement/groups/{group}",
+    "/v1/agreement/buckets/{bucket}",
+)
 _CUSTOMERS = {"mine": str(CUSTOMER), "theirs": _OTHER, "missing": "019ab2c4-7d11-7a20-8b1e-5c9e44d0aa11"}
 
 

@@ -128,7 +128,7 @@ class Site:
             content = json.dumps(operation.fitting(operation.body)).encode() if content is None else content
         request = self._client.build_request(
             method or operation.method,
-            address or operation.address(),
+            f"http://{self.name}{address or operation.address()}",  # whole: `//a/b` alone would be read as the address /b of a host named a
             content=content,
             headers=[(name, value.encode("latin-1")) for name, value in given.items()],
         )

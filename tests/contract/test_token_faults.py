@@ -5,7 +5,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +14,7 @@ from fastapi.routing import iter_route_contexts
 from services.kit import tokens
 from services.kit.http.routing import Guarded
 from services.kit.settings import KitSettings
+from tests.access.asking import words
 from tests.support.apps import APPLICATIONS
 from tests.support.token_faults import FAULTS, Forge, forge
 
@@ -33,6 +33,8 @@ def _routes(app: FastAPI) -> Iterator[tuple[str, str, str]]:
 
 
 APPS = {name: make(_VAR) for name, make in APPLICATIONS.items()}
+PAGES = ("/liability",)
+"""A person reads what these answer."""
 ROUTES = [(name, *route) for name, app in APPS.items() for route in _routes(app)]
 
 
@@ -49,10 +51,6 @@ async def _ask(client: httpx.AsyncClient, method: str, path: str, authorization:
     return await client.request(method, filled, headers=headers)
 
 
-def _words(refused: httpx.Response) -> dict[str, Any]:
-    return {name: value for name, value in refused.json().items() if name != "instance"}
-
-
 def test_there_is_something_to_test() -> None:
     assert set(APPS) == {"orders", "fulfilment", "promises", "loyalty", "notifications", "issuer"}
     assert len(ROUTES) >= 40
@@ -67,8 +65,8 @@ async def test_no_faulty_token_opens_it(client: httpx.AsyncClient, method: str, 
     assert {name: answer.status_code for name, answer in answers.items() if answer.status_code != 401} == {}
     assert {name for name, answer in answers.items() if not answer.headers["www-authenticate"].startswith("Bearer")} == set()
     first = next(iter(answers.values()))
-    assert {name for name, answer in answers.items() if _words(answer) != _words(first)} == set()
-    assert first.headers["content-type"] == "application/problem+json"
+    assert {name for name, answer in answers.items() if words(answer) != words(first)} == set()
+    assert first.headers["content-type"] == ("text/html; charset=utf-8" if path in PAGES else "application/problem+json")
 
 
 @pytest.mark.parametrize(("service", "method", "path", "role"), ROUTES, ids=[" ".join(route[:3]) for route in ROUTES])

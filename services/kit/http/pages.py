@@ -1,12 +1,14 @@
 """HTML pages in the look of Kept: templates, static files with their content's hash in the address, error pages."""
 
 import hashlib
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -22,7 +24,13 @@ def templates(*folders: Path) -> Environment:
     loader = ChoiceLoader([FileSystemLoader(folder) for folder in (*folders, _KIT / "templates")])
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.globals["static"] = static_address
+    environment.filters["instant"] = instant
     return environment
+
+
+def instant(at: datetime) -> Markup:
+    """An instant for a reader whose zone is not known: in UTC, and `live.js`, where it runs, says it in theirs."""
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at.astimezone(UTC):%a %-d %b, %H:%M} UTC")
 
 
 def render(environment: Environment, name: str, status: int = 200, /, **told: Any) -> Response:

@@ -31,6 +31,7 @@ _ROWS_A_ROUND = 5_000
 """So many promises are computed anew in each round, beside those that changed: a smaller view is looked at whole, each time."""
 
 _STATE = "select position, heard_to, witnessed_size, witnessed_root, witnessed_key from promise_view_state"
+_WITNESSED = "select witnessed_size from promise_view_state"
 _COUNT = "select count(*) from promise_view"
 _CHANGED = "select distinct bucket from promise_view where position > $1"
 _HELD = "select promise_id, seq, position, made, standing, salt, words from promise_view where bucket = any ($1::int[])"
@@ -94,11 +95,17 @@ class Keeper:
         await self._catch_up()
         position = await self._look()
         told = {"view": self._service, "position": position, "count": self._buckets.count, "root": self._buckets.root().hex()}
-        agreed = await self._post("/v1/agreement/reports", told | {"mended": self._mended[:MOST_MENDED]}, _Agreed)
-        del self._mended[:MOST_MENDED]
-        if not agreed.agrees:
+        told["witnessed"] = await self._database.pool.fetchval(_WITNESSED)
+        agrees = await self._tell(told)
+        if not agrees:
             await self._mend(position)
+            await self._tell(told)  # names at once what differed; whether it agrees now is for the next round to say
         await self._witness()
+        return agrees
+
+    async def _tell(self, told: Mapping[str, object]) -> bool:
+        agreed = await self._post("/v1/agreement/reports", {**told, "mended": self._mended[:MOST_MENDED]}, _Agreed)
+        del self._mended[:MOST_MENDED]
         return bool(agreed.agrees)
 
     async def _catch_up(self) -> None:

@@ -1,21 +1,18 @@
-"""What the ledger itself holds at a position, in buckets, to be compared with what a department's view holds there; and what the views told.
+"""What the ledger itself holds at a position, in buckets, to be compared with what a department's view holds there; and what the views tell
+is noted (`services.promises.ledger.board` reads it).
 
 The buckets of the last position that was asked for are kept in memory. At another one only those are computed anew whose promises have an entry in
 between; a promise that has moved on since is taken as its last entry up to there left it.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from services.kit.database import Database
 from services.kit.promise.agreement import BUCKETS, Buckets, Held, bucket_of
-
-VIEWS = ("fulfilment", "loyalty", "notifications", "orders")
-"""Who holds a view. One that never told of itself is missing, and counts as such."""
 
 _SLICE = 2048
 _SIZE = "select size from ledger_head"
@@ -27,27 +24,24 @@ select p.promise_id, e.seq, e.state_digest from ledger_promises p cross join lat
     select seq, state_digest from ledger_entries where promise_id = p.promise_id and position <= $2 order by seq desc limit 1) e
 where p.bucket = any ($1::int[]) and p.position > $2"""
 _REPORT = """
-insert into ledger_views values ($1, $2, $3, $4, $5, $6)
+insert into ledger_views (view, position, count, root, agrees, reported_at, witnessed_size) values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (view) do update set position = excluded.position, count = excluded.count, root = excluded.root, agrees = excluded.agrees,
-    reported_at = excluded.reported_at"""
+    reported_at = excluded.reported_at, witnessed_size = excluded.witnessed_size"""
 _MENDED = """
 insert into ledger_mended (view, promise_id, position, mended_at) select $1, promise_id, $3, $4 from unnest($2::uuid[]) as m (promise_id)"""
-_BOARD = """
-select v.view, v.position, v.count, v.agrees, v.reported_at, m.mended, m.last_promise_id, m.last_at
-from ledger_views v left join lateral (
-    select count(*) as mended, (array_agg(promise_id order by id desc))[1] as last_promise_id, max(mended_at) as last_at
-    from ledger_mended where view = v.view) m on true"""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a view told of itself: at `position` it holds `count` promises with this root, and had to put `mended` anew."""
+    """What a view told of itself: at `position` it holds `count` promises with this root, and had to put `mended` anew. `witnessed` is the size of
+    the ledger that its keeper last saw signed."""
 
     view: str
     position: int
     count: int
     root: bytes
     mended: tuple[UUID, ...]
+    witnessed: int
 
 
 class LedgerBuckets:
@@ -88,12 +82,6 @@ class LedgerBuckets:
 async def note(database: Database, report: Report, agrees: bool, at: datetime) -> None:
     """Keep what a view told last, and what it had to put anew."""
     async with database.transaction() as work:
-        work.write(_REPORT, report.view, report.position, report.count, report.root, agrees, at)
+        work.write(_REPORT, report.view, report.position, report.count, report.root, agrees, at, report.witnessed)
         if report.mended:
             work.write(_MENDED, report.view, list(report.mended), report.position, at)
-
-
-async def board(database: Database) -> Sequence[Any]:
-    """A row for each view that ever told of itself."""
-    rows: Sequence[Any] = await database.pool.fetch(_BOARD)
-    return rows

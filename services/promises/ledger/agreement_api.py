@@ -1,7 +1,5 @@
 """Do all departments hold the same promises? Views tell what they hold, and find what differs; people look at the board."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Annotated, Literal, cast
 from uuid import UUID
 
@@ -13,12 +11,9 @@ from services.kit.clock import record_now
 from services.kit.database import Database
 from services.kit.http import Parsed, Problem, Routes, Strict, answer, operation
 from services.kit.promise.agreement import BUCKETS, IN_GROUP, MOST_MENDED, Buckets, Held
-from services.promises.ledger import queries
-from services.promises.ledger.agreement import VIEWS, LedgerBuckets, Report, board, note
+from services.promises.ledger.agreement import LedgerBuckets, Report, note
+from services.promises.ledger.board import board
 from services.promises.ledger.bodies import Digest
-
-SILENT_AFTER = timedelta(seconds=35)
-"""A view tells of itself every ten seconds: after three that were left out it counts as silent."""
 
 Position = Annotated[int, Query(ge=0, le=2**62)]
 
@@ -26,33 +21,20 @@ router = Routes()
 
 
 class ReportBody(Strict):
-    """What a view holds at a position, and which promises it had to put anew since it told the last time."""
+    """What a view holds at a position, which promises it had to put anew since it told the last time, and how much of the ledger its keeper has seen
+    signed."""
 
     view: Literal["fulfilment", "loyalty", "notifications", "orders"]
     position: Annotated[int, Field(ge=0, le=2**62)]
     count: Annotated[int, Field(ge=0, le=2**62)]
     root: Digest
     mended: Annotated[tuple[UUID, ...], Field(max_length=MOST_MENDED)] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ViewStanding:
-    """One department. `state`: agrees, differs, behind (with how many entries), silent (nothing told for a while, or ever)."""
-
-    view: str
-    state: str
-    position: int | None
-    lag: int | None
-    count: int | None
-    reported_at: datetime | None
-    mended: int
-    last_mended: UUID | None
-    last_mended_at: datetime | None
+    witnessed: Annotated[int, Field(ge=0, le=2**62)] = 0
 
 
 @router.post("/v1/agreement/reports", **operation(access={"service": "all"}, body=ReportBody, answers={200: "Whether the ledger holds the same."}))
 async def post_report(request: Request, body: Annotated[ReportBody, Parsed(ReportBody)]) -> Response:
-    report = Report(body.view, body.position, body.count, bytes.fromhex(body.root), body.mended)
+    report = Report(body.view, body.position, body.count, bytes.fromhex(body.root), body.mended, body.witnessed)
     buckets = await _buckets(request).at(report.position)
     root, count = (buckets.root(), buckets.count) if buckets else (b"", 0)
     agrees = (root, count) == (report.root, report.count)
@@ -82,24 +64,8 @@ async def get_bucket(request: Request, bucket: Annotated[int, Path(ge=0, lt=BUCK
 @router.get("/v1/agreement", **operation(access={"care": "all", "planner": "all", "admin": "all", "service": "all"}))
 async def get_agreement(request: Request) -> Response:
     """The board: each department that holds a view, how far it is, and whether it agrees."""
-    async with _database(request).transaction() as work:
-        size, recorded_at = await queries.head(work.connection)
-    told = {row["view"]: row for row in await board(_database(request))}
-    views = [_standing(view, told.get(view), size, record_now()) for view in VIEWS]
-    return answer({"position": size, "recorded_at": recorded_at, "agree": all(each.state == "agrees" for each in views), "views": views})
-
-
-def _standing(view: str, row: object, size: int, now: datetime) -> ViewStanding:
-    if row is None:
-        return ViewStanding(view, "silent", None, None, None, None, 0, None, None)
-    told = cast("dict[str, object]", row)
-    position, reported_at = cast(int, told["position"]), cast(datetime, told["reported_at"])
-    lag = max(0, size - position)
-    state = "silent" if now - reported_at > SILENT_AFTER else "differs" if not told["agrees"] else "behind" if lag else "agrees"
-    return ViewStanding(
-        view, state, position, lag, cast(int, told["count"]), reported_at, cast(int, told["mended"]), cast("UUID | None", told["last_promise_id"]),
-        cast("datetime | None", told["last_at"]),
-    )  # fmt: skip
+    told = await board(_database(request))
+    return answer({"position": told.size, "recorded_at": told.recorded_at, "agree": told.agree, "views": told.views})
 
 
 def _hexadecimal(hashes: object) -> dict[int, str]:

@@ -36,6 +36,12 @@ select said ->> 'kind' as kind, said ->> 'currency' as currency, said ->> 'cause
 from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and e.seq = 1, lateral (select e.line::json -> 'body' as said) body
 where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')
 group by 1, 2, 3, 4 order by 2, 1, 3, 4"""
+_TO_PAY = """
+select p.promise_id, said ->> 'kind' as kind, said ->> 'currency' as currency, (said ->> 'amount_minor')::bigint as amount_minor,
+       (said ->> 'cause')::uuid as cause, (said -> 'due' ->> 'at')::timestamptz as due_at
+from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and e.seq = 1, lateral (select e.line::json -> 'body' as said) body
+where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')
+order by due_at, p.position limit $1"""
 _DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
 _UNACKNOWLEDGED = """
 select promise_id from ledger_promises where acknowledge_by <= clock_timestamp() order by acknowledge_by limit $1"""
@@ -51,6 +57,18 @@ class Owing:
     age: str
     count: int
     amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToPay:
+    """One refund or credit that is promised and not yet paid. `cause` is the promise that it makes good for."""
+
+    promise_id: UUID
+    kind: str
+    currency: str
+    amount_minor: int
+    cause: UUID | None
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +137,11 @@ async def lines(sql: "asyncpg.Connection[asyncpg.Record]", positions: Collection
 async def liability(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime) -> list[Owing]:
     """All money that is promised and not yet paid, by currency, kind, whether it makes good for something, and age."""
     return [Owing(**row) for row in await sql.fetch(_LIABILITY, now)]
+
+
+async def to_pay(sql: "asyncpg.Connection[asyncpg.Record]", limit: int) -> list[ToPay]:
+    """What is to be paid next, the soonest due first."""
+    return [ToPay(**row) for row in await sql.fetch(_TO_PAY, limit)]
 
 
 async def due(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:

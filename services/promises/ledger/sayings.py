@@ -23,7 +23,7 @@ _TIME = {"en": "EEEE d MMMM, HH:mm", "de": "EEEE, d. MMMM, HH:mm 'Uhr'"}
 def say(name: str, language: str, due: Due, *, thing: str | None = None, amount_minor: int = 0, currency: str | None = None) -> str:
     """The sentence of this name in the language, or in English where we do not speak it; the day or time as it is where it is kept."""
     language = spoken(language)
-    amount = _money(amount_minor, currency, language) if currency else ""
+    amount = money(amount_minor, currency, language) if currency else ""
     return _templates()[f"{name}.{language}"].format(due=_when(due, language), thing=thing, amount=amount)
 
 
@@ -51,5 +51,6 @@ def _when(due: Due, language: str) -> str:
     return format_datetime(due.at, _TIME[language], tzinfo=ZoneInfo(due.zone), locale=language)
 
 
-def _money(minor: int, currency: str, language: str) -> str:
+def money(minor: int, currency: str, language: str) -> str:
+    """An amount in minor units as the language writes it."""
     return format_currency(Decimal(minor).scaleb(-get_currency_precision(currency)), currency, locale=language)

@@ -9,8 +9,9 @@ import pytest
 
 import services.orders
 from services.kit.ids import new_secret
+from services.kit.promise.state import Risk
 from services.orders.domain import State
-from services.orders.presenting import words_of
+from services.orders.speaking import words_of
 from tests.integration.orders.conftest import ORDER, Api, Orders, example, new_id
 from tests.unit.orders.samples import body
 
@@ -210,11 +211,11 @@ async def test_a_language_without_words_is_answered_in_english(orders: Orders, a
 
 async def test_both_catalogues_say_the_same_things() -> None:
     def keys(words: Any) -> Any:
-        return {name: keys(value) if isinstance(value, dict) else sorted(re.findall(r"\{\w+\}", value)) for name, value in words.items()}
+        return {name: keys(value) if isinstance(value, dict) else sorted(re.findall(r"\{\w+\}", str(value))) for name, value in words.items()}
 
     assert keys(words_of("de")) == keys(words_of("en"))
-    shown = "".join(path.read_text() for path in (PACKAGE / "templates").iterdir()) + (PACKAGE / "presenting.py").read_text()
-    known = {*(state.value for state in State), "open", "kept", "broken", "released", "late_pill", "late_text", "kept_pill", "kept_text"}
+    shown = "".join(path.read_text() for path in [*(PACKAGE / "templates").iterdir(), PACKAGE / "presenting.py", PACKAGE / "promised.py"])
+    known = {*State, *Risk, "open", "kept", "broken", "released", "late_pill", "late_text", "kept_pill", "kept_text"}
     for name, value in words_of("en").items():
         for word in value if isinstance(value, dict) else [name]:
             assert word in known or word.startswith("waiting") or re.search(rf"\b{word}\b", shown), f"nobody says {name}.{word}"

@@ -212,7 +212,9 @@ async def test_a_cancel_against_the_claim_is_refused(orders: Orders, api: Api) -
     assert (view["state"], view["cancel"]["status"]) == ("picking", "refused")
 
 
-@pytest.mark.parametrize("table", [tables.OrderRow, tables.HoldRow, tables.RefusalRow, tables.PromiseRow, tables.LinkRow])
+@pytest.mark.parametrize(
+    "table", [tables.OrderRow, tables.HoldRow, tables.RefusalRow, tables.PromiseRow, tables.HeldRow, tables.ViewRow, tables.LinkRow]
+)
 def test_the_tables_that_are_read_are_the_ones_that_were_migrated(database_url: str, table: type[SQLModel]) -> None:
     url = service_url(database_url, "orders").replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(url)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.orders.presenting import Speaker
+from services.orders.speaking import Speaker
 
 
 @pytest.mark.parametrize(("currency", "shown"), [("GBP", "£12.99"), ("JPY", "¥1,299"), ("KWD", "KWD1.299"), ("USD", "$12.99")])
