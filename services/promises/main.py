@@ -28,6 +28,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.promises.ledger import pages
     from services.promises.ledger.agreement_api import router as agreement
     from services.promises.ledger.commands_api import router as commands
+    from services.promises.ledger.erasure_api import router as erasure
     from services.promises.ledger.goodwill_api import router as goodwill
     from services.promises.ledger.reads_api import router as reads
     from services.promises.ledger.reports_api import router as reports
@@ -46,7 +47,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
         await client.aclose()
         await app.state.database.close()
 
-    forwarded = [forwarding(routes, lambda _: client) for routes in (commands, reports)]
+    forwarded = [forwarding(routes, lambda _: client) for routes in (commands, reports, erasure)]
     routers = [quoting, dates, reads, agreement, goodwill, *forwarded]
     app = create_app("promises", routers, settings, lifespan=lifespan, pages=[pages.router])
     pages.install(app)
@@ -66,10 +67,11 @@ def writing_application(settings: Settings) -> "FastAPI":
     """The process that writes the ledger, once it is elected; until then it answers 503."""
     from services.kit.http import create_app
     from services.promises.ledger.commands_api import router as commands
+    from services.promises.ledger.erasure_api import router as erasure
     from services.promises.ledger.process import lifespan_of
     from services.promises.ledger.reports_api import router as reports
 
-    return create_app("promises", [commands, reports], settings, lifespan=lifespan_of(settings))
+    return create_app("promises", [commands, reports, erasure], settings, lifespan=lifespan_of(settings))
 
 
 def run_api(settings: Settings) -> None:

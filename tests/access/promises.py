@@ -136,6 +136,16 @@ class Ledger:
         await self._made(whose)
         return Ask(f"/v1/customers/{_CUSTOMERS[whose]}/promises")
 
+    async def erase(self, whose: str, who: str) -> Ask:
+        """Somebody new: who was erased is promised nothing any more."""
+        return Ask(f"/v1/customers/{uuid7()}/erasure", None, _keyed())
+
+    async def erased(self, whose: str, who: str) -> Ask:
+        asked = await self.erase(whose, who)
+        if whose != "missing":
+            await self._asks.done("POST /v1/customers/{customer_id}/erasure", asked, "service", "desk")
+        return Ask(asked.path)
+
     async def read(self, path: str, whose: str, who: str) -> Ask:
         await self._made("mine")
         return Ask(path)
@@ -183,6 +193,8 @@ class Ledger:
             "POST /v1/promises/{promise_id}/abandonment": self.give_up,
             "GET /v1/promises/{promise_id}/entries": self.entries,
             "GET /v1/customers/{customer_id}/promises": self.promises,
+            "POST /v1/customers/{customer_id}/erasure": self.erase,
+            "GET /v1/customers/{customer_id}/erasure": self.erased,
         }
 
 

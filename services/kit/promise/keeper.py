@@ -19,7 +19,7 @@ from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
 from services.kit.promise.agreement import BUCKETS, MOST_MENDED, Buckets, Held, differing
 from services.kit.promise.duties import Duties
 from services.kit.promise.feed import EntryRecorded
-from services.kit.promise.view import Row, apply, replay
+from services.kit.promise.view import Row, apply, forget_letters, replay
 from services.kit.settings import KitSettings
 from services.kit.transient import end_if_told
 
@@ -93,6 +93,7 @@ class Keeper:
     async def round(self) -> bool:
         """Whether view and ledger agree. Raises httpx.HTTPError, OSError while the ledger is away."""
         await self._catch_up()
+        await forget_letters(self._database.pool)  # what was set aside after its customer was erased
         position = await self._look()
         told = {"view": self._service, "position": position, "count": self._buckets.count, "root": self._buckets.root().hex()}
         told["witnessed"] = await self._database.pool.fetchval(_WITNESSED)

@@ -17,6 +17,7 @@ from services.kit.promise.state import (
     AtRisk,
     Broken,
     Corrected,
+    Erased,
     Evidenced,
     Fact,
     Made,
@@ -38,9 +39,13 @@ NAMES: MappingProxyType[type, str] = MappingProxyType(
         Released: "released",
         Voided: "voided",
         Corrected: "corrected",
+        Erased: "erased",
     }
 )
 """What an entry of each kind is called in its line."""
+
+_NOT_ERASED = b'"erased":false,'
+"""No text can hold it: there the quotes would be escaped."""
 
 _BODIES: dict[str, msgspec.json.Decoder[Fact]] = {name: msgspec.json.Decoder(fact) for fact, name in NAMES.items()}
 
@@ -92,8 +97,10 @@ def body_of(fact: Fact) -> bytes:
 
 
 def digest_of(promise: Promise) -> bytes:
-    """SHA-256 over the canonical JSON of all that is shown of a promise: whoever has the same state has the same digest."""
-    return sha256(canonical(promise)).digest()
+    """SHA-256 over the canonical JSON of all that is shown of a promise: whoever has the same state has the same digest. `erased` is left out until
+    it is true: what was written before there was erasure has the digest that it had."""
+    shown = canonical(promise)
+    return sha256(shown if promise.stands.erased else shown.replace(_NOT_ERASED, b"", 1)).digest()
 
 
 def standing_of(promise: Promise) -> str:

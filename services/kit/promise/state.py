@@ -125,6 +125,8 @@ class Standing:
     received: tuple[Department, ...] = ()
     seen: tuple[Department, ...] = ()
     """Which departments have it in their view and their work, and where the person who will do it has read it."""
+    erased: bool = False
+    """Whether its words are gone: then no view may hold them any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,12 @@ class Corrected:
     evidence: Evidenced
 
 
-Fact = Made | Acknowledged | Evidenced | AtRisk | Told | Broken | Released | Voided | Corrected
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Its customer's personal data was erased: its words, reasons and consents are gone, in the ledger and in every view."""
+
+
+Fact = Made | Acknowledged | Evidenced | AtRisk | Told | Broken | Released | Voided | Corrected | Erased
 """What an entry says of its promise."""
 
 
@@ -243,6 +250,8 @@ def _stands_after(promise: Promise, fact: Fact, seq: int, department: str, at: d
             return _settled(stands, Verdict.VOID, at, department, seq)
         case Corrected():
             return _settled(_grown(promise, fact.evidence), Verdict.KEPT, fact.evidence.at, department, seq)
+        case Erased():
+            return replace(stands, erased=True)
         case Made():
             raise ValueError("a promise is made once")
 

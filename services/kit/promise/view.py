@@ -18,8 +18,8 @@ from services.kit.merkle import leaf_hash
 from services.kit.promise.agreement import Held
 from services.kit.promise.duties import Bound, Duties
 from services.kit.promise.feed import ENTRY_RECORDED, HEARS, TOPIC, EntryRecorded
-from services.kit.promise.line import Line, commitment, digest_of, read_line, standing_of
-from services.kit.promise.state import Made, Promise, Standing, after
+from services.kit.promise.line import NAMES, Line, commitment, digest_of, read_line, standing_of
+from services.kit.promise.state import Erased, Made, Promise, Standing, after
 from services.kit.stage import Stage
 from services.kit.values import Heard
 
@@ -36,6 +36,14 @@ select * from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::uuid[]
 on conflict (promise_id) do update set
     seq = excluded.seq, position = excluded.position, customer_id = excluded.customer_id, order_id = excluded.order_id,
     verdict = excluded.verdict, made = excluded.made, standing = excluded.standing, salt = excluded.salt, words = excluded.words"""
+
+_FORGET = "update promise_view set salt = null, words = null where promise_id = any ($1::uuid[])"
+_LETTER_OF = r"""case when encode(l.key, 'escape') ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then encode(l.key, 'escape')::uuid end"""
+_FORGET_LETTERS = f"""
+update dead_letters l set value = null, settled_at = coalesce(settled_at, clock_timestamp()), settled_as = coalesce(settled_as, 'dropped'),
+    settled_because = case when settled_at is null then 'the personal data of its customer was erased' else settled_because end
+where topic = $1 and value is not null
+  and exists (select from promise_view v where v.customer_id = {_LETTER_OF} and (v.standing::json ->> 'erased')::boolean)"""  # noqa: S608  # ours
 
 _read_made = msgspec.json.Decoder(Made).decode
 _read_standing = msgspec.json.Decoder(Standing).decode
@@ -69,8 +77,11 @@ class Row(msgspec.Struct, frozen=True):
         return cls(promise, row["position"], row["salt"], row["words"])
 
     def held(self) -> Held:
-        """With the digest of what stands here, and zeros where the sentence is not the one that was committed to."""
-        is_ours = self.words is None or self.salt is None or commitment(self.salt, self.words) == self.promise.said.words
+        """With the digest of what stands here, and zeros where the sentence is not the one that was committed to, or should be gone."""
+        if self.promise.stands.erased:
+            is_ours = self.words is None and self.salt is None
+        else:
+            is_ours = self.words is None or self.salt is None or commitment(self.salt, self.words) == self.promise.said.words
         return Held(self.promise.promise_id, self.promise.seq, digest_of(self.promise) if is_ours else bytes(32))
 
 
@@ -89,6 +100,9 @@ async def apply(work: Transaction, entries: Sequence[EntryRecorded], duties: Dut
         before = await rows_of(sql, {line.promise_id for _, line in lines})
         changed = _folded(lines, before)
         await _put(sql, changed)
+        if erased := [line.promise_id for _, line in lines if line.kind == NAMES[Erased]]:
+            await sql.execute(_FORGET, erased)  # of a promise that stopped as well
+            await forget_letters(sql)
         if duties:
             await duties.hear(work, [_bound(row, before.get(row.promise.promise_id)) for row in changed])
         await sql.execute(_ADD_LEAVES, [entry.position for entry in following], [leaf_hash(entry.entry.encode()) for entry in following])
@@ -105,6 +119,11 @@ async def rows_of(sql: "asyncpg.Connection[asyncpg.Record]", ids: Collection[UUI
 async def replay(sql: "asyncpg.Connection[asyncpg.Record]", entries: Sequence[EntryRecorded]) -> None:
     """Put one promise anew as its entries make it, all of them, whatever stands there."""
     await _put(sql, _folded([(entry, read_line(entry.entry)) for entry in entries], {}))
+
+
+async def forget_letters(sql: "asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Record]") -> None:
+    """Empty the dead letters of the feed whose customer was erased, and give up those that were open: the view has what they told."""
+    await sql.execute(_FORGET_LETTERS, TOPIC)
 
 
 def _bound(row: Row, before: Row | None) -> Bound:
@@ -141,7 +160,8 @@ def _after(entry: EntryRecorded, line: Line, row: Row | None) -> Row | None:
         return Row(Promise(line.promise_id, 1, fact), entry.position, entry.salt, entry.words)
     if row is None or line.seq != row.promise.seq + 1:
         return None
-    return Row(after(row.promise, fact, line.actor.department, line.recorded_at), entry.position, row.salt, row.words)
+    salt, words = (None, None) if isinstance(fact, Erased) else (row.salt, row.words)
+    return Row(after(row.promise, fact, line.actor.department, line.recorded_at), entry.position, salt, words)
 
 
 async def _compare(repeated: Sequence[EntryRecorded], sql: "asyncpg.Connection[asyncpg.Record]") -> None:

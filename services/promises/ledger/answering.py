@@ -10,9 +10,9 @@ from services.kit.http import Problem, answer
 from services.kit.promise.line import Line
 from services.kit.promise.state import Acknowledged, Fact, Released, Voided
 from services.kit.values import NotFound
-from services.promises.ledger.batch import Answer, Asked
+from services.promises.ledger.batch import Answer, Asked, AskedErasure
 from services.promises.ledger.domain.commands import Acknowledge, Make, Release, ShowEvidence, Void
-from services.promises.ledger.messages import Receipt
+from services.promises.ledger.messages import Erasure, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,34 @@ class UnchangedView:
     unchanged: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class ErasureView:
+    """From `position` on nothing personal is kept of the customer, of whom the ledger holds so many promises."""
+
+    customer_id: UUID
+    position: int
+    promises: int
+    erased_at: datetime
+
+
+def erasure_view(erasure: Erasure) -> ErasureView:
+    return ErasureView(erasure.customer_id, erasure.position, erasure.promises, erasure.erased_at)
+
+
+def erasure_response(asked: AskedErasure, given: Answer) -> Response:
+    """The answer to an erasure. Raises Problem."""
+    if given.refused is not None:
+        raise _refused(given)
+    assert given.erasure is not None, "an erasure is refused or done"
+    if given.reused:
+        raise _key_reused({"position": given.erasure.position, "differs": ["customer_id"]})
+    view = erasure_view(given.erasure)
+    headers = {"location": f"/v1/customers/{view.customer_id}/erasure"}
+    if given.replayed and (asked.scope, asked.key) == (given.erasure.scope, given.erasure.key):
+        headers["idempotency_replayed"] = "true"
+    return answer(view, 200 if given.replayed else 201, **headers)
+
+
 def receipt_view(receipt: Receipt) -> ReceiptView:
     return ReceiptView(receipt.position, receipt.promise_id, receipt.seq, receipt.recorded_at, receipt.state_digest.hex(), receipt.leaf_hash.hex())
 
@@ -45,8 +73,7 @@ def response_to(asked: Asked, given: Answer, first: Line | None = None) -> Respo
     if given.reused:
         raise _reused(asked, given, first)
     if given.refused is not None:
-        replayed = {"idempotency-replayed": "true"} if given.replayed else {}
-        raise Problem(given.refused.status, given.refused.slug, given.refused.sentence, headers=replayed, extra=given.refused.facts)
+        raise _refused(given)
     if given.unchanged is not None:
         return answer(UnchangedView(asked.promise_id, given.unchanged), etag=f'"{given.unchanged}"')
     if given.receipt is None:
@@ -57,7 +84,16 @@ def response_to(asked: Asked, given: Answer, first: Line | None = None) -> Respo
 
 
 def _reused(asked: Asked, given: Answer, first: Line | None) -> Problem:
-    extra: dict[str, object] = {} if first is None else {"position": first.position, "differs": _differs(asked, first)}
+    return _key_reused({} if first is None else {"position": first.position, "differs": _differs(asked, first)})
+
+
+def _refused(given: Answer) -> Problem:
+    assert given.refused is not None, "only a no is told as one"
+    replayed = {"idempotency-replayed": "true"} if given.replayed else {}
+    return Problem(given.refused.status, given.refused.slug, given.refused.sentence, headers=replayed, extra=given.refused.facts)
+
+
+def _key_reused(extra: dict[str, object]) -> Problem:
     return Problem(422, "key-reused", "This Idempotency-Key was used for another request: send a new one.", extra=extra)
 
 

@@ -17,9 +17,22 @@ from services.kit.merkle import Frontier, Node, leaf_hash
 from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_of
 from services.kit.promise.state import Fact, Made, Promise, after
 from services.kit.values import NotFound, Refusal
-from services.promises.ledger.domain.commands import Command, GivenUp, Make, NotYetDue, Void, decide
-from services.promises.ledger.messages import Receipt, Refused
+from services.promises.ledger.domain.commands import (
+    Command,
+    CustomerErased,
+    Erase,
+    GivenUp,
+    Make,
+    NotYetDue,
+    OpenPromises,
+    Void,
+    WasErased,
+    decide,
+    insist_on_settled,
+)
+from services.promises.ledger.messages import Erasure, Receipt, Refused
 
+_ERASURE = "ledger erase"
 TICK = timedelta(microseconds=1)
 LOOKS_ALIKE_WITHIN = timedelta(minutes=15)
 """A promise of the same thing to the same customer within this time looks like the same promise typed twice."""
@@ -57,6 +70,25 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedErasure:
+    """That the personal data of a customer be erased, as it came: an entry for each of their promises, all of them or none."""
+
+    scope: str
+    key: str
+    customer_id: UUID
+    actor: Actor
+    occurred_at: datetime
+
+    def of(self, promise_id: UUID) -> Asked:
+        """The same for one of their promises. It says nothing that anybody would have to forget."""
+        told = canonical(["erase", str(promise_id)])
+        return Asked(_ERASURE, f"erased|{promise_id}", promise_id, Erase(), self.actor, self.occurred_at, told)
+
+
+Wanted = Asked | AskedErasure
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """How far a ledger reaches: the instant of its last entry, and its tree."""
 
@@ -65,11 +97,12 @@ class Head:
 
 
 class Remembered(NamedTuple):
-    """What a command was answered before."""
+    """What a command was answered before; `customer_id` is known where an entry was written."""
 
     fingerprint: bytes
     receipt: Receipt | None = None
     refused: Refused | None = None
+    customer_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +115,8 @@ class Look:
     """When each was made, and its thing (empty for what was there before, whose row keeps it)."""
     salts: dict[UUID, bytes]
     alike: dict[bytes, UUID]
+    erased: dict[UUID, Erasure] = field(default_factory=dict)
+    """Of the customers that the commands speak of, and of the requests whose keys they have."""
 
 
 class Entry(NamedTuple):
@@ -102,14 +137,16 @@ class Entry(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Exactly one of: a receipt, new or `replayed`; a remembered no, new or `replayed`; `reused`, the key that stands for another command, with that
-    one's receipt where it has one; `unchanged`, the promise's seq where it is so already; an unknown promise, where all are None."""
+    """Exactly one of: a receipt, new or `replayed`; a no, new or `replayed`; `reused`, the key that stands for another command, with that one's
+    receipt or erasure where it has one; `unchanged`, the promise's seq where it is so already; an erasure, new or `replayed`, by this
+    request or another; an unknown promise, where all are None."""
 
     receipt: Receipt | None = None
     refused: Refused | None = None
     replayed: bool = False
     reused: bool = False
     unchanged: int | None = None
+    erasure: Erasure | None = None
 
 
 @dataclass(slots=True)
@@ -122,23 +159,26 @@ class Batch:
     words: list[tuple[UUID, int, bytes, str]] = field(default_factory=list)
     salts: dict[UUID, bytes] = field(default_factory=dict)
     refusals: list[tuple[Asked, bytes, Refused]] = field(default_factory=list)
+    erasures: list[Erasure] = field(default_factory=list)
+    erased: list[UUID] = field(default_factory=list)
+    """The promises whose words go."""
     answers: list[Answer] = field(default_factory=list)
 
     @property
     def writes(self) -> bool:
         """Whether anything changes."""
-        return bool(self.entries or self.refusals)
+        return bool(self.entries or self.refusals or self.erasures)
 
     def last(self) -> Iterable[Entry]:
         """The last entry of each promise."""
         return {entry.promise.promise_id: entry for entry in self.entries}.values()
 
 
-def settle(asked: Sequence[Asked], look: Look, head: Head, now: datetime) -> Batch:
+def settle(wanted: Sequence[Wanted], look: Look, head: Head, now: datetime) -> Batch:
     """The batch that these commands come to, in their order. `now` is the ledger's business time."""
     deciding = _Deciding(look, head, now)
-    for each in asked:
-        deciding.batch.answers.append(deciding.take(each))
+    for each in wanted:
+        deciding.batch.answers.append(deciding.erase(each) if isinstance(each, AskedErasure) else deciding.take(each))
     return deciding.close()
 
 
@@ -154,12 +194,15 @@ class _Deciding:
         fingerprint = sha256(salt + asked.told).digest()
         remembered = self._look.known.get((asked.scope, asked.key))
         if remembered is not None:
+            if (remembered.customer_id or self._customer(asked)) in self._look.erased:
+                return Answer(refused=_refused(WasErased("This Idempotency-Key was used for what is erased by now: send a new one.")))
             if remembered.fingerprint != fingerprint:
                 return Answer(remembered.receipt, remembered.refused, reused=True)
             return Answer(remembered.receipt, remembered.refused, replayed=True)
         promise = self._look.promises.get(asked.promise_id)
         try:
             self._refuse_given_up(asked)
+            self._refuse_erased(asked)
             self._refuse_look_alike(asked)
             fact = decide(promise, asked.command, self._now, asked.if_match)
             if asked.then is not None:
@@ -178,6 +221,38 @@ class _Deciding:
             self.take(asked.then)
         return answer
 
+    def erase(self, asked: AskedErasure) -> Answer:
+        """All promises of a customer are settled, and get their entries; or nothing is written, or remembered."""
+        look, customer = self._look, asked.customer_id
+        same_key = next((each for each in look.erased.values() if (each.scope, each.key) == (asked.scope, asked.key)), None)
+        if same_key is not None:
+            return Answer(erasure=same_key, replayed=same_key.customer_id == customer, reused=same_key.customer_id != customer)
+        if customer in look.erased:
+            return Answer(erasure=look.erased[customer], replayed=True)
+        theirs = sorted((each for each in look.promises.values() if each.said.customer_id == customer), key=lambda each: each.promise_id)
+        try:
+            insist_on_settled(theirs)
+        except OpenPromises as refusal:
+            return Answer(refused=_refused(refusal))
+        for promise in theirs:
+            fact = decide(promise, Erase(), self._now)
+            assert fact is not None, "a customer is erased once"
+            each = asked.of(promise.promise_id)
+            self._record(each, sha256(each.told).digest(), promise, fact)
+        return Answer(erasure=self._forget(asked, [promise.promise_id for promise in theirs]))
+
+    def _forget(self, asked: AskedErasure, ids: list[UUID]) -> Erasure:
+        """Have all go that makes a fingerprint guessable or says what was said, from before and from this very batch."""
+        batch, customer, gone = self.batch, asked.customer_id, {*ids}
+        erasure = Erasure(customer, asked.scope, asked.key, self._position, len(ids), self._now)
+        self._look.erased[customer] = erasure
+        batch.erasures.append(erasure)
+        batch.erased += ids
+        batch.words = [each for each in batch.words if each[0] not in gone]
+        batch.salts.pop(customer, None)
+        self._look.salts.pop(customer, None)
+        return erasure
+
     def close(self) -> Batch:
         frontier, self.batch.nodes = self._before.frontier.grown(self._leaves)
         self.batch.head = Head(self._recorded_at, frontier)
@@ -185,14 +260,21 @@ class _Deciding:
 
     def _salt(self, asked: Asked) -> bytes:
         """The customer's: theirs from before, or the one that came with the command and is kept with the first entry of theirs."""
-        promise = self._look.promises.get(asked.promise_id)
-        customer = asked.customer_id or (promise.said.customer_id if promise else None)
+        customer = self._customer(asked)
         return self._look.salts.get(customer, asked.customer_salt) if customer else b""
 
     def _refuse_given_up(self, asked: Asked) -> None:
         given_up = self._look.known.get((GIVING_UP, str(asked.promise_id))) if isinstance(asked.command, Make) else None
         if given_up is not None and given_up.refused is not None:
             raise GivenUp(given_up.refused.sentence)
+
+    def _customer(self, asked: Asked) -> UUID | None:
+        promise = self._look.promises.get(asked.promise_id)
+        return asked.customer_id or (promise.said.customer_id if promise else None)
+
+    def _refuse_erased(self, asked: Asked) -> None:
+        if isinstance(asked.command, Make) and self._customer(asked) in self._look.erased:
+            raise CustomerErased("The data of this customer was erased: promise to the id of a customer who is known, or make a new one.")
 
     def _refuse_look_alike(self, asked: Asked) -> None:
         other = self._look.alike.get(asked.thing) if asked.thing else None
@@ -204,6 +286,8 @@ class _Deciding:
 
     def _refuse(self, asked: Asked, fingerprint: bytes, refusal: Refusal) -> Answer:
         refused = _refused(refusal)
+        if self._customer(asked) in self._look.erased:  # nothing is remembered of them: no salt would hide what was asked
+            return Answer(refused=refused)
         self.batch.refusals.append((asked, fingerprint, refused))
         self._look.known[asked.scope, asked.key] = Remembered(fingerprint, refused=refused)
         self._keep_salt(asked)
@@ -233,7 +317,7 @@ class _Deciding:
     def _note(self, asked: Asked, promise: Promise, receipt: Receipt, fingerprint: bytes, line: bytes) -> None:
         """Put it among what is written, and among what the commands behind it in this batch see."""
         look, id = self._look, promise.promise_id
-        look.promises[id], look.known[asked.scope, asked.key] = promise, Remembered(fingerprint, receipt)
+        look.promises[id], look.known[asked.scope, asked.key] = promise, Remembered(fingerprint, receipt, customer_id=promise.said.customer_id)
         made_at, thing = look.made.setdefault(id, (receipt.recorded_at, asked.thing))
         if asked.thing:
             look.alike[asked.thing] = id

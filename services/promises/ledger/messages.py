@@ -19,6 +19,18 @@ class Receipt(NamedTuple):
     leaf_hash: bytes
 
 
+class Erasure(NamedTuple):
+    """A customer whose personal data was erased, by which request. From `position` on the ledger holds none of it: there stands the last of the
+    entries that tell of it, one for each of the customer's `promises`; the ledger's end where there were none."""
+
+    customer_id: UUID
+    scope: str
+    key: str
+    position: int
+    promises: int
+    erased_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A no by the state, as it is remembered and given again."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from services.kit.promise.feed import EntryRecorded
 from services.kit.promise.line import Line, promise_of, read_line
 from services.kit.promise.state import Made, Promise
+from services.promises.ledger.messages import Erasure
 
 if TYPE_CHECKING:
     import asyncpg
@@ -43,6 +44,8 @@ from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and 
 where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')
 order by due_at, p.position limit $1"""
 _DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
+_ERASURE = "select customer_id, scope, key, position, promises, erased_at from ledger_erasures where customer_id = $1"
+_VIEWS_AT = "select view, position from ledger_views"
 _UNACKNOWLEDGED = """
 select promise_id from ledger_promises where acknowledge_by <= clock_timestamp() order by acknowledge_by limit $1"""
 
@@ -80,6 +83,7 @@ class Known:
     state_digest: bytes
     customer_text: str | None
     made_at: datetime
+    erased: bool
 
 
 async def head(sql: "asyncpg.Connection[asyncpg.Record]") -> tuple[int, datetime]:
@@ -154,10 +158,21 @@ async def unacknowledged(sql: "asyncpg.Connection[asyncpg.Record]", limit: int) 
     return [row["promise_id"] for row in await sql.fetch(_UNACKNOWLEDGED, limit)]
 
 
+async def erasure(sql: "asyncpg.Connection[asyncpg.Record]", customer_id: UUID) -> Erasure | None:
+    """Since when nothing personal is kept of this customer; None where they were not erased."""
+    row = await sql.fetchrow(_ERASURE, customer_id)
+    return Erasure(*row) if row else None
+
+
+async def views_at(sql: "asyncpg.Connection[asyncpg.Record]") -> dict[str, int]:
+    """How far each department's view was when it last told of itself."""
+    return {row["view"]: row["position"] for row in await sql.fetch(_VIEWS_AT)}
+
+
 def _fed(row: Any) -> EntryRecorded:
     return EntryRecorded(row["position"], row["line"], row["salt"], row["text"])
 
 
 def _known(row: Any, said: str, words: str | None) -> Known:
     promise = promise_of(said, row["seq"], row["standing"])
-    return Known(promise, row["position"], row["state_digest"], words, row["made_at"])
+    return Known(promise, row["position"], row["state_digest"], words, row["made_at"], promise.stands.erased)

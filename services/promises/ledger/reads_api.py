@@ -1,6 +1,6 @@
 """The ledger as it is read over HTTP: promises as they stand and as they stood, entries, the feed, and proofs. Nothing here changes anything."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -20,7 +20,9 @@ from services.kit.promise.state import Due, Duty, Promise, Risk
 from services.kit.values import NotFound
 from services.promises.dates import queries as dates
 from services.promises.ledger import proofs, queries
+from services.promises.ledger.answering import erasure_view
 from services.promises.ledger.arrivals import Arrivals
+from services.promises.ledger.board import VIEWS
 from services.promises.ledger.history import as_of
 
 _READERS: Access = {"customer": "own", "care": "all", "planner": "all", "admin": "all", "service": "all"}
@@ -34,7 +36,7 @@ router = Routes()
 
 @dataclass(frozen=True, slots=True)
 class PromiseView:
-    """A promise as its customer sees it. `position` is its last entry's; `customer_text` is null where it was erased."""
+    """A promise as its customer sees it. `position` is its last entry's; `customer_text` is null once it was erased."""
 
     promise_id: UUID
     position: int
@@ -58,6 +60,16 @@ class PromiseView:
     done: int
     at_risk: tuple[Risk, ...]
     made_at: datetime
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ViewErased:
+    """Whether a department's view has deleted all of it; `position` is how far it was when it last told of itself, null where it never did."""
+
+    view: str
+    position: int | None
+    erased: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +97,7 @@ async def get_promise(
         if known is None:
             return await _delivery_date(work.connection, promise_id, caller)
         if (as_known_at or effective_at) and (past := as_of(await queries.entries(work.connection, promise_id), as_known_at, effective_at)):
-            known = queries.Known(past, known.position, digest_of(past), known.customer_text, known.made_at)
+            known = replace(known, promise=past, state_digest=digest_of(past))
         elif as_known_at or effective_at:
             raise NotFound
     if not _may_see(caller, known.promise.said.customer_id):
@@ -111,6 +123,20 @@ async def get_promises_of_customer(request: Request, customer_id: UUID, caller: 
         size, recorded_at = await queries.head(work.connection)
         found = await queries.of_customer(work.connection, customer_id, since, limit)
     return answer({"as_of": {"position": size, "recorded_at": recorded_at}, "promises": [_view(each, caller) for each in found]})
+
+
+@router.get(
+    "/v1/customers/{customer_id}/erasure", **operation(access={"care": "all", "admin": "all", "service": "all"}, owner={"customer_id": "customer"})
+)
+async def get_erasure(request: Request, customer_id: UUID) -> Response:
+    """From which position on nothing personal is kept of the customer, and which departments have come that far."""
+    async with _database(request).transaction() as work:
+        found = await queries.erasure(work.connection, customer_id)
+        reached = await queries.views_at(work.connection)
+    if found is None:
+        raise NotFound
+    views = [ViewErased(view, reached.get(view), reached.get(view, -1) >= found.position) for view in VIEWS]
+    return answer(asdict(erasure_view(found)) | {"complete": all(each.erased for each in views), "views": views})
 
 
 @router.get("/v1/liability", **operation(access={"planner": "all", "admin": "all"}))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -13,10 +14,10 @@ from services.kit.promise.line import promise_of, standing_of
 from services.kit.promise.state import Verdict
 from services.kit.together import execute_together
 from services.promises.ledger import goodwill
-from services.promises.ledger.batch import GIVING_UP, Asked, Batch, Entry, Head, Look, Remembered
+from services.promises.ledger.batch import GIVING_UP, Asked, AskedErasure, Batch, Entry, Head, Look, Remembered, Wanted
 from services.promises.ledger.domain.commands import Make, awaits_departments
 from services.promises.ledger.domain.kinds import breaks_at
-from services.promises.ledger.messages import Receipt, Refused, read_refused
+from services.promises.ledger.messages import Erasure, Receipt, Refused, read_refused
 
 Connection = "asyncpg.Connection[asyncpg.Record]"
 
@@ -25,12 +26,19 @@ _encode = msgspec.json.encode
 
 _HEAD = "select size, recorded_at, hashes from ledger_head"
 _ENTRIES = """
-select scope, key, fingerprint, position, promise_id, seq, recorded_at, state_digest, leaf_hash
-from ledger_entries where key = any ($1::text[]) and scope = any ($2::text[])"""
+select scope, key, fingerprint, position, promise_id, seq, recorded_at, state_digest, leaf_hash,
+    (select customer_id from ledger_promises p where p.promise_id = e.promise_id) as customer_id
+from ledger_entries e where key = any ($1::text[]) and scope = any ($2::text[])"""
 _REFUSALS = "select scope, key, fingerprint, answer from ledger_refusals where key = any ($1::text[]) and scope = any ($2::text[])"
 _SAID = "select promise_id, line from ledger_entries where promise_id = any ($1::uuid[]) and seq = 1"
 _STANDING = "select promise_id, seq, standing, made_at from ledger_promises where promise_id = any ($1::uuid[])"
-_SALTS = "select customer_id, salt from ledger_customers where customer_id = any ($1::uuid[])"
+_ERASURE = "customer_id, scope, key, position, promises, erased_at"
+_CUSTOMERS = f"""
+select {_ERASURE}, null as salt from ledger_erasures where customer_id = any ($1::uuid[])
+union all
+select customer_id, null, null, null, null, null, salt from ledger_customers where customer_id = any ($1::uuid[])"""  # noqa: S608  # columns of ours
+_ERASURES = f"select {_ERASURE} from ledger_erasures where key = any ($1::text[]) and scope = any ($2::text[])"  # noqa: S608  # columns of ours
+_OF_CUSTOMERS = "select promise_id from ledger_promises where customer_id = any ($1::uuid[])"
 _LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2"
 
 _MOVE_HEAD = "update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4 returning 1, pg_notify('kept_ledger_grown', '')"
@@ -47,6 +55,11 @@ _WRITE_SALTS = "insert into ledger_customers select * from unnest($1::uuid[], $2
 _WRITE_REFUSALS = """
 insert into ledger_refusals (scope, key, fingerprint, answer, refused_at)
 select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])"""
+_WRITE_ERASURES = f"""
+insert into ledger_erasures ({_ERASURE})
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::timestamptz[])"""  # noqa: S608  # columns of ours
+_FORGET_SALTS = "delete from ledger_customers where customer_id = any ($1::uuid[])"
+_FORGET_WORDS = "delete from ledger_words where promise_id = any ($1::uuid[])"
 _WRITE_PROMISES = """
 insert into ledger_promises (
     promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at, acknowledge_by)
@@ -76,31 +89,35 @@ class LedgerStore:
         size, recorded_at, hashes = await self.connection.fetchrow(_HEAD)
         return Head(recorded_at, Frontier(size, tuple(hashes[at : at + _HASH] for at in range(0, len(hashes), _HASH))))
 
-    async def look(self, asked: Sequence[Asked], since: datetime) -> Look:
+    async def look(self, wanted: Sequence[Wanted], since: datetime) -> Look:
         """What is known of these commands, their promises and customers; `since` is from when on a promise looks like another."""
         sql = self.connection
-        keys, scopes = [each.key for each in asked], list({each.scope for each in asked})
+        keys, scopes = [each.key for each in wanted], list({each.scope for each in wanted})
+        asked = [each for each in wanted if isinstance(each, Asked)]
+        erasing = [each.customer_id for each in wanted if isinstance(each, AskedErasure)]
         held = [str(each.promise_id) for each in asked if isinstance(each.command, Make) and each.command.held]
         if held:
             keys, scopes = keys + held, [*scopes, GIVING_UP]
         entries = await sql.fetch(_ENTRIES, keys, scopes)
         refusals = await sql.fetch(_REFUSALS, keys, scopes)
-        ids = list({each.promise_id for each in asked} | {each.then.promise_id for each in asked if each.then})
+        ids = list(_promises_of(asked) | {row["promise_id"] for row in (await sql.fetch(_OF_CUSTOMERS, erasing) if erasing else [])})
         said = {row["promise_id"]: row["line"] for row in await sql.fetch(_SAID, ids)}
         standing = await sql.fetch(_STANDING, ids)
         promises = {row["promise_id"]: promise_of(said[row["promise_id"]], row["seq"], row["standing"]) for row in standing}
-        customers = {each.customer_id for each in asked if each.customer_id} | {promise.said.customer_id for promise in promises.values()}
-        salts = await sql.fetch(_SALTS, list(customers))
+        customers = {each.customer_id for each in wanted if each.customer_id} | {promise.said.customer_id for promise in promises.values()}
+        found = await sql.fetch(_CUSTOMERS, list(customers | {row["customer_id"] for row in entries}))
+        erasures = [row for row in found if row["salt"] is None] + (await sql.fetch(_ERASURES, keys, scopes) if erasing else [])
         things = [each.thing for each in asked if each.thing]
         alike = await sql.fetch(_LOOK_ALIKE, things, since) if things else []
-        known = {(row["scope"], row["key"]): Remembered(row["fingerprint"], receipt=_receipt(row)) for row in entries}
+        known = {(row["scope"], row["key"]): Remembered(row["fingerprint"], _receipt(row), customer_id=row["customer_id"]) for row in entries}
         known |= {(row["scope"], row["key"]): Remembered(row["fingerprint"], refused=read_refused(row["answer"])) for row in refusals}
         return Look(
             known=known,
             promises=promises,
             made={row["promise_id"]: (row["made_at"], b"") for row in standing},
-            salts={row["customer_id"]: row["salt"] for row in salts},
+            salts={row["customer_id"]: row["salt"] for row in found if row["salt"] is not None},
             alike={row["thing"]: row["promise_id"] for row in alike},
+            erased={row["customer_id"]: Erasure(*(row[name] for name in Erasure._fields)) for row in erasures},
         )
 
     async def write(self, batch: Batch, before: Head) -> None:
@@ -117,6 +134,9 @@ class LedgerStore:
             (_WRITE_PROMISES, list(map(_promise_row, batch.last()))),
             (goodwill.GRANT, granted),
             (goodwill.TAKE_BACK, taken_back),
+            (_WRITE_ERASURES, batch.erasures),
+            (_FORGET_SALTS, [(erasure.customer_id,) for erasure in batch.erasures]),
+            (_FORGET_WORDS, [(id,) for id in batch.erased]),
         )
         async with self.connection.transaction():
             hashes = b"".join(head.frontier.hashes)
@@ -125,6 +145,10 @@ class LedgerStore:
             if len(entries) > _FEW:
                 await self.connection.copy_records_to_table("ledger_entries", records=entries, columns=_ENTRY)
             await execute_together(self.connection, [(statement, _columns(some)) for statement, some in rows if some])
+
+
+def _promises_of(asked: Sequence[Asked]) -> set[UUID]:
+    return {each.promise_id for each in asked} | {each.then.promise_id for each in asked if each.then}
 
 
 def _entry_row(entry: Entry) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from services.kit.clock import Clock
 from services.kit.group_commit import GroupCommit
 from services.kit.transient import is_transient
 from services.kit.values import Refusal
-from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Answer, Asked, Head, settle
+from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Answer, Head, Wanted, settle
 from services.promises.ledger.store import HeadMoved, LedgerStore
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Writer:
         self._clock, self._written = clock, written or Changes()
         self._store: LedgerStore | None = None
         self._head: Head | None = None
-        self._group: GroupCommit[Asked, Answer | Exception] = GroupCommit(self._commit, most=MOST)
+        self._group: GroupCommit[Wanted, Answer | Exception] = GroupCommit(self._commit, most=MOST)
 
     @property
     def leads(self) -> bool:
@@ -60,7 +60,7 @@ class Writer:
         finally:
             self._store = self._head = None
 
-    async def ask(self, asked: Asked) -> Answer:
+    async def ask(self, asked: Wanted) -> Answer:
         """What the ledger answers. Raises NotWriting and ClockBehind, where nothing was written, and what the database raises, where it may have
         been: the same command again tells."""
         (answer,) = await self.ask_all([asked])
@@ -68,11 +68,11 @@ class Writer:
             raise answer
         return answer
 
-    async def ask_all(self, asked: Sequence[Asked]) -> Sequence[Answer | Exception]:
+    async def ask_all(self, asked: Sequence[Wanted]) -> Sequence[Answer | Exception]:
         """The same for commands that come together, in their order; where one failed for a reason of its own, its error."""
         return await self._group.ask_all(asked)
 
-    async def _commit(self, asked: Sequence[Asked]) -> Sequence[Answer | Exception]:
+    async def _commit(self, asked: Sequence[Wanted]) -> Sequence[Answer | Exception]:
         """An answer for each. What fails for a reason of its own does not fail its neighbours: the batch is halved until it stands alone."""
         try:
             return await self._together(asked)
@@ -85,7 +85,7 @@ class Writer:
         middle = len(asked) // 2
         return [*await self._commit(asked[:middle]), *await self._commit(asked[middle:])]
 
-    async def _together(self, asked: Sequence[Asked]) -> list[Answer]:
+    async def _together(self, asked: Sequence[Wanted]) -> list[Answer]:
         while True:
             if self._store is None or self._head is None:
                 raise NotWriting("Another process is about to write this ledger: send the same again in a second.")

@@ -3,7 +3,7 @@
 A decision looks at the promise alone. Whether a department can carry it out is asked beforehand; whether the same was asked before, by key.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from services.kit.promise.state import (
     Broken,
     Corrected,
     Department,
+    Erased,
     Evidenced,
     Fact,
     Made,
@@ -65,6 +66,24 @@ class AlreadySettled(Refusal):
     """Whoever comes second is told the verdict, when it was given, and by whom: all of them the same."""
 
     slug = "already-settled"
+
+
+class OpenPromises(Refusal):
+    """Passes once they are settled, so that nothing is remembered of it."""
+
+    slug = "open-promises"
+
+
+class CustomerErased(Refusal):
+    """Nothing is kept of an erased customer any more, this refusal included."""
+
+    slug = "customer-erased"
+
+
+class WasErased(Refusal):
+    """With the customer's salt gone nobody can tell whether it is the same request."""
+
+    slug, status = "erased", 410
 
 
 class Stale(Refusal):
@@ -164,7 +183,12 @@ class GiveUp:
     """Whoever holds goods for it wants to know whether it was promised. Where not, it never will be, under this id."""
 
 
-Command = Make | Acknowledge | ShowEvidence | PutAtRisk | Tell | Break | Release | Void | GiveUp
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Forget its words, with all else that is known of its customer."""
+
+
+Command = Make | Acknowledge | ShowEvidence | PutAtRisk | Tell | Break | Release | Void | GiveUp | Erase
 
 
 def decide(promise: Promise | None, command: Command, now: datetime, if_match: int | None = None) -> Fact | None:
@@ -179,6 +203,9 @@ def decide(promise: Promise | None, command: Command, now: datetime, if_match: i
         return None
     if promise is None:
         raise NotFound
+    if isinstance(command, Erase):
+        insist_on_settled([promise])
+        return None if promise.stands.erased else Erased()
     if promise.stands.verdict is not Verdict.OPEN and not isinstance(command, ShowEvidence | Acknowledge | Tell):
         raise _settled(promise)
     if if_match is not None and if_match != promise.seq:
@@ -198,6 +225,13 @@ def decide(promise: Promise | None, command: Command, now: datetime, if_match: i
             return Released(command.consent, command.asked_by_us)
         case Void():
             return _void(promise, command)
+
+
+def insist_on_settled(promises: Iterable[Promise]) -> None:
+    """Raises OpenPromises, which names those of these that are open."""
+    still = sorted(str(promise.promise_id) for promise in promises if promise.stands.verdict is Verdict.OPEN)
+    if still:
+        raise OpenPromises("Promises to them are open: release or void them, or wait until they are settled, and ask again.", promises=still)
 
 
 def _make(promise: Promise | None, command: Make, now: datetime) -> Made:

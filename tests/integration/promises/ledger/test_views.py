@@ -9,15 +9,12 @@ import httpx
 import pytest
 
 from services.kit.clock import FixedClock
-from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
 from services.kit.notes import NoteRefused
 from services.kit.promise.agreement import bucket_of
 from services.kit.promise.feed import EntryRecorded
-from services.kit.promise.keeper import Keeper
-from services.kit.promise.view import apply
-from services.promises.settings import Settings
 from tests.integration.promises.ledger.speaking import Speaking, promise_body, speaking
+from tests.integration.promises.ledger.viewing import View, viewing
 
 
 @pytest.fixture
@@ -25,31 +22,10 @@ def services() -> tuple[str, ...]:
     return ("promises", "loyalty")
 
 
-class View:
-    """Loyalty's, beside a ledger that speaks."""
-
-    def __init__(self, ledger: Speaking, database: Database, keeper: Keeper) -> None:
-        self.ledger, self.database, self.keeper = ledger, database, keeper
-
-    async def hear(self, *entries: EntryRecorded) -> int:
-        async with self.database.transaction() as work:
-            return await apply(work, entries)
-
-    async def do(self, sql: str) -> str:
-        return str(await self.database.pool.execute(sql))
-
-    async def board(self) -> dict[str, dict[str, object]]:
-        told = (await self.ledger.get("/v1/agreement")).json()
-        return {each["view"]: each for each in told["views"]}
-
-
 @pytest.fixture
 async def view(database_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[View]:
-    async with speaking(database_url, tmp_path, clock) as ledger:
-        database = await Database.connect(service_url(database_url, "loyalty"), "loyalty", clock)
-        keeper = Keeper("loyalty", database, Settings(var=tmp_path), httpx.ASGITransport(ledger.app))
-        yield View(ledger, database, keeper)
-        await database.close()
+    async with speaking(database_url, tmp_path, clock) as ledger, viewing(ledger, database_url, tmp_path, clock) as made:
+        yield made
 
 
 async def _some(ledger: Speaking) -> list[str]:

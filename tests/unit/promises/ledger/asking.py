@@ -9,7 +9,7 @@ from services.kit.canonical import canonical
 from services.kit.ids import uuid7
 from services.kit.promise.line import Actor, commitment
 from services.kit.promise.state import Department, Due, Duty, Evidenced, Kind, Made, Risk
-from services.promises.ledger.batch import Asked, thing_of
+from services.promises.ledger.batch import Asked, AskedErasure, thing_of
 from services.promises.ledger.domain.commands import Acknowledge, Break, Command, Make, PutAtRisk, Release, ShowEvidence, Tell, Void
 
 NOW = datetime(2026, 11, 25, 9, 12, tzinfo=UTC)
@@ -74,6 +74,10 @@ def told(promise_id: UUID) -> Asked:
 
 def at_risk(promise_id: UUID, reason: Risk = Risk.SHORT, *, raised: bool = True) -> Asked:
     return asked(PutAtRisk(reason, raised), promise_id, department="warehouse")
+
+
+def erasure(customer_id: UUID = CUSTOMER, key: str | None = None) -> AskedErasure:
+    return AskedErasure("kept:admin:erase", key or str(uuid7()), customer_id, AGENT, NOW)
 
 
 AFTER_DUE = DUE_AT + timedelta(minutes=30, seconds=1)
