@@ -94,7 +94,8 @@ class Keeper:
         await self._catch_up()
         position = await self._look()
         told = {"view": self._service, "position": position, "count": self._buckets.count, "root": self._buckets.root().hex()}
-        agreed = await self._post("/v1/agreement/reports", told | {"mended": self._mended[:MOST_MENDED]}, _Agreed)
+        found = {"mended": self._mended[:MOST_MENDED], "altered": (await self._altered())[:MOST_MENDED]}
+        agreed = await self._post("/v1/agreement/reports", told | found, _Agreed)
         del self._mended[:MOST_MENDED]
         if not agreed.agrees:
             await self._mend(position)
@@ -129,6 +130,15 @@ class Keeper:
         self._buckets.put(buckets, await asyncio.to_thread(_held, rows))
         self._seen = position
         return position
+
+    async def _altered(self) -> list[UUID]:
+        """The promises whose work here is not their duty. It is not mended: what was done by it is for a person to look at."""
+        if self._duties is None or self._duties.differing is None:
+            return []
+        ids = list(await self._duties.differing(self._database))
+        for id in ids:
+            log.error("a work row is not what was promised", promise_id=str(id), departments=sorted(self._duties.departments))
+        return ids
 
     async def _compute(self, buckets: Collection[int]) -> None:
         rows = await self._database.pool.fetch(_HELD, sorted(buckets))

@@ -11,9 +11,9 @@ from services.kit.stage import Errand
 from services.orders.payments.handlers import settle
 from services.orders.payments.ports import PaymentProvider, ProviderAway
 from services.orders.payments.settings import PaymentSettings, payment_settings
-from services.orders.payments.store import Refunds, take
+from services.orders.payments.store import Refunds, differing, take
 
-DUTIES = Duties(frozenset({Department.PAYMENTS}), take)
+DUTIES = Duties(frozenset({Department.PAYMENTS}), take, differing)
 
 
 async def pay(database: Database) -> int:

@@ -27,13 +27,13 @@ select p.promise_id, e.seq, e.state_digest from ledger_promises p cross join lat
     select seq, state_digest from ledger_entries where promise_id = p.promise_id and position <= $2 order by seq desc limit 1) e
 where p.bucket = any ($1::int[]) and p.position > $2"""
 _REPORT = """
-insert into ledger_views values ($1, $2, $3, $4, $5, $6)
+insert into ledger_views (view, position, count, root, agrees, reported_at, altered) values ($1, $2, $3, $4, $5, $6, $7)
 on conflict (view) do update set position = excluded.position, count = excluded.count, root = excluded.root, agrees = excluded.agrees,
-    reported_at = excluded.reported_at"""
+    reported_at = excluded.reported_at, altered = excluded.altered"""
 _MENDED = """
 insert into ledger_mended (view, promise_id, position, mended_at) select $1, promise_id, $3, $4 from unnest($2::uuid[]) as m (promise_id)"""
 _BOARD = """
-select v.view, v.position, v.count, v.agrees, v.reported_at, m.mended, m.last_promise_id, m.last_at
+select v.view, v.position, v.count, v.agrees, v.reported_at, v.altered, m.mended, m.last_promise_id, m.last_at
 from ledger_views v left join lateral (
     select count(*) as mended, (array_agg(promise_id order by id desc))[1] as last_promise_id, max(mended_at) as last_at
     from ledger_mended where view = v.view) m on true"""
@@ -41,13 +41,15 @@ from ledger_views v left join lateral (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a view told of itself: at `position` it holds `count` promises with this root, and had to put `mended` anew."""
+    """What a view told of itself: at `position` it holds `count` promises with this root, and had to put `mended` anew; `altered`: promises of which
+    its work says something else."""
 
     view: str
     position: int
     count: int
     root: bytes
     mended: tuple[UUID, ...]
+    altered: tuple[UUID, ...] = ()
 
 
 class LedgerBuckets:
@@ -88,7 +90,7 @@ class LedgerBuckets:
 async def note(database: Database, report: Report, agrees: bool, at: datetime) -> None:
     """Keep what a view told last, and what it had to put anew."""
     async with database.transaction() as work:
-        work.write(_REPORT, report.view, report.position, report.count, report.root, agrees, at)
+        work.write(_REPORT, report.view, report.position, report.count, report.root, agrees, at, list(report.altered))
         if report.mended:
             work.write(_MENDED, report.view, list(report.mended), report.position, at)
 

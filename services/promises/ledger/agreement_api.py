@@ -1,5 +1,6 @@
 """Do all departments hold the same promises? Views tell what they hold, and find what differs; people look at the board."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, cast
@@ -26,18 +27,20 @@ router = Routes()
 
 
 class ReportBody(Strict):
-    """What a view holds at a position, and which promises it had to put anew since it told the last time."""
+    """What a view holds at a position, which promises it had to put anew since it told the last time, and of which its work says something else."""
 
     view: Literal["fulfilment", "loyalty", "notifications", "orders"]
     position: Annotated[int, Field(ge=0, le=2**62)]
     count: Annotated[int, Field(ge=0, le=2**62)]
     root: Digest
     mended: Annotated[tuple[UUID, ...], Field(max_length=MOST_MENDED)] = ()
+    altered: Annotated[tuple[UUID, ...], Field(max_length=MOST_MENDED)] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ViewStanding:
-    """One department. `state`: agrees, differs, behind (with how many entries), silent (nothing told for a while, or ever)."""
+    """One department. `state`: agrees, differs, behind (with how many entries), silent (nothing told for a while, or ever). `altered`: promises of
+    which its work says something else, which is to differ, and is mended by no machine."""
 
     view: str
     state: str
@@ -48,11 +51,12 @@ class ViewStanding:
     mended: int
     last_mended: UUID | None
     last_mended_at: datetime | None
+    altered: Sequence[UUID]
 
 
 @router.post("/v1/agreement/reports", **operation(access={"service": "all"}, body=ReportBody, answers={200: "Whether the ledger holds the same."}))
 async def post_report(request: Request, body: Annotated[ReportBody, Parsed(ReportBody)]) -> Response:
-    report = Report(body.view, body.position, body.count, bytes.fromhex(body.root), body.mended)
+    report = Report(body.view, body.position, body.count, bytes.fromhex(body.root), body.mended, body.altered)
     buckets = await _buckets(request).at(report.position)
     root, count = (buckets.root(), buckets.count) if buckets else (b"", 0)
     agrees = (root, count) == (report.root, report.count)
@@ -91,14 +95,14 @@ async def get_agreement(request: Request) -> Response:
 
 def _standing(view: str, row: object, size: int, now: datetime) -> ViewStanding:
     if row is None:
-        return ViewStanding(view, "silent", None, None, None, None, 0, None, None)
+        return ViewStanding(view, "silent", None, None, None, None, 0, None, None, ())
     told = cast("dict[str, object]", row)
     position, reported_at = cast(int, told["position"]), cast(datetime, told["reported_at"])
-    lag = max(0, size - position)
-    state = "silent" if now - reported_at > SILENT_AFTER else "differs" if not told["agrees"] else "behind" if lag else "agrees"
+    lag, altered = max(0, size - position), cast("Sequence[UUID]", told["altered"])
+    state = "silent" if now - reported_at > SILENT_AFTER else "differs" if altered or not told["agrees"] else "behind" if lag else "agrees"
     return ViewStanding(
         view, state, position, lag, cast(int, told["count"]), reported_at, cast(int, told["mended"]), cast("UUID | None", told["last_promise_id"]),
-        cast("datetime | None", told["last_at"]),
+        cast("datetime | None", told["last_at"]), altered,
     )  # fmt: skip
 
 
