@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from demo.house import House
 
-AROUND = frozenset({"mailbox", "carrier"})
+AROUND = frozenset({"mailbox", "carrier", "provider"})
 """Programs of the demo that stand for the world outside: told, and left out of the sum."""
 
 _MESSAGES = "notifications"

@@ -34,6 +34,7 @@ PROGRAMS = (
     *((f"{service}-{role}", (f"services.{service}.main", role)) for service in OURS for role in ROLES),
     (LEDGER, ("services.promises.main", "ledger")),
     ("carrier", ("demo.carrier",)),
+    ("provider", ("demo.provider",)),
     ("mailbox", ("demo.mailbox",)),
 )
 
@@ -47,6 +48,7 @@ PORTS = (
     "promises_ledger",
     "promises_ledger_ops",
     "carrier",
+    "provider",
     "smtp",
     "mailbox",
 )
@@ -126,13 +128,16 @@ def environment(var: Path, ports: Mapping[str, int], servers: Mapping[str, str],
         told["KEPT_PROMISES_LEDGER_URL"] = f"http://127.0.0.1:{ports['promises_ledger']}"
     if "carrier" in ports:
         told["KEPT_CARRIER_URL"] = f"http://127.0.0.1:{ports['carrier']}"
+    if "provider" in ports:
+        told["KEPT_PAYMENTS_URL"] = f"http://127.0.0.1:{ports['provider']}"
     return told
 
 
 def demo(ports: Mapping[str, int]) -> dict[str, str]:
-    """Where the demo's carrier and mailbox are found."""
+    """Where the demo's carrier, payment provider and mailbox are found."""
     return {
         "carrier": f"http://127.0.0.1:{ports['carrier']}",
+        "provider": f"http://127.0.0.1:{ports['provider']}",
         "mailbox": f"http://127.0.0.1:{ports['mailbox']}",
         "smtp": f"127.0.0.1:{ports['smtp']}",
     }

@@ -62,6 +62,8 @@ POINTS: Final = (
     "void.answered",
     "manifest.asking",
     "manifest.answered",
+    "refund.asking",
+    "refund.answered",
     "webhook.heard",
     # Days of the inbox that are made and dropped.
     "inbox.days_kept",

@@ -8,6 +8,7 @@ from services.kit.stage import Stage, Timer
 from services.kit.values import Heard
 from services.orders.handlers import on_events, on_time
 from services.orders.messages import HEARS
+from services.orders.payments import agents as payments
 from services.orders.store import PostgresStore
 
 TOPICS = ("storefront.order.v1", "storefront.item.v1", "fulfilment.work.v1", "promises.promise.v1")
@@ -23,5 +24,6 @@ async def end_waiting(work: Transaction) -> int:
     return await on_time(PostgresStore(work))
 
 
-STAGE = Stage(service="orders", topics=TOPICS, hears=HEARS, handle=handle, views_promises=True)
+STAGE = Stage(service="orders", topics=TOPICS, hears=HEARS, handle=handle, views_promises=True, duties=payments.DUTIES)
 TIMERS = (Timer("end-waiting", end_waiting),)
+ERRANDS = payments.ERRANDS

@@ -72,6 +72,7 @@ def accept(submission: Submission, *, order_ref: str, site: str, version: int, h
         zone=submission.buyer.zone,
         language=submission.buyer.language,
         payment_state=submission.payment.state,
+        payment_reference=submission.payment.reference,
         state=State.VALIDATING,
         version=version,
         said_version=version,

@@ -77,13 +77,15 @@ def settle(order: Order, now: datetime) -> Decision:
     )
 
 
-def secure_payment(order: Order, state: str, amount_minor: int, now: datetime) -> Decision:
-    """The payment is there. Raises PaymentDiffers for another amount, OrderClosed when the order was cancelled meanwhile."""
+def secure_payment(order: Order, state: str, amount_minor: int, reference: str, now: datetime) -> Decision:
+    """The payment is there; one that was captured stays so. Raises PaymentDiffers for another amount, OrderClosed where the order was cancelled."""
     if amount_minor != order.total_minor:
         raise PaymentDiffers(f"{amount_minor} were secured for an order of {order.total_minor}: correct the payment, then send it again.")
     if order.state is State.CANCELLED:
         raise OrderClosed("The order was cancelled before its payment came: refund the payment.", state=order.state.value, version=order.version)
-    return check(amended(order, payment_state=state), Check.PAYMENT_SECURED, now)
+    if order.payment_state == "captured":
+        return check(order, Check.PAYMENT_SECURED, now)
+    return check(amended(order, payment_state=state, payment_reference=reference), Check.PAYMENT_SECURED, now)
 
 
 def take_promise(order: Order, promised: Promised, now: datetime) -> Decision:

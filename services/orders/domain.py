@@ -139,6 +139,8 @@ class Order:
     zone: str
     language: str
     payment_state: str
+    payment_reference: str
+    """The shop's own of what was authorised or captured last: where a refund goes."""
     state: State
     version: int
     said_version: int

@@ -38,8 +38,9 @@ def assemble(settings: "Settings", lifespan: "Lifespan | None" = None) -> "FastA
     """The routes and pages, without pools: `api.connect` gives them theirs."""
     from services.kit.http import create_app
     from services.orders import api, pages
+    from services.orders.payments.api import router as payments
 
-    app = create_app("orders", [api.router], settings, lifespan=lifespan, pages=[pages.router])
+    app = create_app("orders", [api.router, payments], settings, lifespan=lifespan, pages=[pages.router])
     pages.install(app, settings)
     return app
 
@@ -54,10 +55,10 @@ def run_api() -> None:
 
 def run_worker() -> None:
     from services.kit.worker import Worker, run
-    from services.orders.agents import STAGE, TIMERS
+    from services.orders.agents import ERRANDS, STAGE, TIMERS
     from services.orders.settings import Settings
 
-    run(Worker(STAGE, TIMERS, settings=Settings()))
+    run(Worker(STAGE, TIMERS, ERRANDS, Settings()))
 
 
 if __name__ == "__main__":

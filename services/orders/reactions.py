@@ -127,7 +127,8 @@ def _on_item(book: Book, heard: Heard[Item], now: datetime) -> None:
 def _on_payment(book: Book, heard: Heard[PaymentSecured], now: datetime) -> None:
     order = _by_reference(book, heard, (heard.data.channel, heard.data.external_ref), now)
     if order is not None:
-        book.note(decisions.secure_payment(order, heard.data.state, heard.data.amount_minor, now), heard.cause)
+        paid = heard.data
+        book.note(decisions.secure_payment(order, paid.state, paid.amount_minor, paid.reference, now), heard.cause)
 
 
 def _on_cancel_asked(book: Book, heard: Heard[CancelAsked], now: datetime) -> None:

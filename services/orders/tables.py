@@ -39,6 +39,7 @@ class OrderRow(SQLModel, table=True):
     zone: str
     language: str
     payment_state: str
+    payment_reference: str
     state: str
     version: int = Field(sa_type=BigInteger)
     said_version: int = Field(sa_type=BigInteger)

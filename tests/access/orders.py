@@ -81,6 +81,17 @@ class Shop:
         id = (await self.order(whose))["order_id"]
         return Ask("/v1/order-links", {"order_ids": [id]}, shows=id)
 
+    async def credit(self, whose: str, who: str) -> Ask:
+        """The account of whoever asks is Ann's: she is the customer that this world names."""
+        if whose == "missing":
+            return Ask(f"/v1/customers/{uuid7()}/credit")
+        order = await self.order(whose)
+        ((customer,),) = await self._orders.rows("select customer_id::text from orders where external_ref = $1", order["external_ref"])
+        return Ask(f"/v1/customers/{customer}/credit", shows=customer)
+
+    async def refunds(self, whose: str, who: str) -> Ask:
+        return Ask("/v1/payments/refunds?state=refused&limit=10")
+
     async def page(self, whose: str, who: str) -> Ask:
         return Ask(await self.link(whose), headers=_page_of_somebody())
 
@@ -99,6 +110,8 @@ class Shop:
             "POST /v1/orders/{order_id}/holds": self.hold,
             "DELETE /v1/orders/{order_id}/holds/{hold_id}": self.lift,
             "POST /v1/order-links": self.links,
+            "GET /v1/customers/{customer_id}/credit": self.credit,
+            "GET /v1/payments/refunds": self.refunds,
             "GET /o/": self.no_page,
             "GET /o/{token}": self.page,
             "GET /o/{token}/cancel": self.cancel_page,

@@ -11,7 +11,7 @@ import msgspec
 from services.fulfilment.duties import handlers
 from services.fulfilment.duties.domain import HoldState
 from services.fulfilment.duties.house import HouseSql, at_work
-from services.fulfilment.duties.store import unsure
+from services.fulfilment.duties.store import differing, unsure
 from services.fulfilment.settings import fulfilment_settings
 from services.fulfilment.shipping.settings import shipping_settings
 from services.kit.calling import Away, call
@@ -37,7 +37,7 @@ async def take(work: Transaction, changed: Sequence[Bound]) -> None:
         await handlers.free(house, [held[id] for id in ended if id in held], _cause())
 
 
-DUTIES = Duties(frozenset({Department.WAREHOUSE, Department.DELIVERY}), take)
+DUTIES = Duties(frozenset({Department.WAREHOUSE, Department.DELIVERY}), take, differing=differing)
 
 
 async def ask_about_holds(database: Database) -> int:

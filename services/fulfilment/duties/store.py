@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.fulfilment.duties.domain import Hold, HoldState, Wanted
-from services.kit.database import Transaction
+from services.kit.database import Database, Transaction
 
 _HOLDS = """
 select promise_id, order_id, sku, quantity, due_at, state, line, carrier_service, departs_at from promise_holds """
@@ -25,6 +25,18 @@ from substitutes s join items i on i.sku = s.substitute join bins b on b.sku = s
 where s.sku = $1 and not i.withdrawn group by 1, 2, s.rank having sum(b.on_hand - b.reserved) >= $3 order by s.rank limit 5"""
 _EXPECTED = """
 select expected_at, quantity from expected_receipts where site = $1 and sku = $2 and expected_at > $3 order by expected_at limit 3"""
+
+_DIFFERING = """
+select h.promise_id from promise_holds h join promise_view v using (promise_id) cross join lateral (select v.made::jsonb as said) s
+left join lateral (
+    select duty ->> 'sku' as sku from jsonb_array_elements(said -> 'duties') duty where duty ->> 'department' = 'warehouse' limit 1) d on true
+left join lateral (
+    select sum(l.quantity)::int as quantity, min(l.sku) as least, max(l.sku) as most
+    from pick_tasks t join pick_lines l using (task_id) where t.order_id = h.order_id and l.line = h.line) picked on true
+where h.state = 'confirmed' and v.verdict = 'open' and (
+    (h.order_id, h.quantity, h.sku) is distinct from ((said ->> 'order_id')::uuid, (said ->> 'quantity')::int, d.sku)
+    or (picked.least, picked.most) is distinct from (h.sku, h.sku) and picked.quantity is not null
+    or picked.quantity > h.quantity or (picked.quantity < h.quantity and not v.standing::jsonb -> 'at_risk' ? 'short'))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,11 @@ class Holds:
 async def unsure(work: Transaction, longer_than: timedelta) -> list[UUID]:
     """Promises of which nobody has heard whether they were made, though that takes no time."""
     return [row["promise_id"] for row in await work.connection.fetch(_UNSURE, longer_than)]
+
+
+async def differing(database: Database) -> list[UUID]:
+    """The open promises whose hold, or whose line to pick, is not what the view of the promises says. Where a shelf was short, less to pick is right."""
+    return [row["promise_id"] for row in await database.pool.fetch(_DIFFERING)]
 
 
 def _hold(row: Any) -> Hold:

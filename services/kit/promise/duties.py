@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.kit.database import Transaction
+from services.kit.database import Database, Transaction
 from services.kit.ids import uuid7
 from services.kit.promise.state import Department, Promise, Risk
 
@@ -36,6 +36,8 @@ class Duties:
     departments: frozenset[Department]
     take: Callable[[Transaction, Sequence[Bound]], Awaitable[None]]
     watches: bool = False
+    differing: Callable[[Database], Awaitable[Sequence[UUID]]] | None = None
+    """The promises of which a work row says something else than the duty in the view does: looked for by whoever keeps the view."""
 
     def bind(self, promise: Promise) -> list[Department]:
         """Those of these departments that must act for the promise."""

@@ -97,6 +97,7 @@ class Keeper:
         position = await self._look()
         told = {"view": self._service, "position": position, "count": self._buckets.count, "root": self._buckets.root().hex()}
         told["witnessed"] = await self._database.pool.fetchval(_WITNESSED)
+        told["altered"] = (await self._altered())[:MOST_MENDED]
         agrees = await self._tell(told)
         if not agrees:
             await self._mend(position)
@@ -137,6 +138,15 @@ class Keeper:
         self._buckets.put(buckets, await asyncio.to_thread(_held, rows))
         self._seen = position
         return position
+
+    async def _altered(self) -> list[UUID]:
+        """The promises whose work here is not their duty. It is not mended: what was done by it is for a person to look at."""
+        if self._duties is None or self._duties.differing is None:
+            return []
+        ids = list(await self._duties.differing(self._database))
+        for id in ids:
+            log.error("a work row is not what was promised", promise_id=str(id), departments=sorted(self._duties.departments))
+        return ids
 
     async def _compute(self, buckets: Collection[int]) -> None:
         rows = await self._database.pool.fetch(_HELD, sorted(buckets))

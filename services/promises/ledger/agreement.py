@@ -24,9 +24,9 @@ select p.promise_id, e.seq, e.state_digest from ledger_promises p cross join lat
     select seq, state_digest from ledger_entries where promise_id = p.promise_id and position <= $2 order by seq desc limit 1) e
 where p.bucket = any ($1::int[]) and p.position > $2"""
 _REPORT = """
-insert into ledger_views (view, position, count, root, agrees, reported_at, witnessed_size) values ($1, $2, $3, $4, $5, $6, $7)
+insert into ledger_views (view, position, count, root, agrees, reported_at, witnessed_size, altered) values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (view) do update set position = excluded.position, count = excluded.count, root = excluded.root, agrees = excluded.agrees,
-    reported_at = excluded.reported_at, witnessed_size = excluded.witnessed_size"""
+    reported_at = excluded.reported_at, witnessed_size = excluded.witnessed_size, altered = excluded.altered"""
 _MENDED = """
 insert into ledger_mended (view, promise_id, position, mended_at) select $1, promise_id, $3, $4 from unnest($2::uuid[]) as m (promise_id)"""
 
@@ -34,7 +34,7 @@ insert into ledger_mended (view, promise_id, position, mended_at) select $1, pro
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a view told of itself: at `position` it holds `count` promises with this root, and had to put `mended` anew. `witnessed` is the size of
-    the ledger that its keeper last saw signed."""
+    the ledger that its keeper last saw signed; `altered`: promises of which its work says something else."""
 
     view: str
     position: int
@@ -42,6 +42,7 @@ class Report:
     root: bytes
     mended: tuple[UUID, ...]
     witnessed: int
+    altered: tuple[UUID, ...] = ()
 
 
 class LedgerBuckets:
@@ -82,6 +83,7 @@ class LedgerBuckets:
 async def note(database: Database, report: Report, agrees: bool, at: datetime) -> None:
     """Keep what a view told last, and what it had to put anew."""
     async with database.transaction() as work:
-        work.write(_REPORT, report.view, report.position, report.count, report.root, agrees, at, report.witnessed)
+        told = (report.view, report.position, report.count, report.root, agrees, at, report.witnessed, list(report.altered))
+        work.write(_REPORT, *told)
         if report.mended:
             work.write(_MENDED, report.view, list(report.mended), report.position, at)

@@ -21,8 +21,8 @@ router = Routes()
 
 
 class ReportBody(Strict):
-    """What a view holds at a position, which promises it had to put anew since it told the last time, and how much of the ledger its keeper has seen
-    signed."""
+    """What a view holds at a position, which promises it had to put anew since it told the last time, how much of the ledger its keeper has seen
+    signed, and of which promises its work says something else."""
 
     view: Literal["fulfilment", "loyalty", "notifications", "orders"]
     position: Annotated[int, Field(ge=0, le=2**62)]
@@ -30,11 +30,12 @@ class ReportBody(Strict):
     root: Digest
     mended: Annotated[tuple[UUID, ...], Field(max_length=MOST_MENDED)] = ()
     witnessed: Annotated[int, Field(ge=0, le=2**62)] = 0
+    altered: Annotated[tuple[UUID, ...], Field(max_length=MOST_MENDED)] = ()
 
 
 @router.post("/v1/agreement/reports", **operation(access={"service": "all"}, body=ReportBody, answers={200: "Whether the ledger holds the same."}))
 async def post_report(request: Request, body: Annotated[ReportBody, Parsed(ReportBody)]) -> Response:
-    report = Report(body.view, body.position, body.count, bytes.fromhex(body.root), body.mended, body.witnessed)
+    report = Report(body.view, body.position, body.count, bytes.fromhex(body.root), body.mended, body.witnessed, body.altered)
     buckets = await _buckets(request).at(report.position)
     root, count = (buckets.root(), buckets.count) if buckets else (b"", 0)
     agrees = (root, count) == (report.root, report.count)

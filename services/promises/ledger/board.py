@@ -20,7 +20,7 @@ _HASH = 32
 _MOST_FOUND = 20
 _HEAD = "select size, recorded_at, hashes from ledger_head"
 _VIEWS = """
-select v.view, v.position, v.count, v.root, v.agrees, v.reported_at, v.witnessed_size, lacks.recorded_at as lacks_since,
+select v.view, v.position, v.count, v.root, v.agrees, v.reported_at, v.witnessed_size, v.altered, lacks.recorded_at as lacks_since,
        m.mended, m.last_promise_id, m.last_at
 from ledger_views v left join ledger_entries lacks on lacks.position = v.position + 1 left join lateral (
     select count(*) as mended, (array_agg(promise_id order by id desc))[1] as last_promise_id, max(mended_at) as last_at
@@ -31,7 +31,8 @@ _FOUND = "select view, promise_id, position, mended_at from ledger_mended order 
 @dataclass(frozen=True, slots=True)
 class ViewStanding:
     """One department. `state`: agrees, differs, behind (by `lag` entries, the oldest of them `lag_seconds` ago in business time), silent (nothing
-    told for a while, or ever). `root` is in hexadecimal; `witnessed` the size of the ledger that its keeper last saw signed."""
+    told for a while, or ever). `root` is in hexadecimal; `witnessed` the size of the ledger that its keeper last saw signed. `altered`:
+    promises of which its work says something else, which is to differ, and is mended by no machine."""
 
     view: str
     state: str = "silent"
@@ -45,6 +46,7 @@ class ViewStanding:
     mended: int = 0
     last_mended: UUID | None = None
     last_mended_at: datetime | None = None
+    altered: Sequence[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,11 @@ async def board(database: Database) -> Board:
 
 
 def named(board: Board, view: ViewStanding) -> Sequence[UUID]:
-    """The promises in which this view differed from the ledger when it told of itself last."""
+    """The promises in which this view, or its department's work, differed from the ledger when it told of itself last."""
+    return [*view.altered, *_named(board, view)]
+
+
+def _named(board: Board, view: ViewStanding) -> list[UUID]:
     return [each.promise_id for each in board.found if view.state == "differs" and (each.view, each.position) == (view.view, view.position)]
 
 
@@ -95,7 +101,7 @@ def _standing(row: Any, size: int, now: datetime, business_now: datetime) -> Vie
     silent = now - row["reported_at"] > SILENT_AFTER
     return ViewStanding(
         view=row["view"],
-        state="silent" if silent else "differs" if not row["agrees"] else "behind" if lag else "agrees",
+        state="silent" if silent else "differs" if row["altered"] or not row["agrees"] else "behind" if lag else "agrees",
         position=row["position"],
         lag=lag,
         lag_seconds=max(0.0, (business_now - row["lacks_since"]).total_seconds()) if row["lacks_since"] else 0.0,
@@ -106,6 +112,7 @@ def _standing(row: Any, size: int, now: datetime, business_now: datetime) -> Vie
         mended=row["mended"],
         last_mended=row["last_promise_id"],
         last_mended_at=row["last_at"],
+        altered=row["altered"],
     )
 
 

@@ -46,7 +46,7 @@ def everything(bed: Bed) -> list[psutil.Process]:
 
 def test_every_process_runs_in_a_session_of_its_own(bed: Bed) -> None:
     services = {f"{service}-{role}-{slot}" for service in SERVICES for role in ("api", "worker") for slot in (0, 1)}
-    assert set(bed.names) == services | {"kafka-1", "kafka-2", "kafka-3", "postgres", "proxy", "carrier", "mailbox"}
+    assert set(bed.names) == services | {"kafka-1", "kafka-2", "kafka-3", "postgres", "proxy", "carrier", "provider", "mailbox"}
     assert run("status", bed.var).returncode == 0
     pids = [bed.process(name).pid for name in bed.names]
     assert [int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[3]) for pid in pids] == pids

@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 from services.kit.clock import FixedClock
 from services.kit.database import Database, service_url
 from services.orders import tables
+from services.orders.payments.tables import CreditEntryRow, RefundRow
 from services.orders.queries import states
 from tests.integration.orders.conftest import ORDER, Api, Orders, example, new_id
 from tests.unit.orders.samples import body, priced
@@ -212,9 +213,12 @@ async def test_a_cancel_against_the_claim_is_refused(orders: Orders, api: Api) -
     assert (view["state"], view["cancel"]["status"]) == ("picking", "refused")
 
 
-@pytest.mark.parametrize(
-    "table", [tables.OrderRow, tables.HoldRow, tables.RefusalRow, tables.PromiseRow, tables.HeldRow, tables.ViewRow, tables.LinkRow]
-)
+_TABLES = (
+    tables.OrderRow, tables.HoldRow, tables.RefusalRow, tables.PromiseRow, tables.HeldRow, tables.ViewRow, tables.LinkRow, RefundRow, CreditEntryRow,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("table", _TABLES)
 def test_the_tables_that_are_read_are_the_ones_that_were_migrated(database_url: str, table: type[SQLModel]) -> None:
     url = service_url(database_url, "orders").replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(url)

@@ -17,7 +17,7 @@ HOLD = Hold(new_id(), HoldReason.ADDRESS, "care", "rang twice", NOW)
 Act = Callable[[Order], Decision]
 
 ACTS: dict[str, Act] = {
-    "payment": lambda order: decisions.secure_payment(order, "captured", order.total_minor, NOW),
+    "payment": lambda order: decisions.secure_payment(order, "captured", order.total_minor, "pay-1", NOW),
     "reserved": lambda order: decisions.stock_is_reserved(order, NOW),
     "short": lambda order: decisions.stock_is_short(order, new_id(), NOW),
     "promised": lambda order: decisions.take_promise(order, PROMISED, NOW),
@@ -108,7 +108,7 @@ def test_a_person_cannot_lift_what_only_goods_lift() -> None:
 
 def test_another_amount_does_not_secure_the_payment() -> None:
     with pytest.raises(PaymentDiffers):
-        decisions.secure_payment(an_order(), "captured", 1, NOW)
+        decisions.secure_payment(an_order(), "captured", 1, "pay-1", NOW)
 
 
 def test_cleared_is_never_a_stored_check() -> None:

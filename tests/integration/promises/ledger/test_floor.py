@@ -5,10 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from services.fulfilment.duties.agents import DUTIES
 from services.kit.clock import FixedClock
 from services.kit.ids import uuid7
+from services.kit.promise.keeper import Keeper
+from services.promises.settings import Settings
 from tests.integration.promises.ledger.shop import CABLE, TELEVISION, WORDS, Shop, open_shop
 from tests.unit.fulfilment.build import NOW
 
@@ -105,6 +109,32 @@ async def test_a_bin_that_lacks_it_is_passed_over_for_one_that_has_it(shop: Shop
     after = await shop.done(f"POST /v1/pick-tasks/{task['task_id']}/short", short, "picker")
     assert [line["bin"] for line in after["lines"]] == ["T-1", "B-9"]
     assert (await _standing(shop, promise_id))["at_risk"] == []
+
+
+ALTERED = {
+    "the sku of the line to pick": "update pick_lines set sku = 'LM-34' where line > 1000000",
+    "how many there are to pick": "update pick_lines set quantity = 2 where line > 1000000",
+    "the sku that is held": "update promise_holds set sku = 'LM-34'",
+    "the order that it is held for": "update promise_holds set order_id = gen_random_uuid()",
+    "how many are held": "update promise_holds set quantity = 3",
+}
+
+
+@pytest.mark.parametrize("what", ALTERED)
+async def test_one_field_altered_in_the_work_is_found_in_one_round_and_named(shop: Shop, tmp_path: Path, what: str) -> None:
+    promise_id = await _promised(shop)
+    await shop.tell()
+    keeper = Keeper("fulfilment", shop.database, Settings(var=tmp_path), httpx.ASGITransport(shop.ledger.app), DUTIES)
+    assert await keeper.round()
+    assert await _altered(shop) == ("agrees", [])
+    await shop.database.pool.execute(ALTERED[what])
+    assert await keeper.round(), "the view itself is right"
+    assert await _altered(shop) == ("differs", [promise_id])
+
+
+async def _altered(shop: Shop) -> tuple[str, list[str]]:
+    told = (await shop.ledger.get("/v1/agreement")).json()["views"]
+    return next((each["state"], each["altered"]) for each in told if each["view"] == "fulfilment")
 
 
 async def _delivered(shop: Shop, parcel: str) -> None:

@@ -136,7 +136,10 @@ async def test_broken_at_its_due_instant_and_made_good_in_the_same_commit(ledger
     assert (view["verdict"], view["settled_at"], view["settled_by"]) == ("broken", view["due"]["at"], "ledger")
     good = await ledger.standing(str(compensation_id(promise_id)))
     assert (good["kind"], good["amount_minor"], good["cause"], good["order_id"]) == ("refund", 500, promise_id, order)
-    assert good["customer_text"] == "We did not keep a promise to you. We will refund €5.00 by Thursday 3 December, and you need not do anything."
+    assert good["customer_text"] == (
+        "We did not keep a promise to you. We will refund €5.00 by Thursday 3 December, to your card or, without one, as credit; "
+        "you need not do anything."
+    )
     assert [duty["department"] for duty in good["duties"]] == ["payments"]
 
 
