@@ -84,7 +84,7 @@ async def unsure(work: Transaction, longer_than: timedelta) -> list[UUID]:
 
 
 async def differing(database: Database) -> list[UUID]:
-    """The open promises whose hold, or whose line to pick, is not what the view of the promises says. Where a shelf was short, less to pick is right."""
+    """The open promises whose hold, or whose line to pick, is not what the view says. Where a shelf was short, less to pick is right."""
     return [row["promise_id"] for row in await database.pool.fetch(_DIFFERING)]
 
 
