@@ -88,11 +88,7 @@ async def board(database: Database) -> Board:
 
 
 def named(board: Board, view: ViewStanding) -> Sequence[UUID]:
-    """The promises in which this view, or its department's work, differed from the ledger when it told of itself last."""
-    return [*view.altered, *_named(board, view)]
-
-
-def _named(board: Board, view: ViewStanding) -> list[UUID]:
+    """The promises in which this view differed from the ledger when it told of itself last."""
     return [each.promise_id for each in board.found if view.state == "differs" and (each.view, each.position) == (view.view, view.position)]
 
 

@@ -106,7 +106,7 @@ def _differs(board: Board, view: ViewStanding) -> str:
         return "unknown"
     if view.state != "differs":
         return "0"
-    return f"{len(ids)} found" if (ids := named(board, view)) else "being looked for"
+    return f"{len(ids)} found" if (ids := [*view.altered, *named(board, view)]) else "being looked for"
 
 
 def _state(board: Board, rows: Sequence[Row]) -> str:
@@ -144,6 +144,8 @@ def _explained(board: Board, rows: Sequence[Row]) -> str:
     if state == "part":
         return "The ledger has no entry. Each department tells of its view every ten seconds, and stands below once it has."
     if state == "broken":
+        if any(each.altered for each in board.views):
+            return "The work of a department is not what was promised: a person has to look at what is named below."
         return "What differs is put anew from its entries at once; the next report, within ten seconds, says whether it is equal then."
     if state == "risk":
         return "What they hold may be old: pages that read from them may lack what was promised last."
@@ -160,7 +162,8 @@ def _as_of(board: Board, rows: Sequence[Row]) -> str:
 
 
 def _difference(board: Board, view: ViewStanding) -> dict[str, Any]:
-    return {"view": view.view, "name": name_of(view.view), "position": f"{view.position:,}", "promises": list(named(board, view))}
+    found = {"promises": list(named(board, view)), "altered": list(view.altered)}
+    return {"view": view.view, "name": name_of(view.view), "position": f"{view.position:,}", **found}
 
 
 def _is_open(board: Board, view: str, position: int) -> bool:

@@ -130,6 +130,18 @@ async def test_a_department_that_differs_is_an_alert_and_its_promises_are_named_
     assert 'role="alert"' not in page
 
 
+async def test_work_that_is_not_what_was_promised_is_named_for_a_person(view: View) -> None:
+    promise_id = (await view.ledger.promise())["promise_id"]
+    await hear_all(view, 1)
+    await all_views_tell(view)
+    told = {"view": "orders", "position": 1, "count": 1, "root": "0" * 64}
+    held = (await view.ledger.post("/v1/agreement/reports", told)).json()
+    await view.ledger.post("/v1/agreement/reports", told | {"root": held["root"], "altered": [promise_id]})
+    page = await agreement(view)
+    assert f"promise {promise_id} , its work is not what was promised" in text_of(page, "differs")
+    assert "a person has to look" in text_of(page, "verdict")
+
+
 async def test_a_department_that_differs_and_names_nothing_is_said_to_be_looked_into(view: View) -> None:
     await view.ledger.promise()
     await hear_all(view, 1)
