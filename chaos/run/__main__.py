@@ -40,6 +40,12 @@ _BURST, _EVERY_SECONDS = 60, 4.0
 _BURSTS_A_LOOK, _MOST_LEFT = 5, 3_000
 """How often the load looks at what is left undone, and with how much of it no more is sent: a machine that is behind would only fall further."""
 _QUIET_SECONDS, _EARLY_SECONDS = 120.0, 35.0
+_OF_THE_LEDGER = {
+    "ledger entries": "select size - position from promises.ledger_head, promises.ledger_published",
+    "promises due": "select count(*) from promises.ledger_promises where next_at < now() + interval '1 hour' or acknowledge_by is not null",
+    "reports": """select (select count(*) from orders.promise_reports) + (select count(*) from fulfilment.promise_reports)
+        + (select count(*) from notifications.promise_reports)""",
+}
 """How long everything may take to come to rest; how long an event waits for its order."""
 
 
@@ -151,7 +157,8 @@ def _left_when_stopped(bed: Bed) -> dict[str, int]:
 
 
 def _left(bed: Bed) -> dict[str, int]:
-    """Messages that a group has not read, rows that a relay has not sent."""
+    """Messages that a group has not read, rows that a relay has not sent, reports that the ledger has not got, promises of which it will say something by
+    itself."""
     found = {}
     for service in SERVICES:
         found[f"{service} behind"] = sum(behind for each in topics.lag(bed.told["kafka"], service).values() for behind in each.values())
@@ -159,8 +166,9 @@ def _left(bed: Bed) -> dict[str, int]:
             row = connection.execute(f"select count(*) from {service}.outbox").fetchone()
         found[f"{service} outbox"] = int(row[0]) if row else 0
     with psycopg.connect(bed.told["database"]) as connection:
-        row = connection.execute("select size - position from promises.ledger_head, promises.ledger_published").fetchone()
-    found["ledger entries"] = int(row[0]) if row else 0
+        for what, query in _OF_THE_LEDGER.items():
+            row = connection.execute(query).fetchone()
+            found[what] = int(row[0]) if row else 0
     return {name: count for name, count in found.items() if count}
 
 

@@ -44,7 +44,7 @@ class Promiser:
 
     async def _promise(self, number: int) -> None:
         promise_id, key = str(uuid7()), str(uuid7())
-        due = (datetime.now(UTC) + timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M")
+        due = (datetime.now(UTC) + timedelta(seconds=90)).strftime("%Y-%m-%dT%H:%M")
         body = {
             "promise_id": promise_id, "customer_id": str(named_uuid("chaos", str(number % 97))), "order_id": str(uuid7()), "kind": "call_back",
             "due": {"said": due, "zone": "UTC"}, "currency": "EUR",
