@@ -40,13 +40,13 @@ _BURST, _EVERY_SECONDS = 60, 4.0
 _BURSTS_A_LOOK, _MOST_LEFT = 5, 3_000
 """How often the load looks at what is left undone, and with how much of it no more is sent: a machine that is behind would only fall further."""
 _QUIET_SECONDS, _EARLY_SECONDS = 120.0, 35.0
+"""How long everything may take to come to rest; how long an event waits for its order."""
 _OF_THE_LEDGER = {
     "ledger entries": "select size - position from promises.ledger_head, promises.ledger_published",
     "promises due": "select count(*) from promises.ledger_promises where next_at < now() + interval '1 hour' or acknowledge_by is not null",
     "reports": """select (select count(*) from orders.promise_reports) + (select count(*) from fulfilment.promise_reports)
         + (select count(*) from notifications.promise_reports)""",
 }
-"""How long everything may take to come to rest; how long an event waits for its order."""
 
 
 def main() -> int:
