@@ -157,8 +157,8 @@ def _left_when_stopped(bed: Bed) -> dict[str, int]:
 
 
 def _left(bed: Bed) -> dict[str, int]:
-    """Messages that a group has not read, rows that a relay has not sent, reports that the ledger has not got, promises of which it will say something by
-    itself."""
+    """Messages that a group has not read, rows that a relay has not sent, reports that the ledger has not got, promises of which it will say
+    something by itself."""
     found = {}
     for service in SERVICES:
         found[f"{service} behind"] = sum(behind for each in topics.lag(bed.told["kafka"], service).values() for behind in each.values())

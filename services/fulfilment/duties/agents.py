@@ -1,6 +1,6 @@
 """What the worker does for promises: takes them over as they are made and settled, and asks about holds that nobody confirmed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.fulfilment.duties import handlers
-from services.fulfilment.duties.domain import HoldState
+from services.fulfilment.duties.domain import Hold, HoldState
 from services.fulfilment.duties.house import HouseSql, at_work
 from services.fulfilment.duties.store import differing, unsure
 from services.fulfilment.settings import fulfilment_settings
@@ -32,7 +32,7 @@ async def take(work: Transaction, changed: Sequence[Bound]) -> None:
     made = [bound.promise.promise_id for bound in changed if bound.before is None]
     ended = [bound.promise.promise_id for bound in changed if bound.promise.stands.verdict in _ENDED]
     async with _house(work) as house:
-        held = {each.wanted.promise_id: each for each in await house.holds.of_promises({*made, *ended})}
+        held = {each.wanted.promise_id: each for each in await _holds(house, {*made, *ended})}
         await handlers.confirm(house, [held[id] for id in made if id in held and id not in ended])
         await handlers.free(house, [held[id] for id in ended if id in held], _cause())
 
@@ -48,7 +48,7 @@ async def ask_about_holds(database: Database) -> int:
     for promise_id in ids:
         promised = await _is_promised(promise_id)
         async with database.transaction() as work, _house(work) as house:
-            holds = [each for each in await house.holds.of_promises([promise_id]) if each.state is HoldState.HELD]
+            holds = [each for each in await _holds(house, [promise_id]) if each.state is HoldState.HELD]
             await (handlers.confirm(house, holds) if promised else handlers.free(house, holds, _cause()))
     return len(ids)
 
@@ -63,6 +63,12 @@ async def _is_promised(promise_id: UUID) -> bool:
         raise Away(f"the ledger answered {answered.status_code}")
     told: dict[str, Any] = msgspec.json.decode(answered.content)
     return answered.status_code == 200 or not str(told.get("type", "")).endswith(":given-up")
+
+
+async def _holds(house: HouseSql, ids: Collection[UUID]) -> list[Hold]:
+    """The holds of these promises, locked behind the tasks of their orders, as everywhere here."""
+    await house.floor.of_orders([], also=await house.holds.orders_of(ids))
+    return await house.holds.of_promises(ids)
 
 
 def _house(work: Transaction) -> AbstractAsyncContextManager[HouseSql]:

@@ -55,6 +55,11 @@ class Holds:
         rows = await self.work.connection.fetch(_HOLDS + "where promise_id = any($1::uuid[]) order by order_id, promise_id for update", sorted(ids))
         return [_hold(row) for row in rows]
 
+    async def orders_of(self, ids: Collection[UUID]) -> list[UUID]:
+        """The orders that these promises were made with, not locked."""
+        rows = await self.work.connection.fetch("select distinct order_id from promise_holds where promise_id = any($1::uuid[])", sorted(ids))
+        return [row["order_id"] for row in rows]
+
     async def add(self, hold: Hold) -> None:
         wanted = hold.wanted
         row = wanted.promise_id, wanted.order_id, wanted.sku, wanted.quantity, wanted.due_at, hold.state.value
