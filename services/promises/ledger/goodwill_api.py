@@ -10,11 +10,13 @@ from starlette.responses import Response
 
 from services.kit.clock import Clock
 from services.kit.database import Database
-from services.kit.http import Caller, Parsed, Routes, Strict, answer, operation
+from services.kit.http import Caller, Parsed, Problem, Routes, Strict, answer, operation
 from services.kit.values import NotFound
 from services.promises.ledger import goodwill
 from services.promises.ledger.domain.goodwill import given
 from services.promises.ledger.sayings import goodwill_budgets
+
+Day = Annotated[str, Query(pattern=r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}$")]
 
 router = Routes()
 
@@ -26,10 +28,10 @@ class ReviewBody(Strict):
 
 
 @router.get("/v1/goodwill", **operation(access={"care": "own", "planner": "all", "admin": "all"}))
-async def get_goodwill(request: Request, caller: Caller, day: Annotated[date | None, Query()] = None) -> Response:
+async def get_goodwill(request: Request, caller: Caller, day: Day | None = None) -> Response:
     """By agent and currency what was granted on a day (UTC; today where none is named), what of the budget is left, and what went beyond it and
     nobody has looked at. An agent sees their own."""
-    on = day or _clock(request).now().date()
+    on = _read(day) if day else _clock(request).now().date()
     async with _database(request).pool.acquire() as sql:
         found = given(await goodwill.grants_of(sql, on, caller.subject if caller.scope == "own" else None), goodwill_budgets())
         seen = await goodwill.reviewed(sql, [id for each in found for id in each.above])
@@ -47,6 +49,13 @@ async def post_review(request: Request, promise_id: UUID, body: Annotated[Review
     if noted is None:
         raise NotFound
     return answer({"promise_id": promise_id, **noted})
+
+
+def _read(day: str) -> date:
+    try:
+        return date.fromisoformat(day)
+    except ValueError:
+        raise Problem(422, "no-such-day", "The calendar has no such day: send one that it has, as 2026-11-29.") from None
 
 
 def _database(request: Request) -> Database:

@@ -1,7 +1,7 @@
 """The personal data of a customer is erased: in the ledger, in every view and its dead letters; and every proof holds as before."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,13 @@ import pytest
 
 from services.kit import cli
 from services.kit.clock import FixedClock
+from services.kit.database import Transaction
 from services.kit.ids import uuid7
 from services.kit.merkle import Frontier, is_included, leaf_hash
+from services.kit.promise.duties import Bound, Duties
 from services.kit.promise.feed import TOPIC, EntryRecorded
+from services.kit.promise.state import Department
+from services.kit.promise.view import apply
 from tests.integration.promises.ledger.speaking import CUSTOMER, Speaking, promise_body, speaking
 from tests.integration.promises.ledger.viewing import View, viewing
 
@@ -250,6 +254,20 @@ async def test_a_view_that_hears_the_words_and_their_erasure_together_keeps_none
     await view.hear(*entries)
     assert await view.database.pool.fetchval("select count(*) from promise_view where words is null and salt is null") == 1
     assert await view.keeper.round()
+
+
+async def test_a_department_with_a_duty_is_told_of_the_erasure_without_the_words(view: View) -> None:
+    await _settled(view.ledger)
+    await view.hear(*(await view.ledger.told(2)))
+    await _erase(view.ledger)
+    heard: list[Bound] = []
+
+    async def take(_: Transaction, bound: Sequence[Bound]) -> None:
+        heard.extend(bound)
+
+    async with view.database.transaction() as work:
+        await apply(work, (await view.ledger.told(3))[2:], Duties(frozenset({Department.CARE}), take))
+    assert [(each.words, each.promise.stands.erased) for each in heard] == [(None, True)]
 
 
 async def test_words_that_a_view_still_holds_are_found_and_deleted(view: View) -> None:

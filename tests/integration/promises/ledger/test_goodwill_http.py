@@ -65,3 +65,9 @@ async def test_what_is_no_grant_cannot_be_reviewed(ledger: Speaking) -> None:
     promise_id = (await ledger.promise())["promise_id"]
     answered = await ledger.post(f"/v1/goodwill/{promise_id}/review", {"remark": "?"}, None, "planner", "lead")
     assert answered.status_code == 404
+
+
+@pytest.mark.parametrize("day", ["2026-02-30", "9999-12-31", "0", "today"])
+async def test_a_day_that_the_calendar_lacks_is_refused(ledger: Speaking, day: str) -> None:
+    assert (await ledger.get(f"/v1/goodwill?day={day}", "planner", "lead")).status_code == 422
+    assert (await ledger.get("/v1/goodwill?day=2026-11-29", "planner", "lead")).json()["day"] == "2026-11-29"
