@@ -23,12 +23,17 @@ async def call(
     """The answer, whatever its status below 500. Raises Away."""
     import httpx  # a process that never asks does without
 
-    headers = {"authorization": f"Bearer {tokens.service_token(settings, caller)}", "content-type": "application/json"}
+    headers, content = signed(settings, caller), msgspec.json.encode(body) if body is not None else b""
     try:
         async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, transport=transport) as client:
-            answered = await client.request(method, url, headers=headers, content=msgspec.json.encode(body) if body is not None else b"")
+            answered = await client.request(method, url, headers=headers, content=content)
     except httpx.HTTPError as error:
         raise Away(f"{method} {url}: {type(error).__name__}") from error
     if answered.status_code >= 500:
         raise Away(f"{method} {url} was answered {answered.status_code}")
     return answered
+
+
+def signed(settings: KitSettings, caller: str) -> dict[str, str]:
+    """The headers of a request with a JSON body by this service."""
+    return {"authorization": f"Bearer {tokens.service_token(settings, caller)}", "content-type": "application/json"}

@@ -1,7 +1,6 @@
 """What the worker does for promises: takes them over as they are made and settled, and asks about holds that nobody confirmed."""
 
 from collections.abc import Collection, Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,6 @@ from services.fulfilment.duties.domain import Hold, HoldState
 from services.fulfilment.duties.house import HouseSql, at_work
 from services.fulfilment.duties.store import differing, unsure
 from services.fulfilment.settings import fulfilment_settings
-from services.fulfilment.shipping.settings import shipping_settings
 from services.kit.calling import Away, call
 from services.kit.database import Database, Transaction
 from services.kit.ids import uuid7
@@ -31,7 +29,7 @@ async def take(work: Transaction, changed: Sequence[Bound]) -> None:
     """What was promised stays held; what was released or was a mistake is let go, while it lies on the shelf."""
     made = [bound.promise.promise_id for bound in changed if bound.before is None]
     ended = [bound.promise.promise_id for bound in changed if bound.promise.stands.verdict in _ENDED]
-    async with _house(work) as house:
+    async with at_work(work) as house:
         held = {each.wanted.promise_id: each for each in await _holds(house, {*made, *ended})}
         await handlers.confirm(house, [held[id] for id in made if id in held and id not in ended])
         await handlers.free(house, [held[id] for id in ended if id in held], _cause())
@@ -47,7 +45,7 @@ async def ask_about_holds(database: Database) -> int:
         ids = await unsure(work, _UNSURE_AFTER)
     for promise_id in ids:
         promised = await _is_promised(promise_id)
-        async with database.transaction() as work, _house(work) as house:
+        async with database.transaction() as work, at_work(work) as house:
             holds = [each for each in await _holds(house, [promise_id]) if each.state is HoldState.HELD]
             await (handlers.confirm(house, holds) if promised else handlers.free(house, holds, _cause()))
     return len(ids)
@@ -69,11 +67,6 @@ async def _holds(house: HouseSql, ids: Collection[UUID]) -> list[Hold]:
     """The holds of these promises, locked behind the tasks of their orders, as everywhere here."""
     await house.floor.of_orders([], also=await house.holds.orders_of(ids))
     return await house.holds.of_promises(ids)
-
-
-def _house(work: Transaction) -> AbstractAsyncContextManager[HouseSql]:
-    settings = fulfilment_settings()
-    return at_work(work, settings.lease, settings.pace, shipping_settings().rates)
 
 
 def _cause() -> Cause:

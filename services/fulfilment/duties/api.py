@@ -9,8 +9,7 @@ from starlette.responses import Response
 from services.fulfilment.duties import handlers
 from services.fulfilment.duties.domain import Wanted
 from services.fulfilment.duties.house import at_work
-from services.fulfilment.settings import fulfilment_settings
-from services.fulfilment.shipping.settings import database_of, shipping_settings
+from services.fulfilment.shipping.settings import database_of
 from services.kit.http import Instant, Parsed, Quantity, Routes, Sku, Strict, answer, cause_of, operation
 
 
@@ -31,10 +30,7 @@ router = Routes()
     **operation(access={"service": "all"}, body=HoldBody, answers={200: "Held, now or before, until the promise is made or given up."}),
 )
 async def put_hold(request: Request, promise_id: UUID, body: Annotated[HoldBody, Parsed(HoldBody)]) -> Response:
-    settings, wanted = fulfilment_settings(), Wanted(promise_id, body.order_id, body.sku, body.quantity, body.due_at)
-    async with (
-        database_of(request).transaction() as work,
-        at_work(work, settings.lease, settings.pace, shipping_settings().rates) as house,
-    ):
+    wanted = Wanted(promise_id, body.order_id, body.sku, body.quantity, body.due_at)
+    async with database_of(request).transaction() as work, at_work(work) as house:
         held = await handlers.hold(house, wanted, cause_of(request))
     return answer(held)

@@ -1,4 +1,5 @@
-"""Holds goods and places for promises, confirms and frees them. Locks: the hold, the task, its shelves, then shipping's rows, as everywhere here."""
+"""Holds goods and places for promises, confirms and frees them. Locks: tasks, the holds that are there, shelves, then shipping's rows, as everywhere
+here; a hold that is new is made alone by its promise's id."""
 
 from collections.abc import Sequence
 from dataclasses import replace

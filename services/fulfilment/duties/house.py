@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.fulfilment.duties.store import Holds
 from services.fulfilment.floor.domain.task import Pace
 from services.fulfilment.floor.store import FloorSql
-from services.fulfilment.shipping.domain import Rates
+from services.fulfilment.settings import fulfilment_settings
+from services.fulfilment.shipping.settings import shipping_settings
 from services.fulfilment.shipping.store import ShippingStore
 from services.fulfilment.stock.store import StockSql
 from services.fulfilment.work import WorkLog
@@ -39,8 +40,9 @@ class HouseSql:
 
 
 @asynccontextmanager
-async def at_work(work: Transaction, lease: timedelta, pace: Pace, rates: Rates) -> AsyncIterator[HouseSql]:
+async def at_work(work: Transaction) -> AsyncIterator[HouseSql]:
     """The house for the block; what was said in it is versioned last."""
-    log = WorkLog(work)
-    yield HouseSql(Holds(work), FloorSql(work, log, lease), StockSql(work, log), ShippingStore(work, log, rates), pace)
+    log, settings = WorkLog(work), fulfilment_settings()
+    shipping = ShippingStore(work, log, shipping_settings().rates)
+    yield HouseSql(Holds(work), FloorSql(work, log, settings.lease), StockSql(work, log), shipping, settings.pace)
     await log.flush()

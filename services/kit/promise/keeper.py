@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import structlog
 
-from services.kit import tokens
+from services.kit.calling import signed
 from services.kit.database import Database
 from services.kit.merkle import EMPTY_ROOT, is_consistent
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
@@ -201,13 +201,10 @@ class Keeper:
         return {number: bytes.fromhex(hashed) for number, hashed in (await self._get(path, _Numbered)).hashes.items()}
 
     async def _get(self, path: str, answer: type[Any]) -> Any:
-        return _read(await self._client.get(path, headers=self._headers()), answer)
+        return _read(await self._client.get(path, headers=signed(self._settings, self._service)), answer)
 
     async def _post(self, path: str, body: object, answer: type[Any]) -> Any:
-        return _read(await self._client.post(path, content=msgspec.json.encode(body), headers=self._headers()), answer)
-
-    def _headers(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {tokens.service_token(self._settings, self._service)}", "content-type": "application/json"}
+        return _read(await self._client.post(path, content=msgspec.json.encode(body), headers=signed(self._settings, self._service)), answer)
 
 
 def _held(rows: Iterable[Any]) -> list[Held]:

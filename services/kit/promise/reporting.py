@@ -45,11 +45,11 @@ def reporting(service: str, settings: KitSettings, transport: "httpx.AsyncBaseTr
         if answered.status_code != 200:
             raise ConnectionError(f"the ledger answered {answered.status_code}")
         answers = msgspec.json.decode(answered.content, type=_Answers).answers
-        settled = [row for row, answer in zip(rows, answers, strict=True) if answer.status < 500]
-        for row, answer in zip(rows, answers, strict=True):
-            if 400 <= answer.status < 500:
-                log.warning("the ledger does not take a report", report_id=str(row["report_id"]), status=answer.status, reason=answer.answer.type)
-        await database.pool.execute(_DROP, [row["report_id"] for row in settled])
+        settled = [(row["report_id"], answer) for row, answer in zip(rows, answers, strict=True) if answer.status < 500]
+        for report_id, answer in settled:
+            if answer.status >= 400:
+                log.warning("the ledger does not take a report", report_id=str(report_id), status=answer.status, reason=answer.answer.type)
+        await database.pool.execute(_DROP, [report_id for report_id, _ in settled])
         if not settled:
             raise ConnectionError("the ledger took no report")
         return len(settled)

@@ -1,5 +1,6 @@
 """Commands to the ledger over HTTP, in the process that writes it. Each carries a key, for ever: sent again it is answered with the same receipt."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +39,7 @@ from services.promises.ledger.bodies import (
 from services.promises.ledger.compensating import compensations
 from services.promises.ledger.domain.commands import Acknowledge, Command, GiveUp, Release, ShowEvidence, Void
 from services.promises.ledger.domain.tariff import Tariff
-from services.promises.ledger.holding import Holder, needs_goods, with_holds
+from services.promises.ledger.holding import Holder, needs_goods, with_hold
 from services.promises.ledger.writer import Writer
 
 _PROMISERS: Access = {"care": "all", "admin": "all", "service": "all"}
@@ -85,12 +86,15 @@ class Desk:
             return problem_of(error).response(request_id)
 
     async def _with_holds(self, asked: Sequence[Asked]) -> Sequence[Asked]:
-        goods = [each.promise_id for each in asked if needs_goods(each)]
+        """What is promised already needs no hold: its key tells its answer."""
+        goods = {place: each for place, each in enumerate(asked) if needs_goods(each)}
         if not goods:
             return asked
         async with self.database.pool.acquire() as sql:
-            known = await queries.said_of(sql, goods)
-        return await with_holds(asked, self.holder, known.keys())
+            known = await queries.said_of(sql, [each.promise_id for each in goods.values()])
+        new = {place: each for place, each in goods.items() if each.promise_id not in known}
+        held = dict(zip(new, await asyncio.gather(*(with_hold(each, self.holder) for each in new.values())), strict=True))
+        return [held.get(place, each) for place, each in enumerate(asked)]
 
     async def compensation(self, promise_id: UUID, by: By) -> Asked | None:
         """What is promised along with a release that we asked for. None where there is no such promise."""

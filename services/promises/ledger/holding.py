@@ -1,8 +1,6 @@
 """Asks fulfilment to hold what a promise needs, before it is made: two services share no transaction, so that what is held comes first, and what
 nobody confirmed is asked about (`services/fulfilment/duties/`)."""
 
-import asyncio
-from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -64,21 +62,11 @@ def needs_goods(asked: Asked) -> bool:
     return True
 
 
-async def with_holds(asked: Sequence[Asked], holder: Holder, known: Collection[UUID]) -> list[Asked]:
-    """The same commands, those that need it with what they were told. `known` promises are there already: nothing is held for them."""
-    return list(await asyncio.gather(*(_held(each, holder) if each.promise_id not in known else _as_it_is(each) for each in asked)))
-
-
-async def _held(asked: Asked, holder: Holder) -> Asked:
-    if not needs_goods(asked):
-        return asked
+async def with_hold(asked: Asked, holder: Holder) -> Asked:
+    """The same command, with what whoever has the goods or the place said."""
     assert isinstance(asked.command, Make)
     cannot = await holder.hold(asked.promise_id, asked.command.made)
     return replace(asked, command=replace(asked.command, held=cannot is None, cannot=cannot))
-
-
-async def _as_it_is(asked: Asked) -> Asked:
-    return asked
 
 
 def _nobody_answers() -> Problem:

@@ -1,35 +1,21 @@
 """A date that is promised has a place on a departure; our own driver reads what was promised at the door, and the scan there keeps it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from services.kit.clock import FixedClock
 from services.kit.ids import uuid7
 from tests.access.asking import Ask
-from tests.integration.promises.ledger.shop import CABLE, TELEVISION, WORDS, Shop, open_shop
+from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
 from tests.unit.fulfilment.build import NOW, SITE
 
 
-@pytest.fixture
-def services() -> tuple[str, ...]:
-    return ("promises", "fulfilment")
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock(NOW)
-
-
-@pytest.fixture
-async def shop(database_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Shop]:
-    async with open_shop(database_url, tmp_path, clock) as opened:
-        await opened.vans()
-        yield opened
+@pytest.fixture(autouse=True)
+async def vans(shop: Shop) -> None:
+    """Our own leave as well."""
+    await shop.vans()
 
 
 async def test_a_date_takes_a_place_on_the_first_van_that_keeps_it_and_the_order_leaves_with_it(shop: Shop) -> None:

@@ -1,6 +1,5 @@
 """What was promised reaches the floor in the customer's very words, and what people do there is what keeps it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,28 +8,10 @@ import httpx
 import pytest
 
 from services.fulfilment.duties.agents import DUTIES
-from services.kit.clock import FixedClock
 from services.kit.ids import uuid7
 from services.kit.promise.keeper import Keeper
 from services.promises.settings import Settings
-from tests.integration.promises.ledger.shop import CABLE, TELEVISION, WORDS, Shop, open_shop
-from tests.unit.fulfilment.build import NOW
-
-
-@pytest.fixture
-def services() -> tuple[str, ...]:
-    return ("promises", "fulfilment")
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock(NOW)
-
-
-@pytest.fixture
-async def shop(database_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Shop]:
-    async with open_shop(database_url, tmp_path, clock) as opened:
-        yield opened
+from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
 
 
 async def _promised(shop: Shop) -> str:

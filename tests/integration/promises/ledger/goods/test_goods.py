@@ -1,8 +1,6 @@
 """Goods that are promised beside an order: held before, a line of its task after, free again where nothing came of it."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -11,26 +9,9 @@ import pytest
 from services.fulfilment.duties import agents
 from services.fulfilment.duties.agents import ask_about_holds
 from services.kit.calling import Away
-from services.kit.clock import FixedClock
 from services.kit.ids import uuid7
-from tests.integration.promises.ledger.shop import CABLE, TELEVISION, WORDS, Shop, open_shop
-from tests.unit.fulfilment.build import NOW, SITE, cancel, placed, uuid
-
-
-@pytest.fixture
-def services() -> tuple[str, ...]:
-    return ("promises", "fulfilment")
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock(NOW)
-
-
-@pytest.fixture
-async def shop(database_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Shop]:
-    async with open_shop(database_url, tmp_path, clock) as opened:
-        yield opened
+from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
+from tests.unit.fulfilment.build import SITE, cancel, placed, uuid
 
 
 async def test_a_gift_is_held_before_it_is_promised_and_a_line_of_the_task_at_once(shop: Shop) -> None:
