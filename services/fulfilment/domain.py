@@ -41,11 +41,19 @@ class PlacedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    country: str
+    postcode_prefix: str
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPlaced:
     order_id: UUID
     site: str
     placed_at: datetime
     lines: tuple[PlacedLine, ...]
+    destination: Destination | None = None
 
     def __post_init__(self) -> None:
         _text("site", self.site, 16)
@@ -53,13 +61,6 @@ class OrderPlaced:
         _within("number of lines", len(self.lines), 1, 1000)
         if len({line.line for line in self.lines}) < len(self.lines):
             raise ValueError("a line number stands twice")
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    country: str
-    postcode_prefix: str
-    zone: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class Place(Struct):
 class OrderReleased(Struct):
     order_id: UUID
     site: Annotated[str, Meta(min_length=1, max_length=16)]
-    service: Literal["standard", "overnight"]
+    service: Literal["standard", "overnight", "appointment"]
     destination: Place
     carrier_service: Name | None = None
     due_at: Instant | None = None

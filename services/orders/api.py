@@ -108,7 +108,7 @@ class OrderBody(Strict):
     charges: Annotated[list[ChargeBody], Field(max_length=100)]
     total_minor: int
     payment: PaymentBody
-    service: Literal["standard", "overnight"]
+    service: Literal["standard", "overnight", "appointment"]
     quote_id: UUID | None = None
     chosen_on: date | None = None
     signature_required: bool

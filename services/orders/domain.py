@@ -66,6 +66,9 @@ LANDS: Mapping[Step, State] = {
 }
 """Where each fact from the floor and the carrier takes an order."""
 
+BY_APPOINTMENT = "appointment"
+"""The service of an order whose day a person agrees with the customer, and promises in the ledger."""
+
 CLOSED = frozenset({State.DELIVERED, State.CANCELLED})
 
 NOT_CARRIED = frozenset({"no-lane"})
@@ -198,12 +201,12 @@ def amended(order: Order, **changed: Any) -> Order:
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """What a release takes from the promise that stands."""
+    """What a release takes from the promise that stands. Where a person promised the day, fulfilment knows the departure: it holds the place."""
 
     promise_id: UUID
     due_at: datetime
-    hand_over_by: datetime
-    carrier_service: str
+    hand_over_by: datetime | None = None
+    carrier_service: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class OrderSubmittedWire(Struct, frozen=True, kw_only=True):
     charges: Annotated[tuple[ChargeWire, ...], Meta(max_length=100)]
     total_minor: int
     payment: PaymentWire
-    service: Literal["standard", "overnight"]
+    service: Literal["standard", "overnight", "appointment"]
     quote_id: UUID | None = None
     chosen_on: date | None = None
     signature_required: bool

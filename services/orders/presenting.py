@@ -8,7 +8,7 @@ from typing import Any
 from babel.numbers import format_decimal
 
 from services.orders.domain import WAY, State
-from services.orders.promised import cards
+from services.orders.promised import Card, agreed_day, cards
 from services.orders.queries import Found, Held
 from services.orders.speaking import LANGUAGES, Speaker
 from services.orders.tables import OrderRow, PromiseRow
@@ -25,7 +25,7 @@ def present(found: Found, held: Held, now: datetime) -> dict[str, Any]:
         "language": say.language,
         "words": say.words,
         "order": order,
-        "hero": hero(found, say),
+        "hero": hero(found, say, agreed_day(held.rows, say, now)),
         "notice": cancel_notice(order, say),
         "steps": steps(found, say),
         "promises": [*opened, *_dates(found, say), *settled],
@@ -39,13 +39,13 @@ def present(found: Found, held: Held, now: datetime) -> dict[str, Any]:
     }
 
 
-def hero(found: Found, say: Speaker) -> dict[str, Any]:
-    """The one thing the page says first."""
+def hero(found: Found, say: Speaker, agreed: Card | None = None) -> dict[str, Any]:
+    """The one thing the page says first. Without a date that was computed it is the day that was `agreed`."""
     order, words = found.order, say.words["hero"]
     if order.state == State.CANCELLED and order.cancelled_at:
         return _heading("void", words["cancelled_pill"], words["cancelled"], words["cancelled_text"].format(time=say.time(order.cancelled_at)))
     if not found.promises:
-        return _without_promise(order, say)
+        return _agreed(agreed) if agreed and agreed["customer_text"] else _without_promise(order, say)
     current = _current(found.promises)
     earlier = [promise for promise in found.promises if promise is not current]
     shown = {"promise": current.customer_text, "language": current.language, "before": [], "before_state": "", "before_title": "", "before_text": ""}
@@ -68,6 +68,11 @@ def hero(found: Found, say: Speaker) -> dict[str, Any]:
         return shown | before | {"state": "open", "pill": words["delayed_pill"], "text": "", "before_title": words["missed_before"]}
     told = {"text": words["delayed_text"], "before_title": words["said_before"], "before_text": words["still_stands"]}
     return shown | before | told | {"state": "risk", "pill": words["delayed_pill"]}
+
+
+def _agreed(day: Card) -> dict[str, Any]:
+    said = {"promise": day["customer_text"], "language": day["language"], "text": day["facts"][0]}
+    return _heading(day["verdict"], day["word"], "", "") | said
 
 
 def _without_promise(order: OrderRow, say: Speaker) -> dict[str, Any]:

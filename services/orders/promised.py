@@ -7,13 +7,14 @@ from typing import Any
 
 from services.kit.durations import two_units
 from services.kit.promise.line import commitment
-from services.kit.promise.state import Fulfilment, Promise, Risk, Verdict
+from services.kit.promise.state import Fulfilment, Kind, Promise, Risk, Verdict
 from services.kit.promise.view import Row
 from services.orders.speaking import Speaker, Words
 
 Card = dict[str, Any]
 _TOLD = (Risk.SHORT, Risk.LATE)
 """Why a promise may break, as far as customers are told, the worse first."""
+_ENDED = (Verdict.RELEASED, Verdict.VOID)
 
 
 def cards(held: Sequence[Row], say: Speaker, now: datetime) -> tuple[list[Card], list[Card]]:
@@ -26,6 +27,12 @@ def cards(held: Sequence[Row], say: Speaker, now: datetime) -> tuple[list[Card],
     settled = [row for row in shown if not _is_open(row) and row.promise.said.cause not in known]
     settled.sort(key=lambda row: _settled_at(row.promise), reverse=True)
     return [_card(row, good, say, now) for row in opened], [_card(row, good, say, now) for row in settled]
+
+
+def agreed_day(held: Sequence[Row], say: Speaker, now: datetime) -> Card | None:
+    """The day that a person agreed with the customer: the last one that was promised and still counts."""
+    days = [row for row in held if row.promise.said.kind is Kind.DELIVERY_DATE and row.promise.stands.verdict not in _ENDED]
+    return _card(max(days, key=lambda row: row.promise.promise_id), {}, say, now) if days else None
 
 
 def _card(row: Row, good: Mapping[Any, Row], say: Speaker, now: datetime) -> Card:

@@ -15,10 +15,11 @@ _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 
 
 class Service(StrEnum):
-    """What the customer chose."""
+    """What the customer chose. By appointment a person agrees the day with them, and promises it in the ledger: no date is computed."""
 
     STANDARD = "standard"
     OVERNIGHT = "overnight"
+    APPOINTMENT = "appointment"
 
 
 @dataclass(frozen=True, slots=True)

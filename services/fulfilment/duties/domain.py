@@ -118,13 +118,13 @@ def without_line(task: Task, line: int, pace: Pace) -> Task:
     return remaining(replace(task, lines=tuple(each for each in task.lines if each.line != line)), pace)
 
 
-def refuse_place(shipment: Shipment | None) -> Shipment:
+def refuse_place(shipment: Shipment | None, want: Want | None) -> Shipment:
     """The shipment that another departure can be held for. Raises where none can."""
     if shipment is None:
         raise NoSuchOrder("The warehouse knows no such order: check the order, or promise what needs no delivery.")
-    if shipment.state is ShipmentState.PLACED:
-        raise NoPlace("The order is not released yet, so nobody knows when it can leave: promise an answer by a day instead.", dates=[])
-    if shipment.state is not ShipmentState.RELEASED or shipment.labelled:
+    if want is None or want.state is WantState.SHORT:
+        raise NoPlace("Its goods are not set apart yet, so nobody knows when it can leave: promise an answer by a day instead.", dates=[])
+    if shipment.state not in (ShipmentState.PLACED, ShipmentState.RELEASED) or shipment.labelled:
         raise AlreadyPicked("The parcel has its label, or is on its way: its departure is not changed any more.", state=shipment.state)
     return shipment
 

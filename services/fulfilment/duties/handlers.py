@@ -55,6 +55,7 @@ async def confirm(house: House, holds: Sequence[Hold]) -> None:
             if order_id in book.shipments:
                 due_at = each.wanted.due_at
                 book.shipments[order_id] = promised_anew(book.shipments[order_id], each.carrier_service, each.departs_at, due_at)
+                book.aimed.add(order_id)
         await house.shipping.record(book)
 
 
@@ -89,8 +90,9 @@ async def _hold_goods(house: House, wanted: Wanted, request: Cause) -> Hold:
 
 
 async def _hold_place(house: House, wanted: Wanted) -> Hold:
+    books = await house.stock.open([], read=[wanted.order_id])
     book = await house.shipping.open_book([wanted.order_id], [])
-    shipment = refuse_place(book.shipments.get(wanted.order_id))
+    shipment = refuse_place(book.shipments.get(wanted.order_id), books.wants.get(wanted.order_id))
     possible = offers(shipment, book.services.values(), house.floor.now, house.shipping.rates)
     await house.shipping.lock_places(book, {(each.carrier_service, each.departs_at): each.places for each in possible if each.places is not None})
     taken = take_place(possible, wanted.due_at, {key: places.taken for key, places in book.places.items()})

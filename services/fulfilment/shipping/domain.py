@@ -84,7 +84,7 @@ class NewParcel:
 @dataclass(frozen=True, slots=True)
 class Shipment:
     """One order's way out. `labelled`: a label was asked for or bought, so the carrier service can no longer change.
-    `address` is (customer id, address id); it and the destination are known once the order is released."""
+    `address` is (customer id, address id), known once the order is released. One that is not may have a place held on a departure already."""
 
     order_id: UUID
     site: str

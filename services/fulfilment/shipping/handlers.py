@@ -86,8 +86,9 @@ def _on_placed(heard: Heard[OrderPlaced], book: Book, store: Store) -> None:
     said = heard.data
     if said.order_id in book.shipments:
         return
-    skus = tuple(sorted({line.sku for line in said.lines}))
-    book.shipments[said.order_id] = Shipment(said.order_id, said.site, len(said.lines), skus, heard.version, heard.cause)
+    skus, to = tuple(sorted({line.sku for line in said.lines})), said.destination
+    placed = Shipment(said.order_id, said.site, len(said.lines), skus, heard.version, heard.cause)
+    book.shipments[said.order_id] = replace(placed, country=to.country, postcode_prefix=to.postcode_prefix) if to else placed
 
 
 def _on_released(heard: Heard[OrderReleased], book: Book, store: Store) -> None:
@@ -100,7 +101,7 @@ def _on_released(heard: Heard[OrderReleased], book: Book, store: Store) -> None:
     said, to = heard.data, heard.data.destination
     released = replace(
         shipment, state=ShipmentState.RELEASED, address=(said.customer_id, said.address_id), country=to.country, postcode_prefix=to.postcode_prefix,
-        due_at=said.due_at, carrier_service=said.carrier_service, hand_over_by=said.hand_over_by,
+        due_at=said.due_at, carrier_service=said.carrier_service or shipment.carrier_service, hand_over_by=said.hand_over_by or shipment.hand_over_by,
     )  # fmt: skip
     aimed = aim(released, said.service, dict(book.services), store.now, store.rates)
     book.shipments[said.order_id] = replace(aimed, promised_service=aimed.carrier_service, promised_by=aimed.hand_over_by)

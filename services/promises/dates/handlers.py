@@ -30,6 +30,7 @@ from services.promises.dates.domain import (
     stock_came,
 )
 from services.promises.dates.ports import DatesPort, Promising
+from services.promises.domain import Service
 from services.promises.quoting.domain import AwaitingStock, CannotPromise, Grounds, Quote, make_quote, still_holds
 
 DUE_AT_ONCE = 250
@@ -111,6 +112,9 @@ class _Fold:
                 self._stock_came(story, heard.cause)
 
     def _place(self, order: Order, cause: Cause) -> None:
+        if order.ask.service is Service.APPOINTMENT:
+            self._change(Story(order))
+            return
         asked, quote = self.grounds.quotes.get(order.quote_id, (None, None)) if order.quote_id else (None, None)
         bound = order.quote_id if asked and quote and still_holds(asked, quote, order.ask, order.placed_at) else None
         basis = self.grounds.basis(order.ask.destination, self.promising.policy, self.store.now)

@@ -5,7 +5,7 @@ same bytes for ever, longer than the kit keeps the answers to commands.
 """
 
 from datetime import date
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 import msgspec
 from fastapi import Request
@@ -51,7 +51,7 @@ class QuoteRequest(Strict):
     site: Annotated[str, Field(min_length=1, max_length=16)] | None = None
     destination: QuoteDestination
     lines: Annotated[list[QuoteLine], Field(min_length=1, max_length=1000)]
-    service: Service
+    service: Literal[Service.STANDARD, Service.OVERNIGHT]
     chosen_on: date | None = None
     language: Annotated[str, Field(pattern="^[a-z]{2}$")] = "en"
 

@@ -13,7 +13,7 @@ from services.kit.database import Database, service_url
 from services.kit.ids import uuid7
 from services.kit.promise.reporting import reporting
 from services.kit.promise.view import apply
-from services.orders.payments.agents import DUTIES
+from services.orders.agents import DUTIES
 from services.orders.payments.handlers import settle
 from services.orders.payments.store import Refunds
 from services.promises.settings import Settings

@@ -42,6 +42,13 @@ async def test_an_overnight_order_is_promised_by_the_hour(promises: Promises) ->
     assert made["due_at"] == "2026-11-22T13:00:00Z"
 
 
+async def test_an_order_by_appointment_is_promised_by_nobody_here_and_goes_its_way_all_the_same(promises: Promises) -> None:
+    await promises.hear(heard("OrderPlaced", service="appointment"))
+    await promises.hear(heard("DelayForeseen"), heard("ParcelDelivered"))
+    assert await promises.said() == []
+    assert await promises.rows("select count(*) from dead_letters") == [(0,)]
+
+
 async def test_an_order_that_comes_often_is_promised_once(promises: Promises) -> None:
     await promises.hear(heard("OrderPlaced"), heard("OrderPlaced"))
     await promises.hear(heard("OrderPlaced"))

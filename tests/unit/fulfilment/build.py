@@ -31,7 +31,7 @@ def heard(data: Any, version: int = 1, number: int = 1) -> Heard[Any]:
 def placed(number: int = 1, *wanted: tuple[str, int], after: int = 0, site: str = SITE) -> Heard[OrderPlaced]:
     """Order `number` wants these SKUs and quantities; placed `after` seconds past the usual instant."""
     lines = tuple(PlacedLine(line, sku, quantity) for line, (sku, quantity) in enumerate(wanted or (("CUP", 1),), 1))
-    return heard(OrderPlaced(uuid(number), site, NOW + timedelta(seconds=after), lines), 1, number)
+    return heard(OrderPlaced(uuid(number), site, NOW + timedelta(seconds=after), lines, Destination("US", "402", "America/New_York")), 1, number)
 
 
 def released(number: int = 1, *, by: datetime | None = HAND_OVER, version: int = 2, after: int = 0, site: str = SITE) -> Heard[OrderReleased]:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from services.kit.promise.state import Fulfilment, Promise, Risk, Standing, Verdict
+from services.kit.promise.state import Fulfilment, Kind, Promise, Risk, Standing, Verdict
 from services.kit.promise.view import Row
-from services.orders.promised import cards
+from services.orders.promised import agreed_day, cards
 from services.orders.speaking import Speaker
 from tests.unit.promises.ledger.asking import DUE_AT, MADE, NOW, SALT, WORDS
 
@@ -122,3 +122,19 @@ def test_the_soonest_due_comes_first_then_the_last_settled() -> None:
     open_ones, past = cards(rows, ENGLISH, NOW)
     assert [card["facts"][0][-8:] for card in open_ones] == ["(in\xa01\xa0d)", "(in\xa03\xa0d)"]
     assert [card["facts"][0][:15] for card in past] == ["done Tuesday 24", "done Monday 23 "]
+
+
+def _day(number: int, verdict: Verdict = Verdict.OPEN, words: str = WORDS) -> Row:
+    one = row(number, words, verdict=verdict, settled_at=NOW)
+    return replace_said(one, kind=Kind.DELIVERY_DATE)
+
+
+def replace_said(one: Row, **said: Any) -> Row:
+    return Row(replace(one.promise, said=replace(one.promise.said, **said)), one.position, one.salt, one.words)
+
+
+def test_the_day_that_was_agreed_is_the_last_one_that_counts() -> None:
+    assert agreed_day([replace_said(row(1), kind=Kind.GIFT)], ENGLISH, NOW) is None
+    broken, released, later = _day(1, Verdict.BROKEN), _day(2, Verdict.RELEASED), _day(3)
+    assert (agreed_day([broken, released], ENGLISH, NOW) or {})["verdict"] == "broken"
+    assert (agreed_day([later, broken, released], ENGLISH, NOW) or {})["verdict"] == "open"

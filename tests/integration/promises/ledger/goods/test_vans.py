@@ -1,5 +1,6 @@
 """A date that is promised has a place on a departure; our own driver reads what was promised at the door, and the scan there keeps it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest
 from services.kit.ids import uuid7
 from tests.access.asking import Ask
 from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
-from tests.unit.fulfilment.build import NOW, SITE
+from tests.unit.fulfilment.build import NOW, SITE, placed, released, uuid
 
 
 @pytest.fixture(autouse=True)
@@ -59,12 +60,32 @@ async def test_a_date_that_is_released_gives_its_place_back(shop: Shop) -> None:
     assert (await shop.date(await shop.order(2), "2026-11-22")).status_code == 201
 
 
-async def test_an_order_that_nobody_released_has_no_date(shop: Shop) -> None:
-    from tests.unit.fulfilment.build import placed, uuid
-
+async def test_an_order_whose_goods_are_not_there_has_no_date(shop: Shop) -> None:
     await shop.hear(placed(5, (TELEVISION, 9)))
     refused = await shop.date(uuid(5), "2026-11-23")
     assert (refused.status_code, refused.json()["type"], refused.json()["dates"]) == (409, "urn:kept:problem:no-place", [])
+
+
+async def test_an_order_by_appointment_has_its_place_before_it_is_released_and_leaves_with_it(shop: Shop) -> None:
+    await shop.hear(placed(5, (TELEVISION, 1)))
+    assert (await shop.date(uuid(5), "2026-11-22")).status_code == 201
+    await shop.tell()
+    release = released(5, by=None)
+    await shop.hear(replace(release, data=replace(release.data, service="appointment", carrier_service=None)))
+    aimed = await shop.rows("select state, carrier_service, hand_over_by::text, promised_service from shipments")
+    assert aimed == [("released", "van", "2026-11-22 12:00:00+00", "van")]
+    assert await shop.rows("select hand_over_by::text from pick_tasks") == [("2026-11-22 12:00:00+00",)]
+
+
+async def test_a_release_that_is_heard_before_the_day_leaves_with_it_as_well(shop: Shop) -> None:
+    await shop.hear(placed(5, (TELEVISION, 1)))
+    assert (await shop.date(uuid(5), "2026-11-22")).status_code == 201
+    release = released(5, by=None)
+    await shop.hear(replace(release, data=replace(release.data, service="appointment", carrier_service=None)))
+    assert await shop.rows("select carrier_service, hand_over_by from shipments") == [(None, None)]
+    await shop.tell()
+    assert await shop.rows("select carrier_service, hand_over_by::text from shipments") == [("van", "2026-11-22 12:00:00+00")]
+    assert await shop.rows("select hand_over_by::text from pick_tasks") == [("2026-11-22 12:00:00+00",)]
 
 
 async def _on_the_road(shop: Shop) -> tuple[UUID, str, str, list[str]]:
