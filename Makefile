@@ -14,8 +14,8 @@ help: ## this list
 setup: ## make .venv with the locked dependencies; does nothing while the lock is the same
 	@sh deploy/setup.sh
 
-demo: setup ## one real day of a shop, from order to door, and what came of it (KEEP=1: and leave its stack up)
-	@$(WAY) $(PYTHON) -m demo$(if $(KEEP), --keep)
+demo: setup ## one real day of a shop, from order to door, and what came of it (STORY=television: a story, step by step; KEEP=1: leave its stack up)
+	@$(WAY) $(PYTHON) -m demo$(if $(STORY),.story $(STORY))$(if $(KEEP), --keep)
 
 up: setup ## start the stack and keep it running (VAR=folder: another one beside it)
 	@$(WAY) $(PYTHON) -m deploy.local up --var "$(VAR)"

@@ -79,6 +79,7 @@ async def _all_agree(stage: Stage) -> None:
 
     stage.teller.chapter("At the end")
     await stage.teller.until("all departments hold the same", agreed)
+    await stage.look("all agree", "/agreement")
     stage.teller.step("Every department computes its digest from its own rows: all of them are the ledger's.")
 
 

@@ -1,5 +1,6 @@
 """The shop of the television: what it sells, its van, its shelves, and everybody in it, each signed in under a name and a role."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -47,6 +48,10 @@ class Customer:
         return f"{self.reference}@customers.example"
 
 
+async def _look_away(what: str, path: str) -> None:
+    """Nobody watches."""
+
+
 @dataclass
 class Stage:
     """All that a story needs: the house and those in it, the clock, and who tells it."""
@@ -55,6 +60,8 @@ class Stage:
     shop: Storefront
     driver: Driver
     teller: Teller
+    look: Callable[[str, str], Awaitable[None]] = _look_away
+    """Whoever watches is shown what there is to see, and where: a path of orders' or fulfilment's pages."""
     counter: Caller = field(init=False)
     clerk: Caller = field(init=False)
     agent: Caller = field(init=False)

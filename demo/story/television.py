@@ -70,6 +70,7 @@ async def tuesday(stage: Stage, order_id: str, first: str) -> list[str]:
         "In the same commit the tariff of the day on which it was promised owes her money. It is on her card, and she is told; nobody asked for it."
     )
     teller.quote(refund["customer_text"])
+    await stage.look("broken and made good", warned.link)
     return [refund["promise_id"]]
 
 
@@ -104,6 +105,8 @@ async def wednesday(stage: Stage, order_id: str, first: str) -> list[str]:
     for told in (day, cable):
         places = {"the pick task": task, "the load list": loaded, "the run sheet": sheet}
         teller.same(*await reading.everywhere(stage, GRACE, link, told["promise_id"], places))
+    await stage.look("on its way", link)
+    await stage.look("the run sheet", f"/stops/{load_list}")
     await stage.until(at(2, "15:20"))
     stop = await doing.start(stage, load_list, order_id)
     teller.step("At her door the driver reads what goes there, in her words, before the van is opened.")
@@ -115,6 +118,7 @@ async def wednesday(stage: Stage, order_id: str, first: str) -> list[str]:
     teller.step("Television and cable are scanned into her hands: both kept. She called once.")
     shown = await reading.page_words(stage, link)
     teller.must({day["customer_text"], cable["customer_text"]} <= {*shown}, "her page shows what was kept, in the same words")
+    await stage.look("kept", link)
     return [day["promise_id"], cable["promise_id"]]
 
 
