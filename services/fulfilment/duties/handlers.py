@@ -92,7 +92,9 @@ async def _hold_place(house: House, wanted: Wanted) -> Hold:
     book = await house.shipping.open_book([wanted.order_id], [])
     shipment = refuse_place(book.shipments.get(wanted.order_id))
     possible = offers(shipment, book.services.values(), house.floor.now, house.shipping.rates)
-    await house.shipping.lock_places(book, {(each.carrier_service, each.departs_at): each.places for each in possible if each.places is not None})
+    await house.shipping.lock_places(
+        book, {(each.carrier_service, each.departs_at): each.places_left for each in possible if each.places_left is not None}
+    )
     taken = take_place(possible, wanted.due_at, {key: places.taken for key, places in book.places.items()})
     key = taken.carrier_service, taken.departs_at
     if key in book.places:
