@@ -9,7 +9,7 @@ import pytest
 
 from services.kit.promise.state import Fulfilment, Promise, Risk, Standing, Verdict
 from services.kit.promise.view import Row
-from services.orders.promised import cards
+from services.orders.promised import cards, untold
 from services.orders.speaking import Speaker
 from tests.unit.promises.ledger.asking import DUE_AT, MADE, NOW, SALT, WORDS
 
@@ -122,3 +122,12 @@ def test_the_soonest_due_comes_first_then_the_last_settled() -> None:
     open_ones, past = cards(rows, ENGLISH, NOW)
     assert [card["facts"][0][-8:] for card in open_ones] == ["(in\xa01\xa0d)", "(in\xa03\xa0d)"]
     assert [card["facts"][0][:15] for card in past] == ["done Tuesday 24", "done Monday 23 "]
+
+
+def test_what_is_shown_and_was_not_told_is_to_be_noted() -> None:
+    broken, kept = {"verdict": Verdict.BROKEN, "settled_at": NOW}, {"verdict": Verdict.KEPT, "settled_at": NOW}
+    assert untold([row(1), row(2, told=True), row(3, **broken), row(4, **kept, told=True)]) == [UUID(int=1), UUID(int=3)]
+
+
+def test_what_is_not_shown_word_for_word_was_told_to_nobody() -> None:
+    assert untold([row(1, words=None, erased=True), row(2, words="A diamond."), row(3, verdict=Verdict.VOID, settled_at=NOW)]) == []
