@@ -136,10 +136,10 @@ async def test_who_shows_a_promise_reports_that_it_was_told_and_nothing_else_for
     promise_id = (await floor.ledger.promise(**WAREHOUSE))["promise_id"]
     told = {"promise_id": promise_id, "department": "messages", "what": "told", "channel": "page"}
     late = {"promise_id": promise_id, "department": "messages", "what": "at_risk", "reason": "late"}
-    for service, report, status in (("fulfilment", told, 403), ("orders", late, 403), ("orders", told, 200)):
-        body = {"reports": [report | {"report_id": str(uuid7())}]}
+    for service, said, status in (("fulfilment", told, 403), ("orders", late, 403), ("orders", told, 200)):
+        body = {"reports": [said | {"report_id": str(uuid7())}]}
         answered = await floor.ledger.post("/v1/promises:report", body, key=None, subject=service)
-        assert answered.status_code == status, (service, report)
+        assert answered.status_code == status, (service, said)
     assert (await floor.ledger.standing(promise_id))["told"] is True
 
 
