@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.fulfilment.floor.domain.task import Pace, Spot, Task, TaskState, remaining, walk
-from services.fulfilment.shipping.domain import Rates, Shipment, ShipmentState
+from services.fulfilment.shipping.domain import Phase, Rates, Shipment, ShipmentState
 from services.fulfilment.shipping.schedule.domain import OWN, CarrierService, Departure, Lane, departures_within, expected_at, lane_for
 from services.fulfilment.stock.domain import PROMISED_FROM, Want, WantState
 from services.kit.values import NotFound, Refusal
@@ -125,14 +125,23 @@ class Dates:
     reason: str | None = None
 
 
-def refuse_goods(want: Want | None, task: Task | None) -> None:
-    """Raises where nothing can be laid to the order any more."""
+def refuse_goods(want: Want | None) -> Want:
+    """What goods can be laid to. Raises where there is no such order, or no longer."""
     if want is None:
         raise NoSuchOrder("The warehouse knows no such order: check the order, or promise what needs no goods.")
     if want.state is WantState.RELEASED:
         raise OrderEnded("The order was cancelled: lay the goods to another order, or promise what needs no goods.")
-    if want.state is WantState.PICKED or (task and task.state in (TaskState.PICKED, TaskState.PACKED, TaskState.CANCELLED)):
-        raise AlreadyPicked("The order is picked, and its carton is not opened again: promise what needs no goods, or lay it to the next order.")
+    return want
+
+
+def is_picked(want: Want, task: Task | None) -> bool:
+    """Whether its carton is closed, or about to be: nothing is laid to it any more."""
+    return want.state is WantState.PICKED or (task is not None and task.state in (TaskState.PICKED, TaskState.PACKED, TaskState.CANCELLED))
+
+
+def by_itself(shipment: Shipment) -> Shipment:
+    """The way out of a parcel of one line that is yet to be picked, to where this order goes."""
+    return replace(shipment, lines=1, phase=Phase.TO_PICK)
 
 
 def next_line(want: Want) -> int:
@@ -217,14 +226,17 @@ def by_day(free: Iterable[Offer], limit: int) -> tuple[Offer, ...]:
     return tuple(days[day] for day in sorted(days)[:limit])
 
 
-def take_place(made: Sequence[Offer], due_at: datetime, taken: Mapping[tuple[str, datetime], int]) -> Offer:
-    """The first of them that is at the door in time and has room. Raises NoPlace with dates that can be promised."""
-    free = with_room(made, taken)
+def take_place(free: Sequence[Offer], due_at: datetime) -> Offer:
+    """The first of them that is at the door in time. Raises NoPlace with dates that can be promised."""
     for offer in free:
         if offer.expected_at <= due_at:
             return offer
-    dates = [{"expected_at": offer.expected_at.isoformat(), "carrier_service": offer.carrier_service} for offer in by_day(free, DATES_OFFERED)]
-    raise NoPlace("No departure with a free place is at the door by then: promise one of these dates, or a credit.", dates=dates)
+    raise NoPlace("No departure with a free place is at the door by then: promise one of these dates, or a credit.", dates=dates_told(free))
+
+
+def dates_told(free: Iterable[Offer]) -> list[dict[str, str]]:
+    """The next days, as a refusal tells them."""
+    return [{"expected_at": offer.expected_at.isoformat(), "carrier_service": offer.carrier_service} for offer in by_day(free, DATES_OFFERED)]
 
 
 def goods_at(lacks: Iterable[Lack], expected: Sequence[Expected]) -> datetime | None:

@@ -118,7 +118,7 @@ def test_who_finds_no_place_is_told_a_day_of_each() -> None:
     made = offers(shipment(), [GROUND, VAN, replace(VAN, code="van-2")], NOW, Rates())
     first: Offer = made[0]
     with pytest.raises(NoPlace) as refused:
-        take_place(made, first.departs_at, {})
+        take_place(made, first.departs_at)
     told = refused.value.facts["dates"]
     assert isinstance(told, list)
     assert [(each["expected_at"][:10], each["carrier_service"]) for each in told] == [
