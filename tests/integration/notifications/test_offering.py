@@ -61,7 +61,7 @@ async def test_it_names_the_next_day_where_the_customer_is(customer: Customer, w
 async def test_while_the_warehouse_does_not_answer_mails_go_without_a_day_at_once(
     customer: Customer, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(offering, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(offering, "_PATIENCE_SECONDS", 0.5)
     warehouse.days = [NEXT]
     for status, seconds in ((503, 0.0), (200, 30.0)):
         warehouse.status, warehouse.seconds, warehouse.asked = status, seconds, []
@@ -117,7 +117,7 @@ async def test_a_day_that_keeps_the_promise_and_a_promise_that_nobody_brings_are
     await customer.send()
     assert (len(warehouse.asked), "next day" in body_of(customer.mails.taken[-1], "plain")) == (1, False)
     call = await _promise(customer, kind="call_back", due={"said": "2026-11-27T18:00", "zone": "America/New_York"})
-    gift = await _promise(customer, kind="gift", sku="HDMI-2M")
+    gift = await _promise(customer, kind="gift", sku="HDMI-2M", thing="HDMI cable")
     await _warn(customer, call)
     await _warn(customer, gift, reason=Risk.SHORT)
     await customer.send()
