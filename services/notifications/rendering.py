@@ -46,7 +46,7 @@ class Unsendable(Exception):
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What is said of a promise of the ledger beside its words: when it is due, with the zone; the words of the `earlier` one, which may still stand;
-    whether it may be `late` or fall short; what a person wrote."""
+    whether it may be `late` or fall short, and the day that is `offered` instead; what a person wrote."""
 
     due: str
     earlier: str | None = None
@@ -54,6 +54,7 @@ class Beside:
     late: bool = False
     subject: str | None = None
     body: str | None = None
+    offered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,17 @@ def due_of(due: Due, language: str) -> str:
     if "T" in due.said:
         local = dates.format_datetime(due.at, _TIME[language], tzinfo=ZoneInfo(due.zone), locale=language)
     else:
-        local = dates.format_date(date.fromisoformat(due.said), _DAY[language], locale=language)
+        return _day(date.fromisoformat(due.said), due.zone, language)
     return f"{local} ({due.zone})"
+
+
+def day_of(at: datetime, zone: str, language: str) -> str:
+    """The day of this instant as it is in the zone, with the zone."""
+    return _day(at.astimezone(ZoneInfo(zone)).date(), zone, language)
+
+
+def _day(day: date, zone: str, language: str) -> str:
+    return f"{dates.format_date(day, _DAY[language], locale=language)} ({zone})"
 
 
 def render(intent: Intent | Telling, language: str, filled: Letter) -> Rendered:

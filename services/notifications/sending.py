@@ -21,7 +21,7 @@ from services.notifications.clients import UNREACHABLE, Mailer, mint_links
 from services.notifications.domain import Intent, Settled, State, language_of, later
 from services.notifications.rendering import Unsendable, address, letter, mail, render
 from services.notifications.settings import Settings
-from services.notifications.telling import outgoing
+from services.notifications.telling import offering, outgoing
 from services.notifications.telling.domain import Telling
 
 _SIDE_BY_SIDE = 8
@@ -49,6 +49,7 @@ class Sending:
     async def run(self, database: Database) -> int:
         """How many messages were dealt with. Raises what is in `UNREACHABLE` while orders or the mail server is away; no message is lost then."""
         await _doubt_leftovers(database)
+        await offering.decide(self._settings, database)
         waiting = [_waiting(row) for row in await database.pool.fetch(_WAITING)] + await outgoing.waiting(database)
         if not waiting:
             return 0

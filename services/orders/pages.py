@@ -11,11 +11,13 @@ from services.kit.database import Database
 from services.kit.http import Guesses, Routes, address_of, cause_of, page
 from services.kit.http.pages import CachedFiles, render, static_address, templates
 from services.kit.ids import uuid7
+from services.kit.promise.duties import report_told
 from services.kit.values import NotFound
 from services.orders import handlers, queries
 from services.orders.domain import TooLateToCancel
 from services.orders.handlers import Reach
 from services.orders.presenting import present, too_late
+from services.orders.promised import untold
 from services.orders.settings import Settings
 from services.orders.speaking import Speaker
 from services.orders.store import PostgresStore
@@ -24,6 +26,8 @@ _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
 _PREFIX = "/order-static"
 _TOO_MANY_MISSES = "Too many wrong links were tried from where you are: wait a minute, then open the link just as it stands in our message."
+_CHANNEL = "page"
+"""What the ledger notes as the way in which a customer is told here."""
 _misses = Guesses("order-link", 10, 60, _TOO_MANY_MISSES)
 _environment = templates(_HERE / "templates")
 
@@ -83,6 +87,7 @@ async def _found(request: Request, token: str) -> queries.Found:
 async def _page(request: Request, token: str, found: queries.Found, status: int = 200) -> Response:
     """With 409, the page says why the cancel that was just asked for cannot work."""
     held = await queries.held_of(_reads(request), found.order)
+    await _note_told(request, held)
     shown = present(found, held, _database(request).clock.now())
     if status == 409:
         shown["notice"] = too_late(found.order, Speaker(shown["language"], found.order.zone))
@@ -90,6 +95,13 @@ async def _page(request: Request, token: str, found: queries.Found, status: int 
     response = render(_environment, "order.html", status, shop=request.app.state.shop, style=style, link=f"/o/{token}", **shown)
     response.headers["x-robots-tag"] = "noindex, nofollow"
     return response
+
+
+async def _note_told(request: Request, held: queries.Held) -> None:
+    """What is shown for the first time is noted before it is shown: from then on it cannot be void."""
+    if first := untold(held.rows):
+        async with _database(request).transaction() as work:
+            report_told(work, first, _CHANNEL)
 
 
 def _reads(request: Request) -> AsyncEngine:

@@ -4,6 +4,7 @@ what was promised to make good for it. Pure: rows of the service's own view and 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from services.kit.durations import two_units
 from services.kit.promise.line import commitment
@@ -20,7 +21,7 @@ _ENDED = (Verdict.RELEASED, Verdict.VOID)
 def cards(held: Sequence[Row], say: Speaker, now: datetime) -> tuple[list[Card], list[Card]]:
     """The open promises, the soonest due first, and those that were settled, the last settled first. What makes good for another one is told with
     it, and while it is open by itself as well."""
-    shown = [row for row in held if row.words is not None and row.promise.stands.verdict is not Verdict.VOID]
+    shown = [row for row in held if row.words is not None and not _is_void(row)]
     good = {row.promise.said.cause: row for row in shown if row.promise.said.cause}
     known = {row.promise.promise_id for row in shown}
     opened = sorted((row for row in shown if _is_open(row)), key=lambda row: row.promise.said.due.at)
@@ -33,6 +34,11 @@ def agreed_day(held: Sequence[Row], say: Speaker, now: datetime) -> Card | None:
     """The day that a person agreed with the customer: the last one that was promised and still counts."""
     days = [row for row in held if row.promise.said.kind is Kind.DELIVERY_DATE and row.promise.stands.verdict not in _ENDED]
     return _card(max(days, key=lambda row: row.promise.promise_id), {}, say, now) if days else None
+
+
+def untold(held: Sequence[Row]) -> list[UUID]:
+    """Those whose sentence stands on the page though the ledger has not noted yet that their customer is told."""
+    return [row.promise.promise_id for row in held if row.words is not None and _is_ours(row) and not row.promise.stands.told and not _is_void(row)]
 
 
 def _card(row: Row, good: Mapping[Any, Row], say: Speaker, now: datetime) -> Card:
@@ -90,6 +96,10 @@ def _so_far(promise: Promise, words: Words) -> list[str]:
     """What was done of it though it is not kept."""
     done = {Fulfilment.PART: words["part"], Fulfilment.DONE: words["done_later"]}.get(promise.stands.fulfilment)
     return [done] if done else []
+
+
+def _is_void(row: Row) -> bool:
+    return row.promise.stands.verdict is Verdict.VOID
 
 
 def _is_open(row: Row) -> bool:

@@ -32,10 +32,19 @@ class _Duties:
     def __init__(self, house: Warehouse) -> None:
         self._house = house
 
+    async def _order(self, whose: str) -> tuple[str, str]:
+        """An order that is released, and its SKU."""
+        task_id, sku = await self._house.ready(whose)
+        if whose == "missing":
+            return str(uuid7()), sku
+        return (await self._house.do(f"GET /v1/pick-tasks/{task_id}", None, "planner"))["order_id"], sku
+
     async def hold(self, whose: str, who: str) -> Ask:
-        task_id, sku = await self._house.ready("mine")
-        order_id = (await self._house.do(f"GET /v1/pick-tasks/{task_id}", None, "planner"))["order_id"]
+        order_id, sku = await self._order("mine")
         return Ask(f"/v1/promise-holds/{uuid7()}", {"order_id": order_id, "sku": sku, "quantity": 1, "due_at": "2026-11-30T10:00:00Z"})
+
+    async def dates(self, whose: str, who: str) -> Ask:
+        return Ask(f"/v1/orders/{(await self._order(whose))[0]}/dates")
 
     async def substitutes(self, whose: str, who: str) -> Ask:
         return Ask(f"/v1/items/{await self._house.sku('mine')}/substitutes", {"substitutes": ["S-OTHER"]})
@@ -233,6 +242,7 @@ def _of_vans(made: _Vans) -> dict[str, Example]:
 def _of_duties(made: _Duties) -> dict[str, Example]:
     return {
         "PUT /v1/promise-holds/{promise_id}": made.hold,
+        "GET /v1/orders/{order_id}/dates": made.dates,
         "PUT /v1/items/{sku}/substitutes": made.substitutes,
         "PUT /v1/stock/expected-receipts/{expected_receipt_id}": made.expect,
         "DELETE /v1/stock/expected-receipts/{expected_receipt_id}": made.expect_no_more,

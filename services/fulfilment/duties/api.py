@@ -1,15 +1,16 @@
-"""Holds over HTTP, for the ledger of promises: it asks before it promises."""
+"""Holds over HTTP, for the ledger of promises, which asks before it promises; and which days can be promised, for those who ask it."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from services.fulfilment.duties import handlers
-from services.fulfilment.duties.domain import Wanted
+from services.fulfilment.duties.domain import DATES_OFFERED, Wanted
 from services.fulfilment.duties.house import at_work
-from services.fulfilment.shipping.settings import database_of
+from services.fulfilment.duties.queries import dates_of
+from services.fulfilment.shipping.settings import database_of, shipping_settings
 from services.kit.http import Instant, Parsed, Quantity, Routes, Sku, Strict, answer, cause_of, operation
 
 
@@ -34,3 +35,13 @@ async def put_hold(request: Request, promise_id: UUID, body: Annotated[HoldBody,
     async with database_of(request).transaction() as work, at_work(work) as house:
         held = await handlers.hold(house, wanted, cause_of(request))
     return answer(held)
+
+
+@router.get(
+    "/v1/orders/{order_id}/dates",
+    **operation(access={"care": "all", "planner": "all", "admin": "all", "storefront": "all", "service": "all"}, owner={"order_id": "order"}),
+)
+async def get_dates(request: Request, order_id: UUID, limit: Annotated[int, Query(ge=1, le=20)] = DATES_OFFERED) -> Response:
+    """The days that can be promised for the whole order, the soonest first, each with the departure that keeps it. Nothing is held by asking."""
+    async with database_of(request).transaction() as work:
+        return answer(await dates_of(work, order_id, limit, shipping_settings().rates))

@@ -3,28 +3,37 @@ here; a hold that is new is made alone by its promise's id."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from services.fulfilment.duties.domain import (
+    AlreadyPicked,
     GivenUp,
     Hold,
     HoldState,
+    NoPlace,
     NotInStock,
+    Offer,
     OtherHold,
     Wanted,
+    by_itself,
     can_be_freed,
+    dates_told,
+    is_picked,
     next_line,
     offers,
     refuse_goods,
     refuse_place,
     take_place,
     with_line,
+    with_room,
     without_line,
 )
 from services.fulfilment.duties.ports import House
 from services.fulfilment.floor.domain.task import Task
 from services.fulfilment.floor.handlers import spots
-from services.fulfilment.shipping.domain import promised_anew
+from services.fulfilment.shipping.domain import Shipment, promised_anew
+from services.fulfilment.shipping.ports import Book
 from services.fulfilment.stock.domain import Line
 from services.fulfilment.stock.handlers import add, drop, free_at
 from services.kit.values import Cause
@@ -72,9 +81,9 @@ async def _hold_goods(house: House, wanted: Wanted, request: Cause) -> Hold:
     site = await house.holds.site_of(wanted.order_id)
     task = (await house.floor.of_orders([wanted.order_id])).get(wanted.order_id)
     books = await house.stock.open([wanted.order_id], {(site, wanted.sku)} if site else ())
-    want = books.wants.get(wanted.order_id)
-    refuse_goods(want, task)
-    assert want is not None
+    want = refuse_goods(books.wants.get(wanted.order_id))
+    if is_picked(want, task):
+        raise await _already_picked(house, wanted, want.site, free_at(books, want.site, wanted.sku))
     line = Line(next_line(want), wanted.sku, wanted.quantity)
     parts = add(books, want, line, Cause(request.id, want.cause.correlation_id, want.cause.traceparent))
     if not parts:
@@ -89,18 +98,39 @@ async def _hold_goods(house: House, wanted: Wanted, request: Cause) -> Hold:
     return Hold(wanted, HoldState.HELD, line.line)
 
 
-async def _hold_place(house: House, wanted: Wanted) -> Hold:
-    books = await house.stock.open([], read=[wanted.order_id])
+async def _already_picked(house: House, wanted: Wanted, site: str, there: int) -> AlreadyPicked:
+    """Why it cannot go along, and what can be promised instead: an order of its own, by these days where there are units; what is as good; when
+    more comes."""
+    assert wanted.sku is not None
     book = await house.shipping.open_book([wanted.order_id], [])
-    shipment = refuse_place(book.shipments.get(wanted.order_id), books.wants.get(wanted.order_id))
-    possible = offers(shipment, book.services.values(), house.floor.now, house.shipping.rates)
-    await house.shipping.lock_places(book, {(each.carrier_service, each.departs_at): each.places for each in possible if each.places is not None})
-    taken = take_place(possible, wanted.due_at, {key: places.taken for key, places in book.places.items()})
+    shipment = book.shipments.get(wanted.order_id)
+    days = dates_told(await _free_places(house, book, by_itself(shipment), house.floor.now)) if shipment and there >= wanted.quantity else []
+    return AlreadyPicked(
+        "The order is picked, and its carton is not opened again: promise it with an order of its own, or what needs no goods.",
+        sku=wanted.sku, available=there, dates=days, **await house.holds.instead(site, wanted.sku, wanted.quantity, house.floor.now),
+    )  # fmt: skip
+
+
+async def _hold_place(house: House, wanted: Wanted) -> Hold:
+    book = await house.shipping.open_book([wanted.order_id], [])
+    shipment = refuse_place(book.shipments.get(wanted.order_id))
+    goods_at = await house.holds.goods_at(wanted.order_id, shipment.site)
+    if goods_at is None:
+        raise NoPlace("It lacks goods, and nobody said when they come: note what is expected, or promise an answer by a day instead.", dates=[])
+    taken = take_place(await _free_places(house, book, shipment, goods_at), wanted.due_at)
     key = taken.carrier_service, taken.departs_at
     if key in book.places:
         book.places[key] = replace(book.places[key], taken=book.places[key].taken + 1)
     await house.shipping.record(book)
     return Hold(wanted, HoldState.HELD, carrier_service=taken.carrier_service, departs_at=taken.departs_at)
+
+
+async def _free_places(house: House, book: Book, shipment: Shipment, goods_at: datetime) -> list[Offer]:
+    """The departures with a place left that it can make from then on; their places stay what they are until the end of this work."""
+    possible = offers(shipment, book.services.values(), goods_at, house.shipping.rates)
+    counted = {(each.carrier_service, each.departs_at): each.places_left for each in possible if each.places_left is not None}
+    await house.shipping.lock_places(book, counted)
+    return with_room(possible, {key: places.taken for key, places in book.places.items()})
 
 
 async def _free_goods(house: House, holds: Sequence[Hold], request: Cause) -> None:

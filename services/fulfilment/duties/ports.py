@@ -27,6 +27,9 @@ class HoldBook(Protocol):
     async def site_of(self, order_id: UUID) -> str | None:
         """Where the order is picked."""
 
+    async def goods_at(self, order_id: UUID, site: str) -> datetime | None:
+        """From when on the order's own goods are there: now where all are set apart, None where nobody said when what it lacks comes."""
+
     async def instead(self, site: str, sku: str, quantity: int, now: datetime) -> dict[str, list[dict[str, Any]]]:
         """What could be promised in place of goods that are not there: what is as good, and when more comes."""
 

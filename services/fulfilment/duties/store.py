@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.fulfilment.duties.domain import Hold, HoldState, Wanted
+from services.fulfilment.duties.queries import lacking
 from services.kit.database import Database, Transaction
 
 _HOLDS = """
@@ -74,6 +75,11 @@ class Holds:
         """Where the order is picked."""
         site: str | None = await self.work.connection.fetchval(_SITE, order_id)
         return site
+
+    async def goods_at(self, order_id: UUID, site: str) -> datetime | None:
+        """From when on the order's own goods are there: now where all are set apart, None where nobody said when what it lacks comes."""
+        lacks, there_at = await lacking(self.work, order_id, site)
+        return there_at if lacks else self.work.now
 
     async def instead(self, site: str, sku: str, quantity: int, now: datetime) -> dict[str, list[dict[str, Any]]]:
         """What could be promised in place of goods that are not there: what is as good, and when more comes."""

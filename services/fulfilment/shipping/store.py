@@ -19,10 +19,11 @@ from services.fulfilment.work import WorkLog
 from services.kit.database import Transaction
 from services.kit.values import Cause, Heard
 
-__all__ = ["NewParcel", "ShippingStore", "add_parcel", "drop_parcel", "free_slots"]
+__all__ = ["NewParcel", "ShippingStore", "add_parcel", "drop_parcel", "find_shipment", "free_slots"]
 
 _LOCK_TASKS = "select 1 from pick_tasks where order_id = any($1::uuid[]) order by order_id for update"
 _LOCK_SHIPMENTS = "select * from shipments where order_id = any($1::uuid[]) order by order_id for update"
+_SHIPMENT = "select * from shipments where order_id = $1"
 _LOCK_SLOTS = """
 select upgrade_id, order_id, carrier_service, country, postcode_prefix, wanted_at, cause_id, correlation_id, traceparent, state, departs_at, reason
 from upgrade_slots where order_id = any($1::uuid[]) or upgrade_id = any($2::uuid[]) order by upgrade_id for update"""
@@ -171,6 +172,13 @@ class ShippingStore:
         order_ids = [row["order_id"] for row in rows]
         await self.work.connection.fetch(_LOCK_TASKS, sorted(order_ids))
         return order_ids
+
+
+async def find_shipment(work: Transaction, order_id: UUID) -> Shipment | None:
+    """The order's way out as it stands, not locked."""
+    row = await work.connection.fetchrow(_SHIPMENT, order_id)
+    progress = await work.connection.fetchrow(_PROGRESS, [order_id]) if row else None
+    return _shipment(row, progress) if row else None
 
 
 async def free_slots(work: Transaction, order_ids: Collection[UUID]) -> None:

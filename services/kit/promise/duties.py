@@ -14,10 +14,10 @@ from uuid import UUID
 import msgspec
 
 from services.kit.database import Database, Transaction
-from services.kit.ids import uuid7
+from services.kit.ids import named_uuid, uuid7
 from services.kit.promise.state import Department, Promise, Risk
 
-_ADD = "insert into promise_reports (report_id, body) select * from unnest($1::uuid[], $2::text[])"
+_ADD = "insert into promise_reports (report_id, body) select * from unnest($1::uuid[], $2::text[]) on conflict do nothing"
 
 
 class Bound(NamedTuple):
@@ -80,5 +80,15 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def report(work: Transaction, reports: Sequence[Report]) -> None:
     """Say it with this commit. The same evidence may be said again: the ledger counts it once by its id."""
+    _add(work, [uuid7() for _ in reports], reports)
+
+
+def report_told(work: Transaction, promise_ids: Sequence[UUID], channel: str) -> None:
+    """Say with this commit that the customer is told of these by this channel: one report, however often it is said."""
+    reports = [Report(promise_id, Department.MESSAGES, What.TOLD, channel=channel) for promise_id in promise_ids]
+    _add(work, [named_uuid("told", channel, str(promise_id)) for promise_id in promise_ids], reports)
+
+
+def _add(work: Transaction, ids: Sequence[UUID], reports: Sequence[Report]) -> None:
     if reports:
-        work.write(_ADD, [uuid7() for _ in reports], [msgspec.json.encode(each).decode() for each in reports])
+        work.write(_ADD, ids, [msgspec.json.encode(each).decode() for each in reports])

@@ -48,6 +48,8 @@ _UNSAID = frozenset({Verdict.VOID, Verdict.RELEASED})
 """A promise that does not count any more is not told."""
 _TOLD_RISKS = frozenset({Risk.LATE, Risk.SHORT})
 _UNASKED = frozenset({Telling.MADE_GOOD, Telling.AT_RISK})
+_OFFERS = frozenset({(Kind.DELIVERY_DATE, Risk.LATE), (Kind.DELIVERY_DATE, Risk.SHORT), (Kind.GIFT, Risk.LATE)})
+"""What another day is offered for. An order does not wait for a gift that is missing, so that there is no day for it."""
 
 
 def is_to_be_told(promise: Promise, words: str | None, before: Promise | None) -> bool:
@@ -67,6 +69,16 @@ def news_of(promise: Promise) -> frozenset[News]:
 def in_order(news: frozenset[News]) -> list[News]:
     """What was promised before what may become of it."""
     return sorted(news, key=lambda each: (each.intent is Telling.AT_RISK, each))
+
+
+def offers_a_day(said: Made, news: News) -> bool:
+    """Whether the mail is to say on which other day the order can be brought."""
+    return news.intent is Telling.AT_RISK and said.order_id is not None and (said.kind, news.reason) in _OFFERS
+
+
+def is_later(said: Made, expected_at: datetime) -> bool:
+    """Whether what can be brought then is another day, and not what was promised."""
+    return expected_at > said.due.at
 
 
 def earlier_of(said: Made) -> UUID | None:

@@ -13,18 +13,31 @@ from services.kit.trace import child_of
 from services.kit.values import Cause, NotFound
 from services.notifications.domain import Channel, language_of
 from services.notifications.messages import PROMISE_SUPPRESSED, TOPIC, PromiseMessageHeld
-from services.notifications.telling.domain import CHANNEL, News, Telling, earlier_of, held_until, in_order, is_to_be_told, may_send, news_of
+from services.notifications.telling.domain import (
+    CHANNEL,
+    News,
+    Telling,
+    earlier_of,
+    held_until,
+    in_order,
+    is_to_be_told,
+    may_send,
+    news_of,
+    offers_a_day,
+)
 from services.notifications.turns import take_turns
 
 _ZONES = "select customer_id, zone from contacts_view where customer_id = any ($1::uuid[]) and zone is not null"
 _HAS_ADDRESS = "select exists (select from contacts_view where customer_id = $1 and email is not null)"
 _PUT = """
-insert into messages (message_id, about, customer_id, earlier, intent, risk, held_until, subject, body, correlation_id, traceparent, cause_id,
-    promise_version, channel, recorded_at)
-select message_id, about, customer_id, earlier, intent, risk, held_until, subject, body, correlation_id, traceparent, about, 0, $12, $13::timestamptz
+insert into messages (message_id, about, customer_id, earlier, intent, risk, date_wanted, held_until, subject, body, correlation_id, traceparent,
+    cause_id, promise_version, channel, recorded_at)
+select message_id, about, customer_id, earlier, intent, risk, date_wanted, held_until, subject, body, correlation_id, traceparent,
+    about, 0, $13, $14::timestamptz
 from unnest(
-    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[], $10::uuid[], $11::text[])
-    m (message_id, about, customer_id, earlier, intent, risk, held_until, subject, body, correlation_id, traceparent)
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::boolean[], $8::timestamptz[], $9::text[], $10::text[],
+    $11::uuid[], $12::text[])
+    m (message_id, about, customer_id, earlier, intent, risk, date_wanted, held_until, subject, body, correlation_id, traceparent)
 on conflict do nothing"""
 _SUPPRESS = """
 with locked as (select message_id from messages where state = 'waiting' and {which} order by message_id for update)
@@ -95,8 +108,8 @@ def _message(
     """A row of `_PUT`. Of a customer whose zone is not known, the night is where the promise is kept."""
     said, (intent, reason) = promise.said, news
     held = held_until(intent, work.now, zones.get(said.customer_id, said.due.zone))
-    story = said.order_id or promise.promise_id
-    return (uuid7(), promise.promise_id, said.customer_id, earlier_of(said), intent, reason, held, subject, body, story, child_of(None))
+    story, wanted = said.order_id or promise.promise_id, offers_a_day(said, news)
+    return (uuid7(), promise.promise_id, said.customer_id, earlier_of(said), intent, reason, wanted, held, subject, body, story, child_of(None))
 
 
 def _put(work: Transaction, rows: Iterable[tuple[Any, ...]]) -> None:

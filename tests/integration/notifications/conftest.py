@@ -126,14 +126,33 @@ def orders() -> Orders:
     return Orders()
 
 
+class Warehouse:
+    """The one route of fulfilment that is used here: after so many seconds it tells when an order can be at the door."""
+
+    def __init__(self) -> None:
+        self.days, self.status, self.seconds, self.asked = list[str](), 200, 0.0, list[tuple[str, str]]()
+
+    async def get_dates(self, request: Request) -> Response:
+        self.asked.append((request.path_params["order_id"], request.url.query))
+        await asyncio.sleep(self.seconds)
+        return JSONResponse({"dates": [{"expected_at": day, "places_left": 1} for day in self.days], "because": None}, self.status)
+
+
 @pytest.fixture
-async def settings(smtp_port: int, orders: Orders, tmp_path: Path) -> AsyncIterator[Settings]:
-    app = Starlette(routes=[Route("/v1/order-links", orders.post_links, methods=["POST"])])
+def warehouse() -> Warehouse:
+    return Warehouse()
+
+
+@pytest.fixture
+async def settings(smtp_port: int, orders: Orders, warehouse: Warehouse, tmp_path: Path) -> AsyncIterator[Settings]:
+    links, dates = Route("/v1/order-links", orders.post_links, methods=["POST"]), Route("/v1/orders/{order_id}/dates", warehouse.get_dates)
+    app = Starlette(routes=[links, dates])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
     listening = server.config.bind_socket()
     serving = asyncio.create_task(server.serve([listening]))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    yield Settings(var=tmp_path, smtp_port=smtp_port, orders_url=url, public_url="https://kept.example/", smtp_timeout_seconds=5.0)
+    urls = {"orders_url": url, "fulfilment_url": url, "public_url": "https://kept.example/"}
+    yield Settings(var=tmp_path, smtp_port=smtp_port, smtp_timeout_seconds=5.0, **urls)
     server.should_exit = True
     await serving
     listening.close()

@@ -192,6 +192,19 @@ async def test_told_twice_and_the_feed_repeated_are_one_mail(customer: Customer)
     assert (len(customer.mails.taken), await customer.ledger.count()) == (1, 2)
 
 
+@pytest.mark.parametrize("heard_before", [True, False])
+async def test_a_promise_that_a_page_showed_first_is_mailed_once_all_the_same(customer: Customer, heard_before: bool) -> None:
+    promise_id = (await customer.ledger.promise())["promise_id"]
+    if heard_before:
+        await customer.hear(1)
+    shown = {"report_id": str(uuid7()), "promise_id": promise_id, "department": "messages", "what": "told", "channel": "page"}
+    assert (await customer.ledger.post("/v1/promises:report", {"reports": [shown]}, key=None, subject="orders")).status_code == 200
+    for _ in range(2):
+        await customer.catch_up()
+    assert (customer.mails.subjects, await customer.states()) == (["Our promise"], [("promised", "sent", None)])
+    assert await customer.ledger.count() == 2, "told once"
+
+
 async def test_words_that_are_gone_are_not_mailed(customer: Customer) -> None:
     await customer.ledger.promise()
     told = [*await customer.ledger.told(1)]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from playwright.async_api import Browser
 from sqlalchemy import event
@@ -15,9 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.kit.clock import FixedClock
 from services.kit.ids import new_secret, uuid7
 from services.kit.promise.feed import ENTRY_RECORDED
+from services.kit.promise.reporting import reporting
 from services.kit.promise.view import viewing_promises
 from services.kit.values import Cause, Heard
 from services.orders.agents import STAGE
+from services.orders.settings import Settings
 from services.promises.ledger.compensating import compensation_id
 from tests.integration.orders import test_orders_browser
 from tests.integration.orders.conftest import ORDER, Api, Orders
@@ -29,6 +32,8 @@ from tests.unit.orders.samples import body
 
 SAID = "The 2 m HDMI cable & the manual travel with it, “free of charge” – on Friday."
 browser, site = test_orders_browser.browser, test_orders_browser.site
+NOTED = "select count(*) from promise_reports where body::json ->> 'what' = 'told'"
+"""What orders has yet to tell the ledger of what its pages showed."""
 _VIEWING = viewing_promises(STAGE)
 _CAUSE = Cause(uuid7(), uuid7(), "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
 
@@ -41,8 +46,15 @@ def services() -> tuple[str, ...]:
 class Shop:
     """An order, and a ledger that promises for it."""
 
-    def __init__(self, orders: Orders, api: Api, ledger: Speaking, clock: FixedClock) -> None:
+    def __init__(self, orders: Orders, api: Api, ledger: Speaking, clock: FixedClock, settings: Settings) -> None:
         self.orders, self.api, self.ledger, self.clock = orders, api, ledger, clock
+        self._errand = reporting("orders", settings, httpx.ASGITransport(ledger.app))
+
+    async def report(self) -> None:
+        """What orders has to say reaches the ledger, and what that led to reaches orders."""
+        while await self._errand.run(self.orders.database):
+            pass
+        await self.hear()
 
     async def promise(self, **changes: Any) -> str:
         """Promise something for the order. Returns its id."""
@@ -70,7 +82,7 @@ class Shop:
 @pytest.fixture
 async def shop(orders: Orders, api: Api, database_url: str, tmp_path: Path, clock: FixedClock) -> AsyncIterator[Shop]:
     async with speaking(database_url, tmp_path / "ledger", clock) as ledger:
-        yield Shop(orders, api, ledger, clock)
+        yield Shop(orders, api, ledger, clock, Settings(var=tmp_path / "ledger"))
 
 
 async def made_good(shop: Shop) -> list[str]:
@@ -151,6 +163,37 @@ async def test_a_page_asks_as_often_for_many_promises_as_for_none(shop: Shop, re
     page = await shop.page()
     assert page.count('<article class="promise"') == 12
     assert len(asked) == few == 3
+
+
+async def test_the_first_showing_is_noted_once_and_from_then_on_it_is_no_mistake_any_more(shop: Shop) -> None:
+    await shop.orders.hear(*READY)
+    shown, beside = await shop.promise(), await shop.promise(order_id=None, kind="credit", amount_minor=321)
+    other = await shop.promise(order_id=str(uuid7()), kind="credit", amount_minor=654)
+    for _ in range(3):
+        await shop.page()
+    assert await shop.orders.rows(NOTED) == [(2,)]
+    await shop.report()
+    assert [(await shop.ledger.standing(each))["told"] for each in (shown, beside, other)] == [True, True, False]
+    ((told,),) = await shop.orders.rows("select standing::json ->> 'told' from promise_view where promise_id = $1", UUID(shown))
+    assert told == "true"
+    entries = (await shop.ledger.get(f"/v1/promises/{shown}/entries")).json()["entries"]
+    assert '"channel":"page"' in str(entries[-1]) and '"department":"messages"' in str(entries[-1])
+    refused = await shop.ledger.post(f"/v1/promises/{shown}/void", {"reason": "typed twice"})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:kept:problem:already-told")
+    count = await shop.ledger.count()
+    await shop.page()
+    assert await shop.orders.rows(NOTED) == [(0,)], "a page that shows nothing new writes nothing"
+    await shop.report()
+    assert await shop.ledger.count() == count
+
+
+async def test_what_was_not_shown_word_for_word_is_not_noted(shop: Shop) -> None:
+    await shop.orders.hear(*READY)
+    await shop.promise(kind="free_text", customer_text=SAID, department="care")
+    await shop.hear()
+    await shop.orders.database.pool.execute("update promise_view set words = 'A diamond, free of charge.'")
+    await page_of(shop.api)
+    assert await shop.orders.rows(NOTED) == [(0,)]
 
 
 async def test_a_guess_sees_no_promise(shop: Shop) -> None:

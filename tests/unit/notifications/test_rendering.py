@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 
 from services.kit.promise.state import Due
 from services.notifications.domain import LANGUAGES, Intent
-from services.notifications.rendering import _TEMPLATES, Beside, Letter, Rendered, Unsendable, address, due_of, letter, mail, render
+from services.notifications.rendering import _TEMPLATES, Beside, Letter, Rendered, Unsendable, address, day_of, due_of, letter, mail, render
 from services.notifications.settings import Settings
 from services.notifications.telling.domain import Telling
 from tests.unit.notifications.build import ANSWER_WORDS, NOW, WORDS, uuid
@@ -72,6 +72,33 @@ def test_a_message_about_a_promise_reads_as_it_always_did(intent: Telling, langu
     for part in (rendered.text, rendered.html):
         assert all(needed in part for needed in ("https://kept.example/o/secret", SETTINGS.care_phone, SETTINGS.care_email))
         assert not [word for word in FORBIDDEN if word.lower() in part.lower()]
+
+
+OFFERED = {"en": "Sunday 29 November 2026 (America/New_York)", "de": "Sonntag, 29. November 2026 (America/New_York)"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_warning_that_offers_a_day_reads_as_it_always_did(language: str) -> None:
+    rendered = render(Telling.AT_RISK, language, replace(LETTER, beside=replace(BESIDE, late=True, offered=OFFERED[language])))
+    assert f"{rendered.subject}\n\n{rendered.text}" == (LETTERS / f"at_risk_offered.{language}.txt").read_text()
+    assert rendered.html == (LETTERS / f"at_risk_offered.{language}.html").read_text()
+    for part in (rendered.text, rendered.html):
+        assert [part.count(said) for said in (OFFERED[language], "as soon as", "Sobald")] == [1, 0, 0]
+        assert part.count(SETTINGS.care_phone) == 2, "beside the day, and in the footer"
+        assert not [word for word in FORBIDDEN if word.lower() in part.lower()]
+
+
+@pytest.mark.parametrize(("language", "whole"), [("en", "bring all of it is"), ("de", "wir alles bringen")])
+def test_a_warning_that_something_is_missing_offers_a_day_for_all_of_it(language: str, whole: str) -> None:
+    rendered = render(Telling.AT_RISK, language, replace(LETTER, beside=replace(BESIDE, offered=OFFERED[language])))
+    assert whole in rendered.text
+    assert whole in rendered.html
+
+
+def test_a_day_is_told_as_it_is_where_the_customer_is() -> None:
+    at = datetime(2026, 11, 30, 3, tzinfo=UTC)
+    assert [day_of(at, "America/New_York", language) for language in LANGUAGES] == [OFFERED[language] for language in LANGUAGES]
+    assert day_of(at, "Europe/Berlin", "en") == "Monday 30 November 2026 (Europe/Berlin)"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Which promises a customer hears of, what of them, and at what hour."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +15,11 @@ from services.notifications.telling.domain import (
     Telling,
     held_until,
     in_order,
+    is_later,
     is_to_be_told,
     may_send,
     news_of,
+    offers_a_day,
 )
 from tests.unit.notifications.build import INFORMATION, uuid
 
@@ -77,6 +79,28 @@ def test_nobody_is_woken_for_what_they_did_not_ask_for(now: str, zone: str, unti
     for intent in Telling:
         waits = intent in (Telling.MADE_GOOD, Telling.AT_RISK)
         assert held_until(intent, datetime.fromisoformat(now), zone) == (expected if waits else None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "news", "offers"),
+    [
+        (Kind.DELIVERY_DATE, LATE, True),
+        (Kind.DELIVERY_DATE, SHORT, True),
+        (Kind.DELIVERY_DATE, PROMISED, False),
+        (Kind.GIFT, LATE, True),
+        (Kind.GIFT, SHORT, False),
+        (Kind.CALL_BACK, LATE, False),
+    ],
+)
+def test_another_day_is_offered_for_what_can_be_brought_on_it(kind: Kind, news: News, offers: bool) -> None:
+    said = replace(INFORMATION, kind=kind, order_id=uuid(9))
+    assert offers_a_day(said, news) is offers
+    assert not offers_a_day(replace(said, order_id=None), news), "the warehouse knows orders"
+
+
+def test_what_still_keeps_the_promise_is_no_other_day() -> None:
+    due = INFORMATION.due.at
+    assert [is_later(INFORMATION, at) for at in (due, due + timedelta(seconds=1))] == [False, True]
 
 
 def test_information_is_sent_for_a_promise_of_it_to_whom_we_can_write() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from services.kit.promise.state import Fulfilment, Kind, Promise, Risk, Standing, Verdict
 from services.kit.promise.view import Row
-from services.orders.promised import agreed_day, cards
+from services.orders.promised import agreed_day, cards, untold
 from services.orders.speaking import Speaker
 from tests.unit.promises.ledger.asking import DUE_AT, MADE, NOW, SALT, WORDS
 
@@ -138,3 +138,12 @@ def test_the_day_that_was_agreed_is_the_last_one_that_counts() -> None:
     broken, released, later = _day(1, Verdict.BROKEN), _day(2, Verdict.RELEASED), _day(3)
     assert (agreed_day([broken, released], ENGLISH, NOW) or {})["verdict"] == "broken"
     assert (agreed_day([later, broken, released], ENGLISH, NOW) or {})["verdict"] == "open"
+
+
+def test_what_is_shown_and_was_not_told_is_to_be_noted() -> None:
+    broken, kept = {"verdict": Verdict.BROKEN, "settled_at": NOW}, {"verdict": Verdict.KEPT, "settled_at": NOW}
+    assert untold([row(1), row(2, told=True), row(3, **broken), row(4, **kept, told=True)]) == [UUID(int=1), UUID(int=3)]
+
+
+def test_what_is_not_shown_word_for_word_was_told_to_nobody() -> None:
+    assert untold([row(1, words=None, erased=True), row(2, words="A diamond."), row(3, verdict=Verdict.VOID, settled_at=NOW)]) == []

@@ -132,6 +132,17 @@ async def test_nobody_reports_for_another_department(floor: Floor) -> None:
     assert await floor.ledger.count() == 1
 
 
+async def test_who_shows_a_promise_reports_that_it_was_told_and_nothing_else_for_messages(floor: Floor) -> None:
+    promise_id = (await floor.ledger.promise(**WAREHOUSE))["promise_id"]
+    told = {"promise_id": promise_id, "department": "messages", "what": "told", "channel": "page"}
+    late = {"promise_id": promise_id, "department": "messages", "what": "at_risk", "reason": "late"}
+    for service, said, status in (("fulfilment", told, 403), ("orders", late, 403), ("orders", told, 200)):
+        body = {"reports": [said | {"report_id": str(uuid7())}]}
+        answered = await floor.ledger.post("/v1/promises:report", body, key=None, subject=service)
+        assert answered.status_code == status, (service, said)
+    assert (await floor.ledger.standing(promise_id))["told"] is True
+
+
 async def test_a_promise_that_no_department_took_is_at_risk_until_one_does(floor: Floor) -> None:
     promise_id = (await floor.ledger.promise(**WAREHOUSE))["promise_id"]
     within = "acknowledge_by between clock_timestamp() + interval '50 s' and clock_timestamp() + interval '60 s'"

@@ -87,6 +87,17 @@ async def test_what_can_no_longer_go_along_is_refused(shop: Shop, too_late: str)
     assert (await shop.free(), await shop.ledger.count()) == (1, 0)
 
 
+async def test_a_gift_that_comes_too_late_for_the_carton_can_come_by_itself_on_a_day_that_is_told(shop: Shop) -> None:
+    order_id = await shop.order()
+    await shop.loaded(await shop.packed(TELEVISION))
+    refused = (await shop.gift(order_id)).json()
+    assert (refused["available"], "credit" in refused["instead"], refused["substitutes"]) == (1, True, [])
+    assert [each["expected_at"] for each in refused["dates"]] == [f"2026-11-{day}T13:00:00+00:00" for day in (25, 26, 27)]
+    assert (await shop.gift(await shop.order(2))).status_code == 201
+    refused = (await shop.gift(order_id)).json()
+    assert (refused["available"], refused["dates"], "credit" in refused["instead"]) == (0, [], True)
+
+
 @pytest.mark.parametrize("end", ["void", "release"])
 async def test_what_is_no_longer_promised_is_free_again(shop: Shop, end: str) -> None:
     promise_id = (await shop.gift(await shop.order())).json()["promise_id"]
