@@ -44,6 +44,8 @@ from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and 
 where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')
 order by due_at, p.position limit $1"""
 _DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
+_LATE = "select promise_id from ledger_promises where late_at <= $1 and (next_at >= $1) is true order by late_at limit $2"
+"""What is due as well is about to break: nobody is warned of that. `is true` keeps PostgreSQL from looking through all that is not due yet."""
 _ERASURE = "select customer_id, scope, key, position, promises, erased_at from ledger_erasures where customer_id = $1"
 _VIEWS_AT = "select view, position from ledger_views"
 _UNACKNOWLEDGED = """
@@ -151,6 +153,11 @@ async def to_pay(sql: "asyncpg.Connection[asyncpg.Record]", limit: int) -> list[
 async def due(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:
     """Open promises that are to be looked at by now, the longest due first."""
     return [row["promise_id"] for row in await sql.fetch(_DUE, now, limit)]
+
+
+async def late(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:
+    """Open promises whose last moment has come, and of which nobody was warned."""
+    return [row["promise_id"] for row in await sql.fetch(_LATE, now, limit)]
 
 
 async def unacknowledged(sql: "asyncpg.Connection[asyncpg.Record]", limit: int) -> list[UUID]:

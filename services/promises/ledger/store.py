@@ -15,8 +15,8 @@ from services.kit.promise.state import Verdict
 from services.kit.together import execute_together
 from services.promises.ledger import goodwill
 from services.promises.ledger.batch import GIVING_UP, Asked, AskedErasure, Batch, Entry, Head, Look, Remembered, Wanted
-from services.promises.ledger.domain.commands import Make, awaits_departments
-from services.promises.ledger.domain.kinds import breaks_at
+from services.promises.ledger.domain.commands import Make, awaits_departments, may_be_late
+from services.promises.ledger.domain.kinds import breaks_at, last_moment
 from services.promises.ledger.messages import Erasure, Receipt, Refused, read_refused
 
 Connection = "asyncpg.Connection[asyncpg.Record]"
@@ -62,16 +62,18 @@ _FORGET_SALTS = "delete from ledger_customers where customer_id = any ($1::uuid[
 _FORGET_WORDS = "delete from ledger_words where promise_id = any ($1::uuid[])"
 _WRITE_PROMISES = """
 insert into ledger_promises (
-    promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at, acknowledge_by)
+    promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at, acknowledge_by,
+    late_at)
 select promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at,
-    case when awaited then clock_timestamp() + interval '60 seconds' end
+    case when awaited then clock_timestamp() + interval '60 seconds' end, late_at
 from unnest($1::uuid[], $2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::bytea[],
-            $10::bytea[], $11::timestamptz[], $12::boolean[])
-    as new (promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at, awaited)
+            $10::bytea[], $11::timestamptz[], $12::boolean[], $13::timestamptz[])
+    as new (promise_id, seq, position, customer_id, order_id, verdict, next_at, standing, state_digest, thing, made_at, awaited, late_at)
 on conflict (promise_id) do update set
     seq = excluded.seq, position = excluded.position, verdict = excluded.verdict, next_at = excluded.next_at, standing = excluded.standing,
     state_digest = excluded.state_digest,
-    acknowledge_by = case when excluded.acknowledge_by is not null then ledger_promises.acknowledge_by end"""
+    acknowledge_by = case when excluded.acknowledge_by is not null then ledger_promises.acknowledge_by end,
+    late_at = case when excluded.late_at is not null then ledger_promises.late_at end"""
 
 
 class HeadMoved(Exception):
@@ -170,6 +172,7 @@ def _promise_row(entry: Entry) -> tuple[object, ...]:
     return (
         promise.promise_id, promise.seq, receipt.position, said.customer_id, said.order_id, verdict, next_at,
         standing_of(promise), receipt.state_digest, entry.thing, entry.made_at, awaits_departments(promise),
+        last_moment(said, entry.made_at) if may_be_late(promise) else None,
     )  # fmt: skip
 
 
