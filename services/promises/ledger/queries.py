@@ -181,5 +181,5 @@ def _fed(row: Any) -> EntryRecorded:
 
 
 def _known(row: Any, said: str, words: str | None) -> Known:
-    promise = promise_of(said, row["seq"], row["standing"])
+    promise = promise_of(read_line(said), row["seq"], row["standing"])
     return Known(promise, row["position"], row["state_digest"], words, row["made_at"], promise.stands.erased)
