@@ -21,8 +21,5 @@ class Recent(Generic[K, V]):
         if len(self._values) > self._most:
             del self._values[next(iter(self._values))]
 
-    def forget(self, key: K) -> None:
-        self._values.pop(key, None)
-
     def clear(self) -> None:
         self._values.clear()
