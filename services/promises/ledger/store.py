@@ -35,8 +35,8 @@ union all
 select scope, key, fingerprint, null, null, null, null, null, null, null, answer
 from ledger_refusals where key = any ($1::text[]) and scope = any ($2::text[])"""
 _PROMISES = """
-select p.promise_id, p.seq, p.standing, p.made_at, e.line from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and e.seq = 1
-where p.promise_id = any ($1::uuid[])"""
+select promise_id, seq, standing, made_at, (select line from ledger_entries e where e.promise_id = p.promise_id and e.seq = 1) as line
+from ledger_promises p where promise_id = any ($1::uuid[])"""
 _ERASURE = "customer_id, scope, key, position, promises, erased_at"
 _CUSTOMERS = f"""
 select {_ERASURE}, null as salt from ledger_erasures where customer_id = any ($1::uuid[])
