@@ -62,8 +62,7 @@ class Actor:
     channel: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One entry. `fingerprint`, `state_digest`: 32 bytes; `scope` is tenant, calling system and operation; `body` the fact as JSON."""
 
     position: int

@@ -7,23 +7,20 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from services.kit.merkle import Frontier
-from services.kit.promise.line import promise_of, read_line, standing_of
-from services.kit.promise.state import Promise, Verdict
+from services.kit.promise.line import promise_of, read_line
+from services.kit.promise.state import Promise
 from services.kit.together import execute_together
-from services.promises.ledger import goodwill
-from services.promises.ledger.batch import GIVING_UP, Asked, AskedErasure, Batch, Entry, Head, Look, Making, Remembered, Wanted
-from services.promises.ledger.domain.commands import Make, awaits_departments, may_be_late
-from services.promises.ledger.domain.kinds import breaks_at, last_moment
-from services.promises.ledger.messages import Erasure, Receipt, Refused, read_refused
+from services.promises.ledger import rows
+from services.promises.ledger.batch import GIVING_UP, Asked, AskedErasure, Batch, Head, Look, Making, Remembered, Wanted
+from services.promises.ledger.domain.commands import Make
+from services.promises.ledger.messages import Erasure, Receipt, read_refused
 from services.promises.ledger.recent import Recent
 
 Connection = "asyncpg.Connection[asyncpg.Record]"
 
 _HASH = 32
-_encode = msgspec.json.encode
 
 _HEAD = "select size, recorded_at, hashes from ledger_head"
 _SIZE = "select size from ledger_head"
@@ -46,42 +43,13 @@ _ERASURES = f"select {_ERASURE} from ledger_erasures where key = any ($1::text[]
 _OF_CUSTOMERS = "select promise_id from ledger_promises where customer_id = any ($1::uuid[])"
 _LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2"
 
-_MOVE_HEAD = "update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4 returning 1, pg_notify('kept_ledger_grown', '')"
-_ENTRY = ("position", "promise_id", "seq", "recorded_at", "scope", "key", "fingerprint", "state_digest", "leaf_hash", "line")
-_WRITE_ENTRIES = f"""
-insert into ledger_entries ({", ".join(_ENTRY)})
-select * from unnest($1::bigint[], $2::uuid[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::bytea[],
-                     $10::text[])"""  # noqa: S608  # columns of ours
-_FEW = 50
-"""So many entries go along with the other writes; more go faster by COPY, which is a trip of its own."""
-_WRITE_NODES = "insert into ledger_nodes select * from unnest($1::smallint[], $2::bigint[], $3::bytea[])"
-_WRITE_WORDS = "insert into ledger_words select * from unnest($1::uuid[], $2::int[], $3::bytea[], $4::text[])"
-_WRITE_SALTS = "insert into ledger_customers select * from unnest($1::uuid[], $2::bytea[])"
-_WRITE_REFUSALS = """
-insert into ledger_refusals (scope, key, fingerprint, answer, refused_at)
-select * from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])"""
-_WRITE_ERASURES = f"""
-insert into ledger_erasures ({_ERASURE})
-select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::int[], $6::timestamptz[])"""  # noqa: S608  # columns of ours
-_FORGET_SALTS = "delete from ledger_customers where customer_id = any ($1::uuid[])"
-_FORGET_WORDS = "delete from ledger_words where promise_id = any ($1::uuid[])"
-_MAKE_PROMISES = """
-insert into ledger_promises (
-    promise_id, seq, position, verdict, next_at, standing, state_digest, late_at, customer_id, order_id, thing, made_at, acknowledge_by)
-select promise_id, seq, position, verdict, next_at, standing, state_digest, late_at, customer_id, order_id, thing, made_at,
-    case when awaited then clock_timestamp() + interval '60 seconds' end
-from unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[], $8::boolean[], $9::timestamptz[],
-            $10::uuid[], $11::uuid[], $12::bytea[], $13::timestamptz[])
-    as new (promise_id, seq, position, verdict, next_at, standing, state_digest, awaited, late_at, customer_id, order_id, thing, made_at)"""
-_MOVE_PROMISES = """
-update ledger_promises p set
-    seq = new.seq, position = new.position, verdict = new.verdict, next_at = new.next_at, standing = new.standing, state_digest = new.state_digest,
-    acknowledge_by = case when new.awaited then p.acknowledge_by end, late_at = case when new.late_at is not null then p.late_at end
-from unnest($1::uuid[], $2::int[], $3::bigint[], $4::text[], $5::timestamptz[], $6::text[], $7::bytea[], $8::boolean[], $9::timestamptz[])
-    as new (promise_id, seq, position, verdict, next_at, standing, state_digest, awaited, late_at)
-where p.promise_id = new.promise_id"""
+_MOVE_HEAD = """
+update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4
+returning clock_timestamp() + interval '60 seconds' as acknowledge_by, pg_notify('kept_ledger_grown', '')"""
 _BY_KEY = "set enable_hashjoin = off; set enable_mergejoin = off"
 """A plan is made once, often while the tables are still empty: what is joined to a batch is looked up by key, whatever they hold by then."""
+_FEW = 50
+"""So many rows of a table go along with the other writes; more go faster by COPY, which is a trip of its own."""
 _MOST_RECENT = 5_000
 
 
@@ -150,65 +118,26 @@ class LedgerStore:
 
     async def write(self, batch: Batch, before: Head) -> None:
         """All of it in one commit. Raises HeadMoved, and nothing is written."""
-        head, entries = batch.head, list(map(_entry_row, batch.entries))
-        now = head.recorded_at
-        granted, taken_back = goodwill.rows_of(batch.entries)
+        head = batch.head
         made, moved = batch.last()
-        rows: tuple[tuple[str, Sequence[Sequence[object]]], ...] = (
-            (_WRITE_ENTRIES, entries if len(entries) <= _FEW else []),
-            (_WRITE_NODES, batch.nodes),
-            (_WRITE_WORDS, batch.words),
-            (_WRITE_SALTS, list(batch.salts.items())),
-            (_WRITE_REFUSALS, [(*_refusal_row(each), now) for each in batch.refusals]),
-            (_MAKE_PROMISES, [(*_standing_row(entry), *_making_row(entry)) for entry in made]),
-            (_MOVE_PROMISES, list(map(_standing_row, moved))),
-            (goodwill.GRANT, granted),
-            (goodwill.TAKE_BACK, taken_back),
-            (_WRITE_ERASURES, batch.erasures),
-            (_FORGET_SALTS, [(erasure.customer_id,) for erasure in batch.erasures]),
-            (_FORGET_WORDS, [(id,) for id in batch.erased]),
-        )
         async with self.connection.transaction():
             hashes = b"".join(head.frontier.hashes)
-            if not await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, now, hashes, before.frontier.size):
+            acknowledge_by = await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, head.recorded_at, hashes, before.frontier.size)
+            if acknowledge_by is None:
                 raise HeadMoved
-            if len(entries) > _FEW:
-                await self.connection.copy_records_to_table("ledger_entries", records=entries, columns=_ENTRY)
-            await execute_together(self.connection, [(statement, _columns(some)) for statement, some in rows if some])
+            statements = rows.others(batch, moved)
+            for each in (rows.entries(batch), rows.promises(made, acknowledge_by), rows.words(batch)):
+                if len(each.rows) > _FEW:
+                    await self.connection.copy_records_to_table(each.table, records=each.rows, columns=each.columns)
+                else:
+                    statements.append((each.insert, each.rows))
+            await execute_together(self.connection, [(statement, _columns(some)) for statement, some in statements if some])
         for entry in (*made, *moved):
             self.promises.put(entry.promise.promise_id, (entry.promise, entry.made))
 
 
 def _promises_of(asked: Sequence[Asked]) -> set[UUID]:
     return {each.promise_id for each in asked} | {each.then.promise_id for each in asked if each.then}
-
-
-def _entry_row(entry: Entry) -> tuple[object, ...]:
-    receipt = entry.receipt
-    return (
-        receipt.position, receipt.promise_id, receipt.seq, receipt.recorded_at, entry.asked.scope, entry.asked.key, entry.fingerprint,
-        receipt.state_digest, receipt.leaf_hash, entry.line.decode(),
-    )  # fmt: skip
-
-
-def _refusal_row(refusal: tuple[Asked, bytes, Refused]) -> tuple[object, ...]:
-    asked, fingerprint, refused = refusal
-    return asked.scope, asked.key, fingerprint, _encode(refused).decode()
-
-
-def _standing_row(entry: Entry) -> tuple[object, ...]:
-    promise, receipt, verdict = entry.promise, entry.receipt, entry.promise.stands.verdict
-    next_at = breaks_at(promise.said) if verdict is Verdict.OPEN else None
-    late_at = last_moment(promise.said, entry.made.at) if may_be_late(promise) else None
-    return (
-        promise.promise_id, promise.seq, receipt.position, verdict, next_at, standing_of(promise), receipt.state_digest,
-        awaits_departments(promise), late_at,
-    )  # fmt: skip
-
-
-def _making_row(entry: Entry) -> tuple[object, ...]:
-    said, made = entry.promise.said, entry.made
-    return said.customer_id, said.order_id, made.thing, made.at
 
 
 def _remembered(row: Mapping[str, Any]) -> Remembered:
