@@ -72,8 +72,8 @@ bench: setup ## the speed of our kit beside its rivals, written to var/bench.jso
 bench-chain: setup ## whole orders by public HTTP only, at 1, 8 and 32 callers, audited; added to var/bench.json
 	@$(WAY) $(PYTHON) -m bench.public
 
-bench-ledger: setup ## the promise ledger: entries in batches beside the same rows without hashes, and how fast it is verified; var/bench-ledger.json
-	@$(WAY) $(PYTHON) -m bench.ledger
+bench-ledger: setup ## the promise ledger: entries in batches, by HTTP, verified, compared with a view, due, seen; var/bench-ledger.json (ONLY="append due")
+	@$(WAY) $(PYTHON) -m bench.ledger $(ONLY)
 
 config: setup ## every setting, its value and where it came from
 	@$(WAY) $(PYTHON) -m services.kit.cli config

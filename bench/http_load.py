@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import uvloop
 
@@ -64,15 +65,20 @@ async def _connection(port: int, asked: Iterator[bytes], until: float, waits: li
     writer.close()
 
 
-async def main(port: int, connections: int, seconds: float) -> None:
-    asked, waits, bad = requests("/v1/orders", os.environ["BENCH_TOKEN"], shapes()), list[float](), list[bytes]()
+async def post(port: int, connections: int, seconds: float, asked: Iterator[bytes]) -> dict[str, Any]:
+    """Send them over so many connections, and tell what came of it."""
+    waits, bad = list[float](), list[bytes]()
     began = time.perf_counter()
     await asyncio.gather(*(_connection(port, asked, began + seconds, waits, bad) for _ in range(connections)))
     took = time.perf_counter() - began
     waits.sort()
     shares = {name: round(waits[min(len(waits) - 1, int(len(waits) * share))] * 1000, 2) for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95))}
-    told = {"taken": len(waits) - len(bad), "refused": len(bad), "seconds": took, **shares, "first_refused": bad[0].decode() if bad else None}
-    sys.stdout.write(json.dumps(told) + "\n")
+    return {"taken": len(waits) - len(bad), "refused": len(bad), "seconds": took, **shares, "first_refused": bad[0].decode() if bad else None}
+
+
+async def main(port: int, connections: int, seconds: float) -> None:
+    asked = requests("/v1/orders", os.environ["BENCH_TOKEN"], shapes())
+    sys.stdout.write(json.dumps(await post(port, connections, seconds, asked)) + "\n")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def measure(folder: Path, admin: str, *, seconds: float, rounds: int, beside: st
     url = asyncio.run(_prepare(admin))
     results: dict[str, list[dict[str, float]]] = {OURS: [], BARE: []}
     with _ours(folder, url) as ours, _bare(url) as bare:
-        postmaster = asyncio.run(_postmaster(url))
+        postmaster = asyncio.run(postmaster_of(url))
         for number in range(rounds):
             for name, (pid, port) in ((OURS, ours), (BARE, bare)) if number % 2 == 0 else ((BARE, bare), (OURS, ours)):
                 results[name].append(_round(folder, pid, port, postmaster, seconds, bool(beside)))
@@ -114,7 +114,7 @@ async def _prepare(admin: str) -> str:
     return url
 
 
-async def _postmaster(url: str) -> int:
+async def postmaster_of(url: str) -> int:
     """The process id of the server's first process, whose children do the work."""
     connection = await asyncpg.connect(url)
     folder = await connection.fetchval("show data_directory")
@@ -124,22 +124,22 @@ async def _postmaster(url: str) -> int:
 
 @contextmanager
 def _ours(folder: Path, url: str) -> Iterator[tuple[int, int]]:
-    port, operations = _free_port(), _free_port()
+    port, operations = free_port(), free_port()
     _token(folder)
     told = {"DATABASE_URL": url, "KEPT_VAR": str(folder.resolve()), "KEPT_ORDERS_API_PORT": str(port), "KEPT_ORDERS_API_OPS_PORT": str(operations)}
-    with _server(["services.orders.main", "api"], told, port) as pid:
+    with server(["services.orders.main", "api"], told, port) as pid:
         yield pid, port
 
 
 @contextmanager
 def _bare(url: str) -> Iterator[tuple[int, int]]:
-    port = _free_port()
-    with _server(["bench.contenders.bare_http", str(port)], {"BENCH_DATABASE": url}, port) as pid:
+    port = free_port()
+    with server(["bench.contenders.bare_http", str(port)], {"BENCH_DATABASE": url}, port) as pid:
         yield pid, port
 
 
 @contextmanager
-def _server(arguments: list[str], told: dict[str, str], port: int) -> Iterator[int]:
+def server(arguments: list[str], told: dict[str, str], port: int) -> Iterator[int]:
     process = subprocess.Popen([sys.executable, "-m", *arguments], env={**os.environ, **told}, stdin=subprocess.DEVNULL)
     try:
         _await_port(port, process)
@@ -159,7 +159,7 @@ def _await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError(f"{process.args!r} does not listen on {port} at {record_now()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return int(tried.getsockname()[1])

@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = None) -> "FastAPI":
     """The API over a database of its own, which it waits for. `ledger` is how the process that writes the ledger is reached, where not by its
     address."""
-    import httpx
-
     from services.kit.awaiting import until_migrated
     from services.kit.clock import clock_from
     from services.kit.database import Database
     from services.kit.http import create_app
     from services.kit.http.forward import forwarding
+    from services.kit.http.near import near
     from services.promises.dates.api import router as dates
     from services.promises.ledger import pages
     from services.promises.ledger.agreement_api import router as agreement
@@ -34,20 +33,18 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.promises.ledger.reports_api import router as reports
     from services.promises.quoting.api import router as quoting
 
-    limits = httpx.Limits(max_connections=settings.requests_in_hand, max_keepalive_connections=settings.requests_in_hand)
-    client = httpx.AsyncClient(
-        base_url=settings.promises_ledger_url, transport=ledger, limits=limits, timeout=settings.request_seconds, trust_env=False
-    )
+    address = settings.promises_ledger_url
+    behind = ledger or near(address, most=settings.requests_in_hand)
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         url, clock = settings.service_database("promises"), clock_from(settings.clock)
         connect(app, await until_migrated(lambda: Database.connect(url, "promises", clock)), settings)
         yield
-        await client.aclose()
+        await behind.aclose()
         await app.state.database.close()
 
-    forwarded = [forwarding(routes, lambda _: client) for routes in (commands, reports, erasure)]
+    forwarded = [forwarding(routes, address, behind) for routes in (commands, reports, erasure)]
     routers = [quoting, dates, reads, agreement, goodwill, *forwarded]
     app = create_app("promises", routers, settings, lifespan=lifespan, pages=[pages.router])
     pages.install(app)

@@ -3,8 +3,6 @@
 The policy is checked on both sides. Who sends a command with a key may send it again whatever happened on the way.
 """
 
-from collections.abc import Callable
-
 import httpx
 from fastapi import Request
 from fastapi.routing import iter_route_contexts
@@ -17,12 +15,12 @@ _THERE = ("authorization", "content-type", "content-encoding", "accept", "idempo
 _BACK = ("content-type", "cache-control", "etag", "location", "retry-after", "idempotency-replayed", "www-authenticate", "x-request-id")
 
 
-def forwarding(routes: Routes, client_of: Callable[[Request], httpx.AsyncClient]) -> Routes:
-    """The same operations as `routes`, with the same policy and description, each answered by the process that the client speaks to."""
+def forwarding(routes: Routes, address: str, transport: httpx.AsyncBaseTransport) -> Routes:
+    """The same operations as `routes`, with the same policy and description, each answered by the process at the address."""
     forwarded = Routes()
 
     async def forward(request: Request) -> Response:
-        return await _forward(request, client_of(request))
+        return await _forward(request, address, transport)
 
     for context in iter_route_contexts(routes.routes):
         route = context.original_route
@@ -44,13 +42,15 @@ def _described(route: Guarded) -> dict[str, object]:
     return extra | ({"parameters": parameters} if parameters else {})
 
 
-async def _forward(request: Request, client: httpx.AsyncClient) -> Response:
+async def _forward(request: Request, address: str, transport: httpx.AsyncBaseTransport) -> Response:
     headers = {name: request.headers[name] for name in _THERE if name in request.headers}
-    url = httpx.URL(path=request.url.path, query=request.url.query.encode())
+    path, query = request.scope["raw_path"].decode(), request.scope["query_string"].decode()
+    asked = httpx.Request(request.method, f"{address}{path}{'?' if query else ''}{query}", headers=headers, content=await request.body())
     try:
-        given = await client.request(request.method, url, headers=headers, content=await request.body())
+        given = await transport.handle_async_request(asked)
+        content = await given.aread()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
         raise Problem(503, headers={"retry-after": "1"}) from None
     except httpx.TransportError:
         raise Problem(504, headers={"retry-after": "1"}) from None
-    return Response(given.content, given.status_code, {name: given.headers[name] for name in _BACK if name in given.headers})
+    return Response(content, given.status_code, {name: given.headers[name] for name in _BACK if name in given.headers})

@@ -47,6 +47,9 @@ NAMES: MappingProxyType[type, str] = MappingProxyType(
 _NOT_ERASED = b'"erased":false,'
 """No text can hold it: there the quotes would be escaped."""
 
+_SHOWN = b'{"promise_id":"%b","said":%b,"seq":%d,"stands":%b}'
+"""The canonical JSON of a promise, member by member."""
+
 _BODIES: dict[str, msgspec.json.Decoder[Fact]] = {name: msgspec.json.Decoder(fact) for fact, name in NAMES.items()}
 
 
@@ -59,8 +62,7 @@ class Actor:
     channel: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One entry. `fingerprint`, `state_digest`: 32 bytes; `scope` is tenant, calling system and operation; `body` the fact as JSON."""
 
     position: int
@@ -96,11 +98,12 @@ def body_of(fact: Fact) -> bytes:
     return canonical(fact)
 
 
-def digest_of(promise: Promise) -> bytes:
-    """SHA-256 over the canonical JSON of all that is shown of a promise: whoever has the same state has the same digest. `erased` is left out until
-    it is true: what was written before there was erasure has the digest that it had."""
-    shown = canonical(promise)
-    return sha256(shown if promise.stands.erased else shown.replace(_NOT_ERASED, b"", 1)).digest()
+def digest_of(promise: Promise, said: bytes | None = None) -> bytes:
+    """SHA-256 over the canonical JSON of all that is shown of a promise: whoever has the same state has the same digest. `said` is `body_of` what was
+    said, where that is at hand. `erased` is left out until it is true: what was written before there was erasure has the digest that it had."""
+    stands = canonical(promise.stands)
+    told = stands if promise.stands.erased else stands.replace(_NOT_ERASED, b"", 1)
+    return sha256(_SHOWN % (str(promise.promise_id).encode(), said or body_of(promise.said), promise.seq, told)).digest()
 
 
 def standing_of(promise: Promise) -> str:
@@ -108,12 +111,11 @@ def standing_of(promise: Promise) -> str:
     return msgspec.json.encode(promise.stands).decode()
 
 
-def promise_of(first: str, seq: int, standing: str) -> Promise:
-    """The promise that its first entry's line, its last seq and its standing tell."""
-    line = read_line(first)
-    said = line.fact()
+def promise_of(first: Line, seq: int, standing: str) -> Promise:
+    """The promise that its first entry, its last seq and its standing tell."""
+    said = first.fact()
     assert isinstance(said, Made), "the first entry of a promise makes it"
-    return Promise(line.promise_id, seq, said, _read_standing(standing))
+    return Promise(first.promise_id, seq, said, _read_standing(standing))
 
 
 def commitment(salt: bytes, text: str) -> bytes:

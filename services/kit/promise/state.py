@@ -231,9 +231,11 @@ def _stands_after(promise: Promise, fact: Fact, seq: int, department: str, at: d
     stands = promise.stands
     match fact:
         case Acknowledged():
-            received, seen = {*stands.received, fact.department}, {*stands.seen, fact.department} if fact.seen else stands.seen
-            known = replace(stands, received=tuple(sorted(received)), seen=tuple(sorted(seen)))
-            return known if unacknowledged(promise.said, known) else _without(known, Risk.UNACKNOWLEDGED)
+            received = tuple(sorted({*stands.received, fact.department}))
+            seen = tuple(sorted({*stands.seen, fact.department})) if fact.seen else stands.seen
+            known = replace(stands, received=received, seen=seen)
+            clears = Risk.UNACKNOWLEDGED in stands.at_risk and not unacknowledged(promise.said, known)
+            return _without(known, Risk.UNACKNOWLEDGED) if clears else known
         case Evidenced():
             grown = _grown(promise, fact)
             in_time = completes(promise, fact) and fact.at <= promise.said.due.at

@@ -3,7 +3,7 @@
 Nothing here waits or reads a clock: the same commands on the same state give the same entries, byte for byte.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -105,14 +105,21 @@ class Remembered(NamedTuple):
     customer_id: UUID | None = None
 
 
+class Making(NamedTuple):
+    """How a promise was made: when, its thing (empty for what was there before, whose row keeps it), and `body_of` what was said."""
+
+    at: datetime
+    thing: bytes
+    said: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What was known when the batch began. The deciding adds to it."""
 
     known: dict[tuple[str, str], Remembered]
     promises: dict[UUID, Promise]
-    made: dict[UUID, tuple[datetime, bytes]]
-    """When each was made, and its thing (empty for what was there before, whose row keeps it)."""
+    made: dict[UUID, Making]
     salts: dict[UUID, bytes]
     alike: dict[bytes, UUID]
     erased: dict[UUID, Erasure] = field(default_factory=dict)
@@ -127,8 +134,7 @@ class Entry(NamedTuple):
     receipt: Receipt
     fingerprint: bytes
     line: bytes
-    thing: bytes
-    made_at: datetime
+    made: Making
 
     @property
     def voids(self) -> bool:
@@ -169,9 +175,11 @@ class Batch:
         """Whether anything changes."""
         return bool(self.entries or self.refusals or self.erasures)
 
-    def last(self) -> Iterable[Entry]:
-        """The last entry of each promise."""
-        return {entry.promise.promise_id: entry for entry in self.entries}.values()
+    def last(self) -> tuple[list[Entry], list[Entry]]:
+        """The last entry of each promise that is new with this batch, and of each that was there before."""
+        made = {entry.promise.promise_id for entry in self.entries if entry.receipt.seq == 1}
+        last = {entry.promise.promise_id: entry for entry in self.entries}
+        return [last[id] for id in last if id in made], [last[id] for id in last if id not in made]
 
 
 def settle(wanted: Sequence[Wanted], look: Look, head: Head, now: datetime) -> Batch:
@@ -296,15 +304,17 @@ class _Deciding:
     def _record(self, asked: Asked, fingerprint: bytes, before: Promise | None, fact: Fact) -> Receipt:
         self._position += 1
         self._recorded_at = max(self._now, self._recorded_at + TICK)
+        body = body_of(fact)
         if before is None:
             assert isinstance(fact, Made)
             promise = Promise(asked.promise_id, 1, fact)
+            self._look.made[asked.promise_id] = Making(self._recorded_at, asked.thing, body)
         else:
             promise = after(before, fact, asked.actor.department, self._recorded_at)
-        digest = digest_of(promise)
+        digest = digest_of(promise, self._look.made[asked.promise_id].said)
         line = canonical(
             Line(
-                self._position, promise.promise_id, promise.seq, NAMES[type(fact)], msgspec.Raw(body_of(fact)), asked.occurred_at.astimezone(UTC),
+                self._position, promise.promise_id, promise.seq, NAMES[type(fact)], msgspec.Raw(body), asked.occurred_at.astimezone(UTC),
                 self._recorded_at, asked.actor, asked.scope, asked.key, fingerprint, digest,
             )
         )  # fmt: skip
@@ -318,13 +328,12 @@ class _Deciding:
         """Put it among what is written, and among what the commands behind it in this batch see."""
         look, id = self._look, promise.promise_id
         look.promises[id], look.known[asked.scope, asked.key] = promise, Remembered(fingerprint, receipt, customer_id=promise.said.customer_id)
-        made_at, thing = look.made.setdefault(id, (receipt.recorded_at, asked.thing))
         if asked.thing:
             look.alike[asked.thing] = id
         if asked.words:
             self.batch.words.append((id, promise.seq, *asked.words))
         self._keep_salt(asked)
-        self.batch.entries.append(Entry(asked, promise, receipt, fingerprint, line, thing, made_at))
+        self.batch.entries.append(Entry(asked, promise, receipt, fingerprint, line, look.made[id]))
 
     def _keep_salt(self, asked: Asked) -> None:
         if asked.customer_id and asked.customer_id not in self._look.salts:

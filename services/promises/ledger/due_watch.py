@@ -1,8 +1,9 @@
 """Gives the verdict on promises that fell due: each broken once, at its due instant, with what makes good for it in the same commit. Warns of those
-that a department has not said it has within a minute."""
+that a department has not said it has within a minute, and at the last moment at which one can still be kept."""
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -48,7 +49,8 @@ class DueWatch:
                 await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> int:
-        """Give the verdict on those that are due by now, and warn of those that nobody took, 250 of each at most. Returns how many there were."""
+        """Give the verdict on those that are due by now, warn of those that nobody took and of those that can only just be kept, 250 of each at most.
+        Returns how many there were."""
         async with self._database.pool.acquire() as sql:
             asked = [*await self._breaks(sql), *await self._warnings(sql)]
         if not asked:
@@ -67,9 +69,13 @@ class DueWatch:
         return [Asked(_SCOPE, f"due|{id}", id, Break(), LEDGER, now, _told("due", id), then=then) for id, then in owed.items()]
 
     async def _warnings(self, sql: "asyncpg.Connection[asyncpg.Record]") -> list[Asked]:
-        now, warning = self._clock.now(), PutAtRisk(Risk.UNACKNOWLEDGED, raised=True)
-        ids = await queries.unacknowledged(sql, _AT_ONCE)
-        return [Asked(_SCOPE, f"unacknowledged|{id}", id, warning, LEDGER, now, _told("unacknowledged", id)) for id in ids]
+        now = self._clock.now()
+        found = {Risk.UNACKNOWLEDGED: await queries.unacknowledged(sql, _AT_ONCE), Risk.LATE: await queries.late(sql, now, _AT_ONCE)}
+        return [_warning(risk, id, now) for risk, ids in found.items() for id in ids]
+
+
+def _warning(risk: Risk, id: UUID, now: datetime) -> Asked:
+    return Asked(_SCOPE, f"{risk}|{id}", id, PutAtRisk(risk, raised=True), LEDGER, now, _told(risk, id))
 
 
 def _told(what: str, promise_id: UUID) -> bytes:

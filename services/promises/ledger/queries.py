@@ -44,6 +44,8 @@ from ledger_promises p join ledger_entries e on e.promise_id = p.promise_id and 
 where p.next_at is not null and said ->> 'kind' in ('refund', 'credit')
 order by due_at, p.position limit $1"""
 _DUE = "select promise_id from ledger_promises where next_at < $1 order by next_at limit $2"
+_LATE = "select promise_id from ledger_promises where late_at <= $1 and (next_at >= $1) is true order by late_at limit $2"
+"""What is due as well is about to break: nobody is warned of that. `is true` keeps PostgreSQL from looking through all that is not due yet."""
 _ERASURE = "select customer_id, scope, key, position, promises, erased_at from ledger_erasures where customer_id = $1"
 _VIEWS_AT = "select view, position from ledger_views"
 _UNACKNOWLEDGED = """
@@ -153,6 +155,11 @@ async def due(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: i
     return [row["promise_id"] for row in await sql.fetch(_DUE, now, limit)]
 
 
+async def late(sql: "asyncpg.Connection[asyncpg.Record]", now: datetime, limit: int) -> list[UUID]:
+    """Open promises whose last moment has come, and of which nobody was warned."""
+    return [row["promise_id"] for row in await sql.fetch(_LATE, now, limit)]
+
+
 async def unacknowledged(sql: "asyncpg.Connection[asyncpg.Record]", limit: int) -> list[UUID]:
     """Promises that a department should have said it has by now."""
     return [row["promise_id"] for row in await sql.fetch(_UNACKNOWLEDGED, limit)]
@@ -174,5 +181,5 @@ def _fed(row: Any) -> EntryRecorded:
 
 
 def _known(row: Any, said: str, words: str | None) -> Known:
-    promise = promise_of(said, row["seq"], row["standing"])
+    promise = promise_of(read_line(said), row["seq"], row["standing"])
     return Known(promise, row["position"], row["state_digest"], words, row["made_at"], promise.stands.erased)

@@ -3,7 +3,7 @@
 import tomllib
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,8 @@ from services.promises.ledger.domain.tariff import Tariff
 from services.promises.sentences import DAY, spoken
 
 _HERE = Path(__file__).parent
+_REMEMBERED = 4_096
+"""Days and amounts as they are written: Babel takes longer over each than everything else that makes a promise."""
 _TIME = {"en": "EEEE d MMMM, HH:mm", "de": "EEEE, d. MMMM, HH:mm 'Uhr'"}
 
 
@@ -45,12 +47,14 @@ def _templates() -> dict[str, str]:
     return {path.stem: path.read_text("utf-8").strip() for path in (_HERE / "templates").glob("*.txt")}
 
 
+@lru_cache(_REMEMBERED)
 def _when(due: Due, language: str) -> str:
     if is_day(due.said):
         return format_date(datetime.fromisoformat(due.said), DAY[language], locale=language)
     return format_datetime(due.at, _TIME[language], tzinfo=ZoneInfo(due.zone), locale=language)
 
 
+@lru_cache(_REMEMBERED)
 def money(minor: int, currency: str, language: str) -> str:
     """An amount in minor units as the language writes it."""
     return format_currency(Decimal(minor).scaleb(-get_currency_precision(currency)), currency, locale=language)

@@ -115,7 +115,7 @@ class Replaying:
         self.whole = 0
         self.fault: Fault | None = None
         self._recorded_at: datetime | None = None
-        self._promises: dict[UUID, Promise] = {}
+        self._promises: dict[UUID, tuple[Promise, bytes]] = {}
         self._keys: set[bytes] = set()
 
     def take(self, lines: Sequence[bytes]) -> None:
@@ -143,12 +143,12 @@ class Replaying:
         if key in self._keys:
             return "An entry before it has its key."
         self._keys.add(key)
-        before = self._promises.get(line.promise_id)
+        before, said = self._promises.get(line.promise_id) or (None, bytes(line.body))
         if before is None and isinstance(fact, Made) and line.seq == 1:
             promise = Promise(line.promise_id, 1, fact)
         elif before is not None and not isinstance(fact, Made) and line.seq == before.seq + 1:
             promise = after(before, fact, line.actor.department, line.recorded_at)
         else:
             return "It is not the next entry of its promise."
-        self._promises[line.promise_id] = promise
-        return None if digest_of(promise) == line.state_digest else "The state that its promise then has is not the one it was written with."
+        self._promises[line.promise_id] = promise, said
+        return None if digest_of(promise, said) == line.state_digest else "The state that its promise then has is not the one it was written with."

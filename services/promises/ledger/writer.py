@@ -54,7 +54,7 @@ class Writer:
         """The leader's duty: take commands over this connection, until cancelled."""
         self._store = LedgerStore(connection)
         try:
-            self._head = await self._store.head()
+            self._head = await self._store.begin()
             log.info("writing", size=self._head.frontier.size)
             await asyncio.Event().wait()
         finally:
@@ -94,14 +94,13 @@ class Writer:
                 raise ClockBehind("The clock here is behind the ledger's last entry: nothing is written until it is set right.")
             store, before = self._store, self._head
             batch = settle(asked, await store.look(asked, now - LOOKS_ALIKE_WITHIN), before, now)
-            if not batch.writes:
-                return batch.answers
             try:
-                await store.write(batch, before)
+                await (store.write(batch, before) if batch.writes else store.insist(before))
             except HeadMoved:
                 log.warning("another writer wrote: the head is read again")
                 self._head = await store.head()
                 continue
-            self._head = batch.head
-            self._written.happened()
+            if batch.writes:
+                self._head = batch.head
+                self._written.happened()
             return batch.answers

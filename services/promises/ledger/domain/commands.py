@@ -288,6 +288,11 @@ def awaits_departments(promise: Promise) -> bool:
     return stands.verdict is Verdict.OPEN and Risk.UNACKNOWLEDGED not in stands.at_risk and bool(unacknowledged(promise.said, stands))
 
 
+def may_be_late(promise: Promise) -> bool:
+    """Whether it is open and nobody was warned that it may be late."""
+    return promise.stands.verdict is Verdict.OPEN and Risk.LATE not in promise.stands.at_risk
+
+
 def _put_at_risk(promise: Promise, command: PutAtRisk) -> Fact | None:
     if command == PutAtRisk(Risk.UNACKNOWLEDGED, raised=True) and not awaits_departments(promise):
         return None

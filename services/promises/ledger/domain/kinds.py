@@ -16,6 +16,21 @@ HAND_OVER, DONE = "hand_over_scan", "done"
 _GRACE: Mapping[str, timedelta] = MappingProxyType({HAND_OVER: timedelta(minutes=30)})
 """Evidence of these types is made on a device that may be out of reach for a while."""
 
+_TAKES: Mapping[Kind, timedelta] = MappingProxyType(
+    {
+        Kind.REFUND: timedelta(minutes=10),
+        Kind.CREDIT: timedelta(minutes=10),
+        Kind.SEND_INFORMATION: timedelta(minutes=10),
+        Kind.CALL_BACK: timedelta(minutes=15),
+        Kind.CALL_AHEAD: timedelta(minutes=15),
+        Kind.FOLLOW_UP: timedelta(minutes=15),
+        Kind.ANSWER_BY: timedelta(minutes=30),
+        Kind.FREE_TEXT: timedelta(minutes=30),
+        Kind.SUPPLIERS_DATE: timedelta(hours=1),
+    }
+)
+"""So long it takes whoever must act. What leaves with a departure is not here: that is late when it misses its own."""
+
 
 class Needs(StrEnum):
     """What has to be said beside the sentence."""
@@ -73,3 +88,10 @@ def duties_of(kind: Kind, *, sku: str | None = None, amount_minor: int | None = 
 def breaks_at(said: Made) -> datetime:
     """From when on an open promise is broken. The instant of the break is `due` all the same."""
     return said.due.at + _GRACE.get(said.kept_by, timedelta())
+
+
+def last_moment(said: Made, made_at: datetime) -> datetime | None:
+    """The last instant at which somebody who begins can still keep it; half of the time there was where that is later, so that nobody is warned of
+    what was only just promised. None where a departure decides."""
+    takes = _TAKES.get(said.kind)
+    return None if takes is None else max(said.due.at - takes, made_at + (said.due.at - made_at) / 2)

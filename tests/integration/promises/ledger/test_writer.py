@@ -133,6 +133,14 @@ async def test_two_writers_by_accident_lose_nothing_and_double_nothing(ledger: L
     assert Counter(answer.replayed for answer in answers) == {False: 40, True: 40}
 
 
+async def test_what_another_writer_wrote_is_not_overlooked_by_one_that_has_the_promise_at_hand(ledger: Ledger) -> None:
+    await ledger.ask(make(ID))
+    async with writing(ledger.url, ledger.clock) as second:
+        await second.ask(at_risk(ID))
+    (cleared,) = await ledger.ask(at_risk(ID, raised=False))
+    assert cleared.receipt and cleared.receipt.seq == 3
+
+
 async def test_one_bad_command_does_not_fail_its_neighbours(ledger: Ledger) -> None:
     bad = replace(make(), words=(b"salt", "PostgreSQL takes no \x00"))
     asked = [*(make(customer_id=uuid7()) for _ in range(5)), bad, *(make(customer_id=uuid7()) for _ in range(5))]

@@ -22,8 +22,7 @@ class Front:
     def __init__(self, folder: Path, handle: Handle) -> None:
         self._settings = KitSettings(var=folder)
         tokens.signing_key(folder / "keys")
-        behind = httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://behind")
-        self.app = create_app("toy", [forwarding(routes(), lambda _: behind)], self._settings)
+        self.app = create_app("toy", [forwarding(routes(), "http://behind", httpx.MockTransport(handle))], self._settings)
         self.plain = create_app("toy", [routes()], self._settings)
 
     async def ask(self, method: str, path: str, role: str | None = "care", **headers: str) -> httpx.Response:

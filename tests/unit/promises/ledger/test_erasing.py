@@ -11,7 +11,7 @@ import pytest
 from services.kit.canonical import canonical
 from services.kit.ids import uuid7
 from services.kit.merkle import Frontier
-from services.kit.promise.line import NAMES, digest_of, read_line
+from services.kit.promise.line import NAMES, body_of, digest_of, read_line
 from services.kit.promise.state import Erased, Evidenced, Promise, Verdict, after
 from services.promises.ledger.batch import Batch, Head, Look, Wanted, settle
 from services.promises.ledger.domain.commands import Erase, OpenPromises, decide
@@ -141,3 +141,6 @@ def test_a_promise_that_was_not_erased_has_the_digest_that_it_had_before_there_w
     assert digest_of(quoting) == sha256(canonical(told)).digest()
     gone = replace(promise, stands=replace(promise.stands, erased=True))
     assert digest_of(gone) == sha256(canonical(gone)).digest() != digest_of(promise)
+    for each in (promise, quoting, gone):
+        assert digest_of(each, body_of(each.said)) == digest_of(each)
+    assert digest_of(promise, body_of(quoting.said)) != digest_of(promise)
