@@ -34,11 +34,13 @@ def test_a_field_left_empty_is_not_there() -> None:
     assert fit(Scan, GIVEN | {"quantity": "", "at": " "}).quantity == 1
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"scan_id": "x"}, {"code": ""}, {"code": "x" * 9}, {"quantity": "0"}, {"quantity": "1.5"}, {"quantity": "1e3"}, {"more": "1"}, {"at": "2026-11-22"},
-     {"confirmed": "perhaps"}, {"code": "a\u200bb"}, {"code": "a\x00b"}, {"quantity": "9" * 5_000}],
+WRONG: tuple[dict[str, str], ...] = (
+    {"scan_id": "x"}, {"code": ""}, {"code": "x" * 9}, {"quantity": "0"}, {"quantity": "1.5"}, {"quantity": "1e3"}, {"more": "1"},
+    {"at": "2026-11-22"}, {"confirmed": "perhaps"}, {"code": "a\u200bb"}, {"code": "a\x00b"}, {"quantity": "9" * 5_000},
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_does_not_fit_is_named_and_not_shown(wrong: dict[str, str]) -> None:
     with pytest.raises(Problem) as raised:
         fit(Scan, GIVEN | wrong)
