@@ -111,6 +111,8 @@ class Reader:
 
     async def _ask(self, method: str, address: str, fields: dict[str, str] | None = None) -> "Reader":
         cookies = {"cookie": f"kept_sign_in={self._token}"} if self._token else {}
-        answered = await self._client.request(method, address, data=fields, headers=_ORIGIN | cookies, follow_redirects=True)
+        answered = await self._client.request(method, address, data=fields, headers=_ORIGIN | cookies)
+        while answered.is_redirect:  # by hand: the client would leave out a cookie that it was handed
+            answered = await self._client.get(answered.headers["location"], headers=_ORIGIN | cookies)
         self.address, self.status, self.text = answered.url.raw_path.decode(), answered.status_code, answered.text
         return self

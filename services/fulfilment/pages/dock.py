@@ -149,7 +149,7 @@ async def _trailer(at: _At, *, done: str = "", typing: bool = False, problem: Pr
         zone, now = await zone_of(work, site), work.now
     key = view.trailer.carrier_service, view.trailer.departs_at
     row = next((each for each in board if (each.carrier_service, each.departs_at) == key), None)
-    told = {"view": view, "trailer": view.trailer, "row": row, "site": site, "caller": at.caller, "zone": zone, "now": now, "done": done}
+    told = {"view": view, "trailer": view.trailer, "row": row, "site": site, "who": at.caller, "zone": zone, "now": now, "done": done}
     untold = [each for each in listed if each.state != "transmitted"]
     reopens = all(each.state == "open" for each in listed)
     return look.draw("trailer", problem, untold=untold, reopens=reopens, typing=typing, **told)

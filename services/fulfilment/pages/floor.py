@@ -167,7 +167,7 @@ async def _show(
         packed = await task_of(work, parcel.parcel_id) if parcel else None
         seen = _Seen(held[0] if held else None, parcel, packed, await last_scans(work, held[0].task_id) if held else ())
         zone = await zone_of(work, seen.task.site if seen.task else caller.site)
-    told = {"seen": seen, "task": seen.task, "parcel": parcel, "caller": caller, "zone": zone, "done": done, "typed": typed}
+    told = {"seen": seen, "task": seen.task, "parcel": parcel, "who": caller, "zone": zone, "done": done, "typed": typed}
     return look.draw("floor", problem, screen=_screen(seen, at), cartons=list(Carton), reasons=list(Reason), **told)
 
 

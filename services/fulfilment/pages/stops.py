@@ -119,7 +119,7 @@ async def _show(
         zone, now = await zone_of(work, sheet.site), work.now
     now_at = _next(sheet, asked)
     later = [each for each in sheet.stops if each is not now_at and each.state is not StopState.DONE]
-    told = {"sheet": sheet, "stop": now_at, "later": later, "reasons": list(Missed), "caller": caller, "zone": zone, "now": now, "done": done}
+    told = {"sheet": sheet, "stop": now_at, "later": later, "reasons": list(Missed), "who": caller, "zone": zone, "now": now, "done": done}
     return look.draw("stops", problem, over=sum(each.state is StopState.DONE for each in sheet.stops), **told)
 
 

@@ -20,7 +20,8 @@ async def _scan(page: Reader, code: str) -> Reader:
 
 
 async def _task(shop: Shop) -> tuple[Any, ...]:
-    (row,) = await shop.rows("select state, claimed_by, fence, (select sum(picked)::int from pick_lines using (task_id)) from pick_tasks")
+    """State, who has it, and how many units are picked."""
+    (row,) = await shop.rows("select state, claimed_by, sum(picked)::int from pick_tasks left join pick_lines using (task_id) group by task_id")
     return row
 
 
@@ -87,7 +88,7 @@ async def test_a_press_that_is_repeated_counts_once(shop: Shop, person: Person) 
     for _ in range(3):
         await page.send("/floor", scan)
         assert page.band == "COUNTED Now the next thing"
-    assert (await _task(shop))[3] == 1
+    assert (await _task(shop))[2] == 1
 
 
 async def test_a_wrong_item_says_what_it_is_and_where_it_belongs(shop: Shop, person: Person) -> None:
@@ -125,7 +126,7 @@ async def test_the_last_scan_is_taken_back_and_the_order_put_back(shop: Shop, pe
     await page.press(CLAIM)
     await page.press(COUNT, code=TELEVISION)
     await page.press("Take back the last scan")
-    assert ((await _task(shop))[3], page.band.startswith("TAKEN BACK")) == (0, True)
+    assert ((await _task(shop))[2], page.band.startswith("TAKEN BACK")) == (0, True)
     await page.press("Put the order back")
     assert (await _task(shop))[:2] == ("ready", None)
     assert (page.band.startswith("PUT BACK"), CLAIM in page.text) == (True, True)
@@ -186,7 +187,7 @@ async def test_at_another_site_nothing_is_claimed(shop: Shop, person: Person) ->
 
 
 RUBBISH: tuple[dict[str, str], ...] = (
-    {}, {"do": ""}, {"do": "fly"}, {"do": "claim"}, {"do": "claim", "claim_id": "x", "site": "SDF1"}, {"do": "scan"},
+    {"more": "1"}, {"do": ""}, {"do": "fly"}, {"do": "claim"}, {"do": "claim", "claim_id": "x", "site": "SDF1"}, {"do": "scan"},
     {"do": "scan", "task_id": "x", "scan_id": "y", "fence": "z", "code": "", "quantity": "-1"},
     {"do": "scan", "task_id": str(uuid7()), "scan_id": str(uuid7()), "fence": "9" * 30, "code": "a", "quantity": "1"},
     {"do": "scan", "task_id": str(uuid7()), "scan_id": str(uuid7()), "fence": "1", "code": "a\x00b", "quantity": "1"},

@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from services.fulfilment.main import application
 from services.kit.http.cookies import COOKIE
+from services.kit.settings import KitSettings
 from tests.integration.fulfilment_pages.test_floor_page import ODD
 from tests.integration.fulfilment_pages.test_stops_page import on_the_road
 from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
@@ -213,12 +216,8 @@ async def at_the_door(shop: Shop) -> str:
     return address
 
 
-async def sign_in(shop: Shop) -> str:
-    return "/sign-in?next=/floor"
-
-
 State = Callable[[Shop], Awaitable[str]]
-PICKERS: tuple[State, ...] = (idle, none, promised, walking, typing, short, packing, packed, labelled, sign_in)
+PICKERS: tuple[State, ...] = (idle, none, promised, walking, typing, short, packing, packed, labelled)
 LOADERS: tuple[State, ...] = (departures, loading, closed, nothing_leaves)
 DRIVERS: tuple[State, ...] = (vans, no_van, next_stop, at_the_door)
 
@@ -257,3 +256,9 @@ async def test_a_refusal_can_be_read_by_everybody(shop: Shop, site: str, browser
                 await page.emulate_media(color_scheme=scheme)
                 await is_readable(page, (screen, scheme))
                 await picture(page, f"work-wrong-{screen}-{scheme}")
+
+
+@pytest.mark.parametrize("issuer_url", [None, "http://issuer"])
+async def test_everybody_can_sign_in_on_every_screen(tmp_path: Path, browser: Browser, issuer_url: str | None) -> None:
+    async with served(application(KitSettings(var=tmp_path, issuer_url=issuer_url))) as address:
+        await is_for_everybody(browser, f"{address}/sign-in?next=/floor", f"work-sign-in-{'badge' if issuer_url else 'proxy'}")

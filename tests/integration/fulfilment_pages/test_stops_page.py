@@ -101,7 +101,8 @@ async def test_no_form_whatever_is_in_it_breaks_the_page(shop: Shop, person: Per
     address = page.address.partition("?")[0]
     order_id = page.form("Handed over")["order_id"]
     for fields in (
-        {}, {"do": "start"}, {"do": "start", "order_id": "x"}, {"do": "start", "order_id": str(uuid7())}, {"do": "fly", "order_id": order_id},
+        {"more": "1"}, {"do": "start"}, {"do": "start", "order_id": "x"}, {"do": "start", "order_id": str(uuid7())},
+        {"do": "fly", "order_id": order_id},
         {"do": "hand-over", "order_id": order_id}, {"do": "hand-over", "order_id": order_id, "scan_id": "x", "code": "y"},
         {"do": "hand-over", "order_id": order_id, "scan_id": str(uuid7()), "code": "a\x00b"}, {"do": "missed", "order_id": order_id},
         {"do": "missed", "order_id": order_id, "scan_id": str(uuid7()), "reason": "bored"},
