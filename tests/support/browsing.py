@@ -47,10 +47,12 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
     await serving
 
 
-async def is_for_everybody(browser: Browser, address: str, name: str, headers: Mapping[str, str] | None = None) -> None:
+async def is_for_everybody(
+    browser: Browser, address: str, name: str, headers: Mapping[str, str] | None = None, *, screens: Mapping[str, int] = SCREENS
+) -> None:
     """No finding of axe, nothing wider than the screen, nothing that fails to load and not too much of it, on every screen, light and dark.
     Pictures are kept in the folder that PICTURES names."""
-    for screen, width in SCREENS.items():
+    for screen, width in screens.items():
         for scheme in SCHEMES:
             page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, extra_http_headers=dict(headers or {}))
             await _is_for_everybody(page, address, (screen, scheme))
