@@ -8,13 +8,16 @@ from services.kit.processes import start
 from services.kit.settings import KitSettings
 
 if TYPE_CHECKING:
+    import httpx
     from fastapi import FastAPI
 
 
-def application(settings: KitSettings) -> "FastAPI":
-    """The API over a database of its own, which it waits for."""
+def application(settings: KitSettings, issuer: "httpx.AsyncBaseTransport | None" = None) -> "FastAPI":
+    """The API and the pages over a database of its own, which it waits for. `issuer` reaches whoever checks badges, in tests."""
     from services.fulfilment.duties.api import router as duties
     from services.fulfilment.floor.api import router as floor
+    from services.fulfilment.pages import dock, look, stops
+    from services.fulfilment.pages.floor import router as floor_page
     from services.fulfilment.shipping.api import routers as shipping
     from services.fulfilment.stock.alternatives_api import router as alternatives
     from services.fulfilment.stock.api import router as stock
@@ -22,6 +25,7 @@ def application(settings: KitSettings) -> "FastAPI":
     from services.kit.clock import clock_from
     from services.kit.database import Database
     from services.kit.http import create_app
+    from services.kit.http.signing_in import lead_to_sign_in, sign_in_pages
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
@@ -30,7 +34,11 @@ def application(settings: KitSettings) -> "FastAPI":
         yield
         await app.state.database.close()
 
-    return create_app("fulfilment", [stock, alternatives, floor, *shipping, duties], settings, lifespan=lifespan)
+    pages = [sign_in_pages(settings, look.HOMES, issuer), floor_page, dock.router, stops.router]
+    app = create_app("fulfilment", [stock, alternatives, floor, *shipping, duties], settings, lifespan=lifespan, pages=pages)
+    look.install(app)
+    lead_to_sign_in(app)
+    return app
 
 
 def run_api(settings: KitSettings) -> None:

@@ -34,6 +34,9 @@ class KitSettings(BaseSettings):
     jwks: Path | None = Field(None, description="Public keys of who may sign tokens (JWKS); var/keys/jwks.json where not set.")
     jwks_url: str | None = Field(None, pattern="^https?://", description="Where an OpenID provider publishes its keys (JWKS), instead of a file.")
     token_issuer: str = Field("https://issuer.kept.invalid", description="The `iss` that tokens must carry.")
+    issuer_url: str | None = Field(
+        None, pattern="^https?://", description="The issuer, which gives tokens for a badge and a PIN; where not set, a proxy signs people in."
+    )
     token_audience: str = Field("kept", description="The `aud` that tokens must carry.")
     api_processes: int = Field(2, ge=1, description="How many API processes of each service share the two limits below.")
     requests_per_address: int = Field(600_000, ge=1, description="Requests that one address may send in a minute; above them 429.")

@@ -1,5 +1,6 @@
 """Two sites, each with its own shelves, tasks, parcels, trailers and manifests."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -7,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+import httpx
 
 from services.fulfilment.agents import STAGE
 from services.fulfilment.main import application
@@ -21,6 +24,7 @@ from tests.integration.fulfilment_shipping.conftest import ADDRESS, SECRET, Fake
 from tests.integration.fulfilment_shipping.conftest import GROUND as SERVICE
 from tests.unit.fulfilment.build import HAND_OVER, NOW, heard, item, placed, released, uuid
 
+PIN = "123456"
 CODE = {"mine": "ground-sdf1", "theirs": "ground-cgn1", "missing": "ground-none1"}
 VAN = {"mine": "van-sdf1", "theirs": "van-cgn1", "missing": "van-none1"}
 
@@ -153,6 +157,13 @@ def _trailer(id: str, code: str) -> dict[str, Any]:
     return {"load_list_id": id, "carrier_service": code, "departs_at": HAND_OVER}
 
 
+def _check_badge(request: httpx.Request) -> httpx.Response:
+    """As the issuer does, for one badge."""
+    if json.loads(request.content)["pin"] != PIN:
+        return httpx.Response(401, json={"detail": "The two do not fit together."}, headers={"www-authenticate": "Bearer"})
+    return httpx.Response(200, json={"access_token": "a.b.c", "expires_in": 60, "role": "picker"})
+
+
 @asynccontextmanager
 async def opened(url: str, folder: Path) -> AsyncIterator[tuple[Asking, Mapping[str, Example], str]]:
     async with warehouse(url, folder) as made:
@@ -163,9 +174,9 @@ async def opened(url: str, folder: Path) -> AsyncIterator[tuple[Asking, Mapping[
 
 @asynccontextmanager
 async def warehouse(url: str, folder: Path) -> AsyncIterator[Warehouse]:
-    settings = KitSettings(var=folder)
+    settings = KitSettings(var=folder, issuer_url="http://issuer")
     database = await Database.connect(service_url(url, "fulfilment"), "fulfilment", FixedClock(NOW), size=10)
-    app, carrier = application(settings), FakeCarrier()
+    app, carrier = application(settings, httpx.MockTransport(_check_badge)), FakeCarrier()
     app.state.database, app.state.carrier_account, app.state.webhook_secrets = database, lambda _: carrier, {"ground": [SECRET], "airline": [SECRET]}
     async with asking(app, settings) as asks:
         made = Warehouse(asks, database)

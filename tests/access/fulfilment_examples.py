@@ -9,6 +9,7 @@ from services.kit.clock import record_now
 from services.kit.ids import uuid7
 from tests.access.asking import SITE, Ask, Example
 from tests.access.fulfilment import CODE, SERVICE, Warehouse, _pack, _trailer
+from tests.access.fulfilment_pages import Pages, of_pages
 from tests.integration.fulfilment_shipping.conftest import SECRET, event
 
 
@@ -225,7 +226,8 @@ class _Vans:
 def examples(house: Warehouse) -> Mapping[str, Example]:
     """By operation."""
     goods = _of_stock(_Stock(house)) | _of_duties(_Duties(house))
-    return goods | _of_the_floor(_Floor(house)) | _of_shipping(_Shipping(house)) | _of_the_dock(_Dock(house)) | _of_vans(_Vans(house))
+    work = _of_the_floor(_Floor(house)) | _of_shipping(_Shipping(house)) | _of_the_dock(_Dock(house)) | _of_vans(_Vans(house))
+    return goods | work | of_pages(Pages(house))
 
 
 def _of_vans(made: _Vans) -> dict[str, Example]:

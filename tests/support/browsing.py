@@ -47,15 +47,16 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
     await serving
 
 
-async def is_for_everybody(browser: Browser, address: str, name: str, headers: Mapping[str, str] | None = None) -> None:
+async def is_for_everybody(
+    browser: Browser, address: str, name: str, headers: Mapping[str, str] | None = None, *, screens: Mapping[str, int] = SCREENS
+) -> None:
     """No finding of axe, nothing wider than the screen, nothing that fails to load and not too much of it, on every screen, light and dark.
     Pictures are kept in the folder that PICTURES names."""
-    for screen, width in SCREENS.items():
+    for screen, width in screens.items():
         for scheme in SCHEMES:
             page = await browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, extra_http_headers=dict(headers or {}))
             await _is_for_everybody(page, address, (screen, scheme))
-            if folder := os.environ.get("PICTURES"):
-                await page.screenshot(path=Path(folder) / f"{name}-{screen}-{scheme}.png", full_page=True)
+            await picture(page, f"{name}-{screen}-{scheme}")
             await page.close()
 
 
@@ -65,8 +66,19 @@ async def _is_for_everybody(page: Page, address: str, where: tuple[str, str]) ->
     page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", 0))))
     page.on("pageerror", lambda error: failed.append(str(error)))
     await page.goto(address, wait_until="networkidle")
+    await is_readable(page, where)
+    assert not failed
+    assert 0 < sum(sizes) < MOST_BYTES
+
+
+async def is_readable(page: Page, where: object) -> None:
+    """No finding of axe, and nothing wider than the screen, on the page as it stands."""
     found = await Axe().run(page, options=RULES)
     assert found.violations_count == 0, (where, found.generate_report())
     assert not await page.evaluate("document.documentElement.scrollWidth > innerWidth"), where
-    assert not failed
-    assert 0 < sum(sizes) < MOST_BYTES
+
+
+async def picture(page: Page, name: str) -> None:
+    """Kept in the folder that PICTURES names; without one, nothing."""
+    if folder := os.environ.get("PICTURES"):
+        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)

@@ -141,38 +141,38 @@ router = Routes()
 async def post_claim_next(request: Request, body: Annotated[ClaimNext, Parsed(ClaimNext)], caller: Caller) -> Response:
     if caller.site not in (None, body.site):
         raise Problem(403)
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         task = await handlers.claim_next(desk.floor, _who(caller), body.site, body.claim_id, cause_of(request))
         return answer(await queries.view(desk.work, task)) if task else Response(status_code=204, headers={"cache-control": "no-store"})
 
 
 @router.post("/v1/pick-tasks/{task_id}/claim", **operation(access=_PICKERS, owner=_TASK, body=Claim))
 async def post_claim(request: Request, task_id: UUID, body: Annotated[Claim, Parsed(Claim)], caller: Caller) -> Response:
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.claim(desk.floor, _who(caller), task_id, body.claim_id, cause_of(request)))
 
 
 @router.post("/v1/pick-tasks/{task_id}/heartbeat", **operation(access=_PICKERS, owner=_TASK, body=Fenced))
 async def post_heartbeat(request: Request, task_id: UUID, body: Annotated[Fenced, Parsed(Fenced)], caller: Caller) -> Response:
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.heartbeat(desk.floor, _who(caller), task_id, body.fence))
 
 
 @router.post("/v1/pick-tasks/{task_id}/put-back", **operation(access=_PICKERS, owner=_TASK, body=Fenced))
 async def post_put_back(request: Request, task_id: UUID, body: Annotated[Fenced, Parsed(Fenced)], caller: Caller) -> Response:
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.put_back(desk.floor, _who(caller), task_id, body.fence))
 
 
 @router.post("/v1/pick-tasks/{task_id}/take-back", **operation(access=_PLANNERS, owner=_TASK, body=Fenced))
 async def post_take_back(request: Request, task_id: UUID, body: Annotated[Fenced, Parsed(Fenced)], caller: Caller) -> Response:
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.take_back(desk.floor, _who(caller), task_id, body.fence))
 
 
 @router.post("/v1/pick-tasks/{task_id}/scans", **operation(access=_PICKERS, owner=_TASK, body=OneScan))
 async def post_scan(request: Request, task_id: UUID, body: Annotated[OneScan, Parsed(OneScan)], caller: Caller) -> Response:
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         (verdict,) = await handlers.scan(desk.floor, desk.stock, _who(caller), task_id, [body.scan(body.fence)], cause_of(request))
     if verdict.verdict != handlers.PICKED:
         facts = dict(verdict.answer)
@@ -183,34 +183,34 @@ async def post_scan(request: Request, task_id: UUID, body: Annotated[OneScan, Pa
 @router.post("/v1/pick-tasks/{task_id}/scans:batch", **operation(access=_PICKERS, owner=_TASK, body=ScanBatch))
 async def post_scans(request: Request, task_id: UUID, body: Annotated[ScanBatch, Parsed(ScanBatch)], caller: Caller) -> Response:
     scans = [each.scan(body.fence) for each in body.scans]
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         verdicts = await handlers.scan(desk.floor, desk.stock, _who(caller), task_id, scans, cause_of(request))
     return answer({"verdicts": [_told(verdict) for verdict in verdicts]})
 
 
 @router.post("/v1/pick-tasks/{task_id}/scans/{scan_id}/undo", **operation(access=_PICKERS, owner=_TASK | {"scan_id": "scan"}, body=Fenced))
 async def post_undo(request: Request, task_id: UUID, scan_id: UUID, body: Annotated[Fenced, Parsed(Fenced)], caller: Caller) -> Response:
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.undo_scan(desk.floor, desk.stock, _who(caller), task_id, scan_id, body.fence, cause_of(request)))
 
 
 @router.post("/v1/pick-tasks/{task_id}/short", **operation(access=_PICKERS, owner=_TASK, body=Short))
 async def post_short(request: Request, task_id: UUID, body: Annotated[Short, Parsed(Short)], caller: Caller) -> Response:
     told = body.fence, body.report_id, body.line, body.found, body.reason
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.come_up_short(desk.floor, desk.stock, _who(caller), task_id, *told, cause_of(request)))
 
 
 @router.post("/v1/pick-tasks/{task_id}/pack", **operation(access=_PICKERS, owner=_TASK, body=Pack))
 async def post_pack(request: Request, task_id: UUID, body: Annotated[Pack, Parsed(Pack)], caller: Caller) -> Response:
     told = body.fence, body.carton, body.weight_grams, body.parcel_id, body.weight_confirmed
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.pack(desk.floor, desk.parcels, _who(caller), task_id, *told, cause_of(request)))
 
 
 @router.post("/v1/pick-tasks/{task_id}/unpack", **operation(access=_PICKERS, owner=_TASK, body=Unpack))
 async def post_unpack(request: Request, task_id: UUID, body: Annotated[Unpack, Parsed(Unpack)], caller: Caller) -> Response:
-    async with _desk(request) as desk:
+    async with desk_of(request) as desk:
         return await _shown(desk, await handlers.unpack(desk.floor, desk.parcels, _who(caller), task_id, body.parcel_id))
 
 
@@ -242,7 +242,7 @@ async def get_scans(request: Request, task_id: UUID, caller: Caller) -> Response
 
 
 @asynccontextmanager
-async def _desk(request: Request) -> AsyncIterator[Desk]:
+async def desk_of(request: Request) -> AsyncIterator[Desk]:
     """One command, one transaction; what was said is versioned last."""
     try:
         async with _database(request).transaction() as work:

@@ -38,6 +38,12 @@ def render(environment: Environment, name: str, status: int = 200, /, **told: An
     return HTMLResponse(environment.get_template(name).render(**told), status, {"cache-control": "no-store"})
 
 
+def with_forms(response: Response) -> Response:
+    """The page, whose forms say which origin sends them: told to name no referrer, a browser would call that `null`."""
+    response.headers["referrer-policy"] = "same-origin"
+    return response
+
+
 @cache
 def static_address(name: str, folder: Path = STATIC, prefix: str = "/static") -> str:
     """Where a static file is found. The address changes with the content, so that a browser may keep it for a year."""

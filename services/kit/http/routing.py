@@ -24,6 +24,9 @@ from services.kit.http.signin import Principal, Scope, SignIn
 from services.kit.tokens import ROLES
 
 Access = Mapping[str, Scope] | Literal["public"]
+PAGE = "text/html"
+"""The media type of a page."""
+
 _NEVER = "never"
 _PROBLEM = {"description": "A problem (RFC 9457).", "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
@@ -63,10 +66,12 @@ def operation(
     }
 
 
-def page(*, access: Access) -> dict[str, Any]:
-    """What the decorator of an HTML page is told."""
+def page(*, access: Access, owner: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What the decorator of an HTML page is told, as in `operation`. A page's caller may be signed in by the browser's cookie."""
     _refuse_unknown(access)
-    extra = {"x-access": _written_out(access), "x-produces": "text/html"}
+    extra: dict[str, Any] = {"x-access": _written_out(access), "x-produces": PAGE}
+    if owner:
+        extra["x-owner"] = dict(owner)
     return {"openapi_extra": extra, "response_model": None, "include_in_schema": False}
 
 
@@ -112,7 +117,7 @@ class Guarded(APIRoute):
         if self.access == "public":
             return
         signin: SignIn = request.app.state.signin
-        principal = await signin.principal(request)
+        principal = await signin.principal(request, by_cookie=self.produces == PAGE)
         scope = (self.access or {}).get(principal.role)
         if scope is None:
             raise Problem(403)

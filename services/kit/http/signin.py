@@ -1,4 +1,5 @@
-"""Who is calling: a bearer token, signed with Ed25519 by a key we were given, and nothing a token says about itself decides how it is checked."""
+"""Who is calling: a bearer token, in a page's case out of the browser's cookie, signed with Ed25519 by a key we were given. Nothing that a token says
+about itself decides how it is checked."""
 
 import re
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from jwt.utils import base64url_decode
 
 from services.kit.clock import record_now
 from services.kit.envelope import refuse_ambiguous
+from services.kit.http.cookies import cookie_of
 from services.kit.http.keys import Keys
 from services.kit.http.problems import Problem
 from services.kit.http.revoked import Revoked
@@ -52,9 +54,15 @@ class SignIn:
         self._keys, self._issuer, self._audience, self._revoked = keys, issuer, audience, revoked
         self._verified: dict[str, _Verified] = {}
 
-    async def principal(self, request: Request) -> Principal:
-        """Who sent the request. Raises Problem: 401 with WWW-Authenticate, 403 where the token was revoked, 503 while either cannot be known."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    async def principal(self, request: Request, *, by_cookie: bool = False) -> Principal:
+        """Who sent the request; `by_cookie`, the browser's cookie may say it where no header does.
+
+        Raises Problem: 401 with WWW-Authenticate, 403 where the token was revoked or another site uses the cookie, 503 while either cannot be known.
+        """
+        if by_cookie and "authorization" not in request.headers:
+            scheme, token = "bearer", cookie_of(request)
+        else:
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, headers={"www-authenticate": "Bearer"})
         try:
