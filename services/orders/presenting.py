@@ -19,7 +19,7 @@ def present(found: Found, held: Held, now: datetime) -> dict[str, Any]:
     """Everything the template shows. `held` are the ledger's promises, as orders' own view has them."""
     order = found.order
     say = Speaker(order.language if order.language in LANGUAGES else "en", order.zone)
-    body = body_of(order.body)
+    body = body_of(order.amended or order.body)
     opened, settled = cards(held.rows, say, now)
     return {
         "language": say.language,
