@@ -8,6 +8,7 @@ from services.kit.stage import Stage, Timer
 from services.kit.values import Heard
 from services.orders.handlers import on_events, on_time
 from services.orders.messages import HEARS
+from services.orders.owing import OWING
 from services.orders.payments import agents as payments
 from services.orders.store import PostgresStore
 
@@ -26,4 +27,4 @@ async def end_waiting(work: Transaction) -> int:
 
 STAGE = Stage(service="orders", topics=TOPICS, hears=HEARS, handle=handle, views_promises=True, duties=payments.DUTIES)
 TIMERS = (Timer("end-waiting", end_waiting),)
-ERRANDS = payments.ERRANDS
+ERRANDS = (*payments.ERRANDS, OWING)

@@ -109,9 +109,9 @@ async def get_amendment(
 def _change(body: AmendmentBody, found: queries.Found, version: int, caller: Principal) -> Change:
     given = body.model_dump(exclude={"payment", "reason"}, exclude_unset=True)
     wanted = msgspec.convert({name: value for name, value in given.items() if value is not None or name in _MAY_BE_NULL}, ChangeWire)
-    paid = (body.payment.amount_minor, body.payment.reference) if body.payment else (0, None)
+    paid_minor, reference = (body.payment.amount_minor, body.payment.reference) if body.payment else (0, None)
     order = found.order
-    return Change(order.order_id, order.customer_id, version, uuid7(), uuid7(), wanted, *paid, reason=body.reason, by=caller.role)
+    return Change(order.order_id, order.customer_id, version, uuid7(), uuid7(), wanted, paid_minor, reference, body.reason, caller.role)
 
 
 def _if_match(request: Request) -> int:

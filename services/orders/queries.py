@@ -123,13 +123,15 @@ async def states(engine: AsyncEngine, order_ids: Sequence[UUID]) -> Mapping[UUID
     return dict(sorted(rows, key=lambda row: row[1] != REFUSED))  # a state comes after a refusal of the same order
 
 
-async def amendments_of(engine: AsyncEngine, order_id: UUID, amendment_id: UUID | None = None) -> Sequence[AmendmentRow]:
-    """The changes of an order that were asked for, the newest first, 100 at most; with `amendment_id` that one, if it is the order's."""
+async def amendments_of(
+    engine: AsyncEngine, order_id: UUID, amendment_id: UUID | None = None, most: int = _MOST_AMENDMENTS
+) -> Sequence[AmendmentRow]:
+    """The changes of an order that were asked for, the newest first; with `amendment_id` that one, if it is the order's."""
     listed = select(AmendmentRow).where(AmendmentRow.order_id == order_id)
     newest = (col(AmendmentRow.requested_at).desc(), col(AmendmentRow.amendment_id).desc())
     async with AsyncSession(engine) as session:
         one = listed.where(AmendmentRow.amendment_id == amendment_id) if amendment_id else listed
-        return (await session.exec(one.order_by(*newest).limit(_MOST_AMENDMENTS))).all()
+        return (await session.exec(one.order_by(*newest).limit(most))).all()
 
 
 async def statuses(engine: AsyncEngine, amendment_ids: Sequence[UUID]) -> Mapping[UUID, str]:
