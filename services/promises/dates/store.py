@@ -97,13 +97,13 @@ class DatesStore:
             self._work.write(_KEEP_ORDERS, [_order_row(story) for story in stories])
         if entries:
             self._append(entries)
+        for answer, cause in answers:
+            self._work.say(TOPIC, DATED if isinstance(answer, Dated) else NOT_DATED, answer, key=str(answer.customer_id), cause=cause, version=1)
         for entry in entries:
             self._announce(entry)
         for refused, cause in declined:
             said = declined_of(refused)
             self._work.say(TOPIC, DECLINED, said, key=str(refused.customer_id), cause=cause, version=refused.follow_up + 1)
-        for answer, cause in answers:
-            self._work.say(TOPIC, DATED if isinstance(answer, Dated) else NOT_DATED, answer, key=str(answer.customer_id), cause=cause, version=1)
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:
         self._work.set_aside(heard, reason, detail)
