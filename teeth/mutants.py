@@ -194,9 +194,9 @@ SIMULATION = (
         "an order is released before its stock",
         "services/orders/decisions.py",
         "settle",
-        "if order.state is not State.VALIDATING or not order.announced or order.cancel_requested or missing_checks(order):\n"
+        "if order.state is not State.VALIDATING or not order.announced or order.cancel_requested or order.amending or missing_checks(order):\n"
         "    return Decision(order)",
-        "if order.state is not State.VALIDATING or not order.announced or order.cancel_requested:\n    return Decision(order)",
+        "if order.state is not State.VALIDATING or not order.announced or order.cancel_requested or order.amending:\n    return Decision(order)",
         "set aside once",
         "shop",
     ),

@@ -17,8 +17,11 @@ _OWN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "storefront.item.v1": ("ItemListed",),
         "fulfilment.work.v1": (
             "StockReserved", "StockShort", "PickClaimed", "OrderPacked", "HandedOver", "ParcelDelivered", "CancelAccepted", "CancelRejected",
+            "AmendmentPrepared", "AmendmentRefused",
         ),
-        "promises.promise.v1": ("PromiseMade", "PromiseDeclined", "PromiseKept", "PromiseBroken", "PromiseReleased"),
+        "promises.promise.v1": (
+            "PromiseMade", "PromiseDeclined", "PromiseKept", "PromiseBroken", "PromiseReleased", "AmendmentDated", "AmendmentNotDated",
+        ),
     },
     "fulfilment": {
         "orders.order.v1": ("OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled", "OrderHeld", "HoldLifted"),
@@ -27,18 +30,20 @@ _OWN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "loyalty.upgrade.v1": ("UpgradeWanted", "UpgradeGranted", "UpgradeDeclined", "UpgradeWithdrawn"),
     },
     "promises": {
-        "orders.order.v1": ("OrderPlaced", "OrderCancelled", "OrderHeld", "HoldLifted"),
+        "orders.order.v1": (
+            "OrderPlaced", "OrderCancelled", "OrderHeld", "HoldLifted", "AmendmentRequested", "OrderAmended", "AmendmentUndone",
+        ),
         "fulfilment.work.v1": ("ParcelDelivered", "DelayForeseen"),
         "fulfilment.capacity.v1": ("CarrierServiceScheduled", "QueueMeasured"),
     },
     "loyalty": {
-        "orders.order.v1": ("OrderPlaced", "OrderReleased", "OrderCompleted", "OrderCancelled"),
+        "orders.order.v1": ("OrderPlaced", "OrderReleased", "OrderCompleted", "OrderCancelled", "OrderAmended"),
         "fulfilment.work.v1": ("UpgradeSlotReserved", "UpgradeSlotRefused"),
         "fulfilment.capacity.v1": ("CarrierServiceScheduled",),
         "storefront.item.v1": ("ItemListed",),
     },
     "notifications": {
-        "orders.order.v1": ("OrderPlaced", "OrderCancelled"),
+        "orders.order.v1": ("OrderPlaced", "OrderCancelled", "OrderAmended", "AmendmentUndone"),
         "orders.customer.v1": ("CustomerSeen",),
         "promises.promise.v1": ("PromiseMade", "PromiseDeclined"),
         "fulfilment.work.v1": ("HandedOver", "ParcelDelivered"),

@@ -18,12 +18,15 @@ class Away(ConnectionError):
 
 
 async def call(
-    settings: KitSettings, caller: str, method: str, url: str, body: object = None, transport: "httpx.AsyncBaseTransport | None" = None
-) -> "httpx.Response":
-    """The answer, whatever its status below 500. Raises Away."""
+    settings: KitSettings, caller: str, method: str, url: str, body: object = None, transport: "httpx.AsyncBaseTransport | None" = None,
+    key: str | None = None,
+) -> "httpx.Response":  # fmt: skip
+    """The answer, whatever its status below 500; under an Idempotency-Key, where one is given. Raises Away."""
     import httpx  # a process that never asks does without
 
     headers, content = signed(settings, caller), msgspec.json.encode(body) if body is not None else b""
+    if key is not None:
+        headers["idempotency-key"] = key
     try:
         async with httpx.AsyncClient(timeout=_SECONDS, trust_env=False, transport=transport) as client:
             answered = await client.request(method, url, headers=headers, content=content)

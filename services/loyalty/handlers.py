@@ -24,7 +24,7 @@ from services.loyalty.domain import (
     withdrawn,
 )
 from services.loyalty.flights.domain import CarrierService, Item
-from services.loyalty.history.domain import Cancelled, Completed, Order, OrderState, complete, place, take_out
+from services.loyalty.history.domain import Amended, Cancelled, Completed, Order, OrderState, change, complete, place, take_out
 from services.loyalty.ports import Needs, State, Store
 
 
@@ -43,7 +43,7 @@ def _needs(batch: Sequence[Heard[Any]]) -> Needs:
         order_ids=frozenset(thing.order_id for thing in things if not isinstance(thing, Item | CarrierService)),
         customer_ids=frozenset(thing.customer_id for thing in things if isinstance(thing, Order)),
         released=[thing for thing in things if isinstance(thing, Released)],
-        skus=frozenset(sku for thing in things if isinstance(thing, Order) for sku in thing.skus),
+        skus=frozenset(sku for thing in things if isinstance(thing, Order | Amended) for sku in thing.skus),
         zones=frozenset(thing.zone for thing in things if isinstance(thing, CarrierService)),
     )
 
@@ -77,6 +77,17 @@ class _Desk:
         upgrade = self.state.upgrades.get(order.order_id)
         if upgrade is not None and holds_money(upgrade):
             self._take_back(upgrade, withdraw(upgrade))
+            self._say_withdrawn(upgrade, heard)
+
+    def amended(self, heard: Heard[Amended]) -> None:
+        """A surprise is taken back: what flies, where to and by which service is not what it was decided on."""
+        order = self._order(heard)
+        if order is None:
+            return
+        self.state.orders[order.order_id] = change(order, heard.data)
+        upgrade = self.state.upgrades.get(order.order_id)
+        if upgrade is not None and holds_money(upgrade):
+            self._take_back(upgrade, withdraw(upgrade, "order-amended"))
             self._say_withdrawn(upgrade, heard)
 
     def released(self, heard: Heard[Released]) -> None:
@@ -176,6 +187,7 @@ _FOLDS: dict[type[Any], Callable[[_Desk, Heard[Any]], None]] = {
     Order: _Desk.placed,
     Completed: _Desk.completed,
     Cancelled: _Desk.cancelled,
+    Amended: _Desk.amended,
     Released: _Desk.released,
     SlotReserved: _Desk.slot_reserved,
     SlotRefused: _Desk.slot_refused,

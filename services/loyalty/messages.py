@@ -15,7 +15,7 @@ from services.kit.envelope import Hears, Reads
 from services.kit.values import Money
 from services.loyalty.domain import Outcome, Released, SlotRefused, SlotReserved, UpgradeDeclined, UpgradeGranted, UpgradeWanted, UpgradeWithdrawn
 from services.loyalty.flights.domain import CarrierService, Departure, Destination, Item, Journey, Lane
-from services.loyalty.history.domain import Cancelled, Completed, Order, OrderState
+from services.loyalty.history.domain import Amended, Cancelled, Completed, Order, OrderState
 
 HEARD_TOPICS = ("orders.order.v1", "fulfilment.work.v1", "fulfilment.capacity.v1", "storefront.item.v1")
 TOPIC = "loyalty.upgrade.v1"
@@ -43,6 +43,16 @@ class OrderPlaced(Struct):
     order_id: UUID
     customer_id: UUID
     guest: bool
+    currency: Currency
+    total_minor: Minor
+    lines: Annotated[list[Line], Meta(min_length=1, max_length=1000)]
+    signature_required: bool
+    po_box: bool
+    chosen_on: date | None = None
+
+
+class OrderAmended(Struct):
+    order_id: UUID
     currency: Currency
     total_minor: Minor
     lines: Annotated[list[Line], Meta(min_length=1, max_length=1000)]
@@ -116,6 +126,11 @@ def _placed(wire: OrderPlaced) -> Order:
     )
 
 
+def _amended(wire: OrderAmended) -> Amended:
+    skus = tuple(sorted({line.sku for line in wire.lines}))
+    return Amended(wire.order_id, wire.chosen_on, wire.signature_required, wire.po_box, skus, Money(wire.total_minor, wire.currency))
+
+
 def _released(wire: OrderReleased) -> Released:
     to = wire.destination
     journey = Journey(wire.site, Destination(to.country, to.postcode_prefix, to.zone), wire.carrier_service)
@@ -176,6 +191,7 @@ HEARS: Hears = {
     "orders.OrderReleased.v1": Reads(OrderReleased, _released, strict=True),
     "orders.OrderCompleted.v1": Reads(OrderEnded, _completed),
     "orders.OrderCancelled.v1": Reads(OrderEnded, _cancelled),
+    "orders.OrderAmended.v1": Reads(OrderAmended, _amended, strict=True),
     "fulfilment.UpgradeSlotReserved.v1": Reads(SlotAnswer, _reserved),
     "fulfilment.UpgradeSlotRefused.v1": Reads(SlotAnswer, _refused, strict=True),
     "fulfilment.CarrierServiceScheduled.v1": Reads(CarrierServiceScheduled, _scheduled, strict=True),

@@ -39,7 +39,8 @@ order by on_date, currency for update of b"""
 _PUT_ORDERS = """
 insert into orders_view select * from unnest($1::uuid[], $2::uuid[], $3::bool[], $4::date[], $5::bool[], $6::bool[], $7::jsonb[], $8::bigint[],
                                              $9::text[], $10::text[], $11::bigint[])
-on conflict (order_id) do update set state = excluded.state, version = excluded.version"""
+on conflict (order_id) do update set state = excluded.state, version = excluded.version, chosen_on = excluded.chosen_on,
+    signature_required = excluded.signature_required, po_box = excluded.po_box, skus = excluded.skus, total_minor = excluded.total_minor"""
 _PUT_CUSTOMERS = """
 update customers set pending = c.pending, completed = c.completed, upgraded_at = c.upgraded_at
 from unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[]) c (customer_id, pending, completed, upgraded_at)

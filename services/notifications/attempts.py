@@ -78,6 +78,7 @@ class Waiting:
     answer: bool = False
     about: UUID | None = None
     beside: Beside | None = None
+    total: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

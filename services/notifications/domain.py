@@ -3,7 +3,8 @@
 No word of carriers or services is kept here, so that the messages of a surprised customer cannot differ from anybody's.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -20,11 +21,15 @@ class Intent(StrEnum):
     HANDED_OVER = "handed_over"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
+    AMENDED = "amended"
+    AMENDMENT_UNDONE = "amendment_undone"
 
 
+_OF_AMENDMENTS = frozenset({Intent.AMENDED, Intent.AMENDMENT_UNDONE})
+"""What is told once per change of the order that was asked for."""
 _SENSELESS_AFTER: dict[Intent, frozenset[Intent]] = {
     Intent.HANDED_OVER: frozenset({Intent.CONFIRMED, Intent.DELAYED}),
-    Intent.DELIVERED: frozenset({Intent.CONFIRMED, Intent.DELAYED, Intent.HANDED_OVER}),
+    Intent.DELIVERED: frozenset({Intent.CONFIRMED, Intent.DELAYED, Intent.HANDED_OVER, Intent.AMENDED}),
     Intent.CANCELLED: frozenset(Intent),
 }
 """What is no longer said once the key was recorded. A cancel is the last word."""
@@ -70,12 +75,33 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """A promise in the very words said. `replaces`: it follows another one that cannot be kept."""
+    """A promise in the very words said. `replaces`: it follows another one, that cannot be kept, or of an order that was amended (`amendment_id`)."""
 
     order_id: UUID
     promise_id: UUID
     words: str
     replaces: UUID | None
+    amendment_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """The order was changed as its customer asked; with `dated`, a promise of a new date follows."""
+
+    order_id: UUID
+    amendment_id: UUID
+    total_minor: int
+    currency: str
+    dated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """It was not: why."""
+
+    order_id: UUID
+    amendment_id: UUID
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +140,27 @@ class Erased:
 
 
 @dataclass(frozen=True, slots=True)
+class Amendment:
+    """What is known of a change of an order. News of it and the promise of its new date come by topics that do not wait for each other."""
+
+    amendment_id: UUID
+    news: Amended | Undone | None = None
+    promise_id: UUID | None = None
+
+    @property
+    def intent(self) -> Intent | None:
+        """What is to be told, once all of it is known."""
+        if isinstance(self.news, Undone):
+            return Intent.AMENDMENT_UNDONE
+        known = self.news is not None and (self.promise_id is not None or not self.news.dated)
+        return Intent.AMENDED if known else None
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What was promised for an order and what its customer is told. Who that is may be learnt last: topics do not wait for each other.
 
-    `promises` also counts the dated answers given while there was no date to promise; `answers` says which they are.
+    `promises` also counts the dated answers given while there was no date to promise; `answers` says which they are. `amendments` are by id.
     """
 
     order_id: UUID
@@ -125,11 +168,12 @@ class Order:
     promises: tuple[UUID, ...] = ()
     answers: frozenset[UUID] = frozenset()
     told: frozenset[Intent] = frozenset()
+    amendments: Mapping[UUID, Amendment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One thing to tell. At most one exists per order, intent, promise version and channel."""
+    """One thing to tell. At most one exists per order, intent, promise version, amendment and channel."""
 
     message_id: UUID
     order_id: UUID
@@ -138,15 +182,21 @@ class Message:
     promise_id: UUID | None
     cause: Cause
     channel: Channel = Channel.EMAIL
+    amendment_id: UUID | None = None
 
 
 def promise(order: Order, promised: Promised) -> tuple[Order, Intent | None]:
     """The order with the promise counted, and what is to be said: the first one confirms, one that replaces another tells of a delay.
 
-    A further one that replaces none is a first promise that comes late: it is not counted, for the words that followed it are told already.
+    A further one that replaces none is a first promise that comes late: it is not counted, for the words that followed it are told already. One of an
+    order that was amended is told with that.
     """
     if promised.promise_id in order.promises or (_was_promised(order) and promised.replaces is None):
         return order, None
+    if promised.amendment_id:
+        known = order.amendments.get(promised.amendment_id) or Amendment(promised.amendment_id)
+        counted = replace(order, promises=(*order.promises, promised.promise_id))
+        return _with(counted, replace(known, promise_id=promised.promise_id))
     return replace(order, promises=(*order.promises, promised.promise_id)), _intent_of_words(order)
 
 
@@ -157,17 +207,27 @@ def decline(order: Order, answer_id: UUID) -> tuple[Order, Intent | None]:
     return replace(order, promises=(*order.promises, answer_id), answers=order.answers | {answer_id}), _intent_of_words(order)
 
 
-def tell(order: Order, intent: Intent, message_id: UUID, cause: Cause) -> tuple[Order, Message | None]:
-    """The message that says it, once: words once per promise or answer, everything else once per order, however many parcels it has.
+def amend(order: Order, news: Amended | Undone) -> tuple[Order, Intent | None]:
+    """The order with what became of a change, and what is to be said: of a new date once its promise is there. News told twice changes nothing."""
+    known = order.amendments.get(news.amendment_id) or Amendment(news.amendment_id)
+    return (order, None) if known.news else _with(order, replace(known, news=news))
+
+
+def _with(order: Order, amendment: Amendment) -> tuple[Order, Intent | None]:
+    return replace(order, amendments={**order.amendments, amendment.amendment_id: amendment}), amendment.intent
+
+
+def tell(order: Order, intent: Intent, message_id: UUID, cause: Cause, amendment_id: UUID | None = None) -> tuple[Order, Message | None]:
+    """The message that says it, once: words once per promise or answer, changes once each, all else once per order, however many parcels it has.
 
     Nothing is said that contradicts what was said before, in whatever order the news comes: None for what has lost its sense.
     """
-    if (intent in order.told and intent not in _SAYS_WORDS) or any(intent in _SENSELESS_AFTER.get(said, ()) for said in order.told):
+    if (intent in order.told and intent not in _SAYS_WORDS | _OF_AMENDMENTS) or any(intent in _SENSELESS_AFTER.get(said, ()) for said in order.told):
         return order, None
     latest = order.promises[-1] if order.promises else None
     if latest in order.answers and intent not in _SAYS_WORDS:
         latest = None
-    message = Message(message_id, order.order_id, intent, len(order.promises), latest, cause)
+    message = Message(message_id, order.order_id, intent, len(order.promises), latest, cause, amendment_id=amendment_id)
     return replace(order, told=order.told | {intent}), message
 
 

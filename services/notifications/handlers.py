@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from services.kit.values import Heard, NewId
 from services.notifications.domain import (
+    Amended,
     Cancelled,
     Contact,
     Declined,
@@ -15,13 +17,15 @@ from services.notifications.domain import (
     Intent,
     Placed,
     Promised,
+    Undone,
+    amend,
     decline,
     promise,
     tell,
 )
 from services.notifications.ports import Said, State, Store
 
-_LIFE: dict[type[Any], int] = {Promised: 0, Declined: 0, HandedOver: 1, Delivered: 2, Cancelled: 3}
+_LIFE: dict[type[Any], int] = {Promised: 0, Declined: 0, Amended: 0, Undone: 0, HandedOver: 1, Delivered: 2, Cancelled: 3}
 _INTENTS: dict[type[Any], Intent] = {Cancelled: Intent.CANCELLED, HandedOver: Intent.HANDED_OVER, Delivered: Intent.DELIVERED}
 
 
@@ -47,8 +51,12 @@ def _fold(state: State, heard: Heard[Any], new_id: NewId) -> None:
         state.contacts.append((news, heard.version, heard.cause))
     elif isinstance(news, Placed):
         state.orders[news.order_id] = replace(state.orders[news.order_id], placed=news)
+    elif isinstance(news, Amended | Undone):
+        state.orders[news.order_id], intent = amend(state.orders[news.order_id], news)
+        _tell(state, heard, intent, new_id, news.amendment_id)
     elif not isinstance(news, Delivered) or news.last:
-        _tell(state, heard, _INTENTS.get(type(news)) or _say(state, heard), new_id)
+        amendment_id = news.amendment_id if isinstance(news, Promised) else None
+        _tell(state, heard, _INTENTS.get(type(news)) or _say(state, heard), new_id, amendment_id)
 
 
 def _say(state: State, heard: Heard[Any]) -> Intent | None:
@@ -65,10 +73,10 @@ def _say(state: State, heard: Heard[Any]) -> Intent | None:
     return intent
 
 
-def _tell(state: State, heard: Heard[Any], intent: Intent | None, new_id: NewId) -> None:
+def _tell(state: State, heard: Heard[Any], intent: Intent | None, new_id: NewId, amendment_id: UUID | None = None) -> None:
     if intent is None:
         return
     order_id = heard.data.order_id
-    state.orders[order_id], message = tell(state.orders[order_id], intent, new_id(), heard.cause)
+    state.orders[order_id], message = tell(state.orders[order_id], intent, new_id(), heard.cause, amendment_id)
     if message is not None:
         state.messages.append(message)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Meta, Struct
 
 from services.kit.envelope import Hears, Reads
-from services.notifications.domain import Cancelled, Contact, Declined, Delivered, Erased, HandedOver, Placed, Promised
+from services.notifications.domain import Amended, Cancelled, Contact, Declined, Delivered, Erased, HandedOver, Placed, Promised, Undone
 
 HEARD_TOPICS = ("orders.order.v1", "orders.customer.v1", "promises.promise.v1", "fulfilment.work.v1")
 TOPIC = "notifications.message.v1"
@@ -37,6 +37,21 @@ class PromiseMade(Struct):
     promise_id: UUID
     customer_text: Annotated[str, Meta(min_length=1, max_length=280)]
     replaces: UUID | None = None
+    amendment_id: UUID | None = None
+
+
+class OrderAmended(Struct):
+    order_id: UUID
+    amendment_id: UUID
+    total_minor: Annotated[int, Meta(ge=0, le=2**53)]
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    due_at: datetime | None = None
+
+
+class AmendmentUndone(Struct):
+    order_id: UUID
+    amendment_id: UUID
+    sentence: Annotated[str, Meta(min_length=1, max_length=400)]
 
 
 class PromiseDeclined(Struct):
@@ -120,7 +135,15 @@ def _delivered(wire: ParcelDelivered) -> Delivered:
 
 
 def _promised(wire: PromiseMade) -> Promised:
-    return Promised(wire.order_id, wire.promise_id, wire.customer_text, wire.replaces)
+    return Promised(wire.order_id, wire.promise_id, wire.customer_text, wire.replaces, wire.amendment_id)
+
+
+def _amended(wire: OrderAmended) -> Amended:
+    return Amended(wire.order_id, wire.amendment_id, wire.total_minor, wire.currency, dated=wire.due_at is not None)
+
+
+def _undone(wire: AmendmentUndone) -> Undone:
+    return Undone(wire.order_id, wire.amendment_id, wire.sentence)
 
 
 def _declined(wire: PromiseDeclined) -> Declined:
@@ -142,6 +165,8 @@ def _erased(subject: str) -> Erased:
 HEARS: Hears = {
     "orders.OrderPlaced.v1": Reads(OrderPlaced, _placed),
     "orders.OrderCancelled.v1": Reads(OfOrder, _cancelled),
+    "orders.OrderAmended.v1": Reads(OrderAmended, _amended),
+    "orders.AmendmentUndone.v1": Reads(AmendmentUndone, _undone),
     "orders.CustomerSeen.v1": Reads(CustomerSeen, _contact, strict=True, erased=_erased),
     "promises.PromiseMade.v1": Reads(PromiseMade, _promised, strict=True),
     "promises.PromiseDeclined.v1": Reads(PromiseDeclined, _declined, strict=True),

@@ -7,6 +7,7 @@ import unicodedata
 from binascii import b2a_qp
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from email.header import Header
 from email.utils import format_datetime, formataddr
 from pathlib import Path
@@ -14,6 +15,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from babel import dates
+from babel.numbers import format_currency, get_currency_precision
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from services.kit.promise.state import Due
@@ -28,6 +30,8 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_ANSWERS = frozenset({Intent.CONFIRMED, Intent.DELAYED})
+"""What is worded otherwise where no date could be promised."""
 _PLAIN = 66
 """Letters of a subject that fit in one line."""
 _DAY = {"en": "EEEE d MMMM y", "de": "EEEE, d. MMMM y"}
@@ -60,7 +64,7 @@ class Beside:
 @dataclass(frozen=True, slots=True)
 class Letter:
     """All that a template may say. `words`: the promise's own, verbatim; None before there is one. `answer`: they promise no date yet. `link` is
-    None without an order."""
+    None without an order; `total` is what an order costs since it was changed."""
 
     name: str
     order_ref: str | None
@@ -71,6 +75,7 @@ class Letter:
     reply_to: str
     answer: bool = False
     beside: Beside | None = None
+    total: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,12 @@ class Rendered:
 
 
 def letter(
-    settings: Settings, *, name: str, order_ref: str | None, words: str | None, path: str | None, answer: bool = False, beside: Beside | None = None
-) -> Letter:
+    settings: Settings, *, name: str, order_ref: str | None, words: str | None, path: str | None, answer: bool = False, beside: Beside | None = None,
+    total: str | None = None,
+) -> Letter:  # fmt: skip
     """`path` is the customer's own page, as orders gave it out. Whatever breaks lines in a name becomes a space."""
     shop = (settings.shop_name, settings.care_phone, settings.care_email)
-    return Letter(" ".join(name.split()), order_ref, words, f"{settings.link_base}{path}" if path else None, *shop, answer, beside)
+    return Letter(" ".join(name.split()), order_ref, words, f"{settings.link_base}{path}" if path else None, *shop, answer, beside, total)
 
 
 def due_of(due: Due, language: str) -> str:
@@ -108,10 +114,15 @@ def _day(day: date, zone: str, language: str) -> str:
     return f"{dates.format_date(day, _DAY[language], locale=language)} ({zone})"
 
 
+def money(minor: int, currency: str, language: str) -> str:
+    """An amount as it is written in the language."""
+    return format_currency(Decimal(minor).scaleb(-get_currency_precision(currency)), currency, locale=language)
+
+
 def render(intent: Intent | Telling, language: str, filled: Letter) -> Rendered:
     """The message in a language that we have templates for."""
     values = asdict(filled) | {"language": language}
-    name = f"{intent}_answer" if filled.answer else intent.value
+    name = f"{intent}_answer" if filled.answer and intent in _ANSWERS else intent.value
     subject, _, text = _TEMPLATES.get_template(f"{name}.{language}.txt").render(values).partition("\n")
     html = _TEMPLATES.get_template(f"{name}.{language}.html").render(values, subject=subject)
     return Rendered(subject, text.strip() + "\n", html.strip() + "\n")

@@ -19,7 +19,7 @@ from services.kit.values import Cause
 from services.notifications.attempts import Attempt, Ended, Waiting, give_up, mark
 from services.notifications.clients import UNREACHABLE, Mailer, mint_links
 from services.notifications.domain import Intent, Settled, State, language_of, later
-from services.notifications.rendering import Unsendable, address, letter, mail, render
+from services.notifications.rendering import Unsendable, address, letter, mail, money, render
 from services.notifications.settings import Settings
 from services.notifications.telling import offering, outgoing
 from services.notifications.telling.domain import Telling
@@ -33,8 +33,9 @@ update messages set state = 'unknown', reason = 'interrupted', settled_at = $1 w
 # by its plain state PostgreSQL walks over all that wait, for each of them.
 _WAITING = """
 select m.message_id, m.order_id, o.customer_id, m.intent, m.promise_version, m.channel, m.attempts, m.cause_id, m.correlation_id, m.traceparent,
-       o.order_ref, o.language, c.email, c.name, p.words, coalesce(p.answer, false) as answer
+       o.order_ref, o.language, c.email, c.name, coalesce(a.undone, p.words) as words, coalesce(p.answer, false) as answer, a.total_minor, a.currency
 from messages m join orders_view o using (order_id) join contacts_view c on c.customer_id = o.customer_id left join promises_view p using (promise_id)
+left join amendments_view a on a.amendment_id = m.amendment_id
 where m.state = 'waiting' and m.next_try_at <= clock_timestamp() and c.email is not null
   and not exists (select from messages earlier where earlier.order_id = m.order_id and earlier.state || '' = 'waiting' and earlier.seq < m.seq)
 order by m.seq limit 100"""
@@ -122,7 +123,7 @@ class _Pass:
             raise Unsendable("words-erased")
         filled = letter(
             self._settings, name=message.name, order_ref=message.order_ref, words=message.words, path=path, answer=message.answer,
-            beside=message.beside,
+            beside=message.beside, total=message.total,
         )  # fmt: skip
         rendered = render(message.intent, message.language, filled)
         return mail(rendered, self._settings, to=message.email, message_id=message.message_id, at=self._database.clock.now())
@@ -174,4 +175,6 @@ async def _doubt_leftovers(database: Database) -> None:
 def _waiting(row: Any) -> Waiting:
     told = dict(row)
     cause = Cause(told.pop("cause_id"), told.pop("correlation_id"), told.pop("traceparent"))
-    return Waiting(**told | {"intent": Intent(told["intent"]), "language": language_of(told["language"]), "cause": cause})
+    minor, currency, language = told.pop("total_minor"), told.pop("currency"), language_of(told["language"])
+    total = money(minor, currency, language) if minor is not None else None
+    return Waiting(**told | {"intent": Intent(told["intent"]), "language": language, "cause": cause, "total": total})

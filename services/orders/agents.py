@@ -10,6 +10,7 @@ from services.kit.values import Heard
 from services.orders.appointments import agree_days
 from services.orders.handlers import on_events, on_time
 from services.orders.messages import HEARS
+from services.orders.owing import OWING
 from services.orders.payments import agents as payments
 from services.orders.store import PostgresStore
 
@@ -37,4 +38,4 @@ async def take(work: Transaction, changed: Sequence[Bound]) -> None:
 DUTIES = Duties(payments.DUTIES.departments, take, watches=True, differing=payments.DUTIES.differing)
 STAGE = Stage(service="orders", topics=TOPICS, hears=HEARS, handle=handle, views_promises=True, duties=DUTIES)
 TIMERS = (Timer("end-waiting", end_waiting),)
-ERRANDS = payments.ERRANDS
+ERRANDS = (*payments.ERRANDS, OWING)

@@ -231,7 +231,7 @@ async def find_order(
 ) -> Response:
     found = await queries.order_by_reference(request.app.state.reads, channel, external_ref)
     if found is not None:
-        return answer({"orders": [order_view(found, staff=caller.scope == "all")] if _may_read(caller, found) else []})
+        return answer({"orders": [order_view(found, staff=caller.scope == "all")] if may_read(caller, found) else []})
     refusal = await queries.refusal_by_reference(request.app.state.reads, channel, external_ref)
     return answer({"orders": [refusal_view(refusal)] if refusal and _may_read_refusal(caller, refusal.channel) else []})
 
@@ -245,7 +245,7 @@ async def find_order(
 async def post_cancel(request: Request, order_id: UUID, body: Annotated[CancelBody, Parsed(CancelBody)], caller: Caller) -> Response:
     async with _database(request).transaction() as work:
         store, cause = PostgresStore(work), cause_of(request)
-        order = await handlers.cancel(store, order_id, _reach(caller), uuid7(), body.reason, caller.role, cause)
+        order = await handlers.cancel(store, order_id, reach_of(caller), uuid7(), body.reason, caller.role, cause)
     status = "requested" if order.cancel_requested else "cancelled"
     told = {"order_id": order_id, "request_id": order.cancel_request_id, "status": status}
     return answer(told, 202, location=f"/v1/orders/{order_id}")
@@ -283,11 +283,12 @@ def connect(app: FastAPI, database: Database, reads: AsyncEngine) -> None:
     app.state.database, app.state.reads = database, reads
     app.state.submissions = Commands(database, submit_together)
     app.state.waiters = Waiters("orders", lambda order_ids: queries.states(reads, order_ids))
+    app.state.deciding = Waiters("amendments", lambda amendment_ids: queries.statuses(reads, amendment_ids))
 
 
 async def _view(request: Request, order_id: UUID, caller: Principal) -> OrderView | RefusalView:
     found = await queries.order_by_id(request.app.state.reads, order_id)
-    if found is not None and _may_read(caller, found):
+    if found is not None and may_read(caller, found):
         return order_view(found, staff=caller.scope == "all")
     refusal = None if found else await queries.refusal_by_id(request.app.state.reads, order_id)
     if refusal is None or not _may_read_refusal(caller, refusal.channel):
@@ -295,20 +296,20 @@ async def _view(request: Request, order_id: UUID, caller: Principal) -> OrderVie
     return refusal_view(refusal)
 
 
-def _reach(caller: Principal) -> Reach:
+def reach_of(caller: Principal) -> Reach:
     """Whose orders the caller may touch. A storefront without a channel, or a role that is neither, reaches none of its own."""
     if caller.scope == "all":
         return Reach()
     return Reach(channel=caller.channel or "") if caller.role == "storefront" else Reach(customer_id=caller.subject)
 
 
-def _may_read(caller: Principal, found: queries.Found) -> bool:
-    reach = _reach(caller)
+def may_read(caller: Principal, found: queries.Found) -> bool:
+    reach = reach_of(caller)
     return reach.customer_id in (None, str(found.order.customer_id)) and reach.channel in (None, found.order.channel)
 
 
 def _may_read_refusal(caller: Principal, channel: str) -> bool:
-    reach = _reach(caller)
+    reach = reach_of(caller)
     return reach.customer_id is None and reach.channel in (None, channel)
 
 

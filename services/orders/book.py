@@ -50,6 +50,8 @@ class Standing:
     order_id: UUID
     fingerprint: bytes
     body: bytes
+    amended: bytes | None = None
+    """The body as it now is, where the order was amended; `body` is for ever as it was sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def accept(submission: Submission, *, order_ref: str, site: str, version: int, h
         version=version,
         said_version=version,
         checks=frozenset({Check.PAYMENT_SECURED} if secured else ()),
+        paid_minor=submission.payment.amount_minor if secured else 0,
         announced=hold is None,
         holds=(hold,) if hold else (),
     )
@@ -141,6 +142,14 @@ def meet(customer: Customer | None, submission: Submission) -> Customer:
         addresses=addresses,
     )
     return met if met == customer else replace(met, version=met.version + 1)
+
+
+def move_in(customer: Customer, address: Address) -> Customer:
+    """The customer with this address too; the same where it was known."""
+    if address in customer.addresses[-MOST_ADDRESSES:]:
+        return customer
+    others = tuple(other for other in customer.addresses if other != address)
+    return replace(customer, version=customer.version + 1, addresses=(*others, address))
 
 
 def seen(customer: Customer) -> CustomerSeen:

@@ -4,6 +4,7 @@ Versions are not set here: whoever records a decision numbers its events.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid5
 
 from services.orders.domain import (
@@ -30,6 +31,7 @@ from services.orders.domain import (
     missing_checks,
     move,
     spoken,
+    undone,
 )
 from services.orders.events import (
     CancelRefused,
@@ -49,8 +51,9 @@ def check(order: Order, name: Check, now: datetime) -> Decision:
 
 
 def settle(order: Order, now: datetime) -> Decision:
-    """Release the order when every required check is there and nobody asked to cancel it; once, since a released order never validates again."""
-    if order.state is not State.VALIDATING or not order.announced or order.cancel_requested or missing_checks(order):
+    """Release the order when every required check is there and nobody asked to cancel or to change it; once, since a released order never validates
+    again."""
+    if order.state is not State.VALIDATING or not order.announced or order.cancel_requested or order.amending or missing_checks(order):
         return Decision(order)
     released = move(order, Step.RELEASE, now)
     if order.promise_id:  # the goods are there: what was told of waiting for them is over
@@ -85,7 +88,8 @@ def secure_payment(order: Order, state: str, amount_minor: int, reference: str, 
         raise OrderClosed("The order was cancelled before its payment came: refund the payment.", state=order.state.value, version=order.version)
     if order.payment_state == "captured":
         return check(order, Check.PAYMENT_SECURED, now)
-    return check(amended(order, payment_state=state, payment_reference=reference), Check.PAYMENT_SECURED, now)
+    secured = amended(order, payment_state=state, payment_reference=reference, paid_minor=amount_minor)
+    return check(secured, Check.PAYMENT_SECURED, now)
 
 
 def take_promise(order: Order, promised: Promised, now: datetime) -> Decision:
@@ -189,10 +193,18 @@ def cancel_asked(order: Order) -> tuple[OrderEvent, ...]:
 
 
 def accept_cancel(order: Order, request_id: UUID, at: datetime) -> Decision:
-    """Fulfilment let go of everything: the order is cancelled and its holds end with it."""
-    cancelled = amended(move(order, Step.CANCEL, at), cancel_request_id=request_id, cancel_refusal=None, holds=())
+    """Fulfilment let go of everything: the order is cancelled, and its holds and a change that was not decided end with it."""
+    cancelled = amended(move(order, Step.CANCEL, at), cancel_request_id=request_id, cancel_refusal=None, holds=(), **_without_amendment(order, at))
     reason = order.cancel_reason or "cancelled by fulfilment"
     return Decision(cancelled, (OrderCancelled(order.order_id, order.customer_id, request_id, reason, at),))
+
+
+def _without_amendment(order: Order, at: datetime) -> dict[str, Any]:
+    """What was paid for a change stays paid: whoever gives the order's money back gives this back too."""
+    if order.amending is None:
+        return {}
+    ended = undone(order.amending, "order-cancelled", "The order was cancelled before the change was decided.", at)
+    return {"amendment": ended, "paid_minor": order.paid_minor + (ended.paid_minor if order.payment_state == "captured" else 0)}
 
 
 def reject_cancel(order: Order, request_id: UUID, now: datetime) -> Decision:

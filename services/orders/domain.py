@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from services.kit.values import Refusal
 from services.orders.events import Destination, OrderEvent
+from services.orders.validation import Submission
 
 
 class State(StrEnum):
@@ -115,9 +116,44 @@ class Hold:
     held_at: datetime
 
 
+class Status(StrEnum):
+    """What became of a change that was asked for."""
+
+    PENDING = "pending"
+    AGREED = "agreed"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """A change of an order that was asked for: `wanted` is the whole order as it would be, `before` its body as it stood. `paid_minor` was paid in
+    addition. `prepared` and `dated`: fulfilment, and whoever promises dates, have agreed; the date is None where the one that stands still stands.
+    `refund_minor` is owed once it is decided, by the promise `refund_id`."""
+
+    amendment_id: UUID
+    wanted: Submission
+    before: bytes
+    paid_minor: int
+    payment_reference: str | None
+    refund_id: UUID
+    reason: str
+    requested_by: str
+    requested_at: datetime
+    status: Status = Status.PENDING
+    prepared: bool = False
+    dated: bool = False
+    due_at: datetime | None = None
+    hand_over_by: datetime | None = None
+    carrier_service: str | None = None
+    refusal: str | None = None
+    sentence: str | None = None
+    decided_at: datetime | None = None
+    refund_minor: int = 0
+
+
 @dataclass(frozen=True)
 class Order:
-    """One order, one row: fields are columns, but for the open holds. `holds` are in order of placing. Change it by `amended`."""
+    """One order, one row: fields are columns, but for the open holds and the amendment. `holds` are in order of placing. Change it by `amended`."""
 
     order_id: UUID
     order_ref: str
@@ -171,12 +207,23 @@ class Order:
     handed_over_at: datetime | None = None
     delivered_at: datetime | None = None
     cancelled_at: datetime | None = None
+    paid_minor: int = 0
+    """What was authorised or captured in all, whatever the total is by now."""
+    returned_minor: int = 0
+    """What of it was promised back because the order was amended."""
     holds: tuple[Hold, ...] = ()
+    amendment: Amendment | None = None
+    """The one that is pending; in the transaction that decides it, as it was decided."""
 
     @property
     def cancel_requested(self) -> bool:
         """Whether fulfilment still has to decide a cancel."""
         return self.cancel_request_id is not None and self.cancel_refusal is None and self.state is not State.CANCELLED
+
+    @property
+    def amending(self) -> Amendment | None:
+        """The amendment that is not decided yet."""
+        return self.amendment if self.amendment and self.amendment.status is Status.PENDING else None
 
     @property
     def destination(self) -> Destination:
@@ -197,6 +244,11 @@ def order_of(columns: Mapping[str, Any]) -> Order:
 def amended(order: Order, **changed: Any) -> Order:
     """The order with these fields changed, as `dataclasses.replace` would: an order is changed nine times on its way to the floor."""
     return order_of({**order.__dict__, **changed})
+
+
+def undone(amendment: Amendment, reason: str, sentence: str, at: datetime) -> Amendment:
+    """The amendment as it ends when somebody says no: the order stays as it was."""
+    return replace(amendment, status=Status.UNDONE, refusal=reason, sentence=sentence, decided_at=at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,68 @@ class OrderCompleted:
 
 
 @dataclass(frozen=True, slots=True)
+class AmendmentRequested:
+    """The whole order as it would be, not what differs."""
+
+    order_id: UUID
+    amendment_id: UUID
+    customer_id: UUID
+    address_id: UUID
+    site: str
+    lines: tuple[Line, ...]
+    service: str
+    signature_required: bool
+    po_box: bool
+    destination: Destination
+    language: str
+    quote_id: UUID | None
+    chosen_on: date | None
+    currency: str
+    goods_minor: int
+    charges_minor: int
+    total_minor: int
+    requested_by: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAmended:
+    """The whole order as it now is. The last three are None where the date that stands still stands."""
+
+    order_id: UUID
+    amendment_id: UUID
+    customer_id: UUID
+    address_id: UUID
+    site: str
+    lines: tuple[Line, ...]
+    service: str
+    signature_required: bool
+    po_box: bool
+    destination: Destination
+    language: str
+    quote_id: UUID | None
+    chosen_on: date | None
+    currency: str
+    goods_minor: int
+    charges_minor: int
+    total_minor: int
+    due_at: datetime | None
+    hand_over_by: datetime | None
+    carrier_service: str | None
+    amended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentUndone:
+    order_id: UUID
+    customer_id: UUID
+    amendment_id: UUID
+    reason: str
+    sentence: str
+    undone_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerSeen:
     customer_id: UUID
     guest: bool
@@ -167,5 +229,18 @@ class CustomerSeen:
     addresses: tuple[Address, ...]
 
 
-OrderEvent = OrderPlaced | OrderRefused | OrderHeld | HoldLifted | OrderReleased | CancelRequested | OrderCancelled | CancelRefused | OrderCompleted
+OrderEvent = (
+    OrderPlaced
+    | OrderRefused
+    | OrderHeld
+    | HoldLifted
+    | OrderReleased
+    | CancelRequested
+    | OrderCancelled
+    | CancelRefused
+    | OrderCompleted
+    | AmendmentRequested
+    | OrderAmended
+    | AmendmentUndone
+)
 """What is said on `orders.order.v1`."""

@@ -7,13 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from services.kit.values import Cause, Heard, NotFound, Refusal
-from services.orders import decisions
+from services.orders import amending, decisions
 from services.orders.book import Book, Wanted
-from services.orders.domain import Decision, Hold, Order, OrderUnknown
-from services.orders.messages import CancelAsked, PaymentSecured, PromiseBroken, PromiseKept, PromiseMade, PromiseReleased
+from services.orders.capture import move_in
+from services.orders.changing import ChangeWire, changed
+from services.orders.domain import Amendment, Decision, Hold, Order, OrderUnknown
+from services.orders.messages import CancelAsked, PaymentSecured, PromiseBroken, PromiseKept, PromiseMade, PromiseReleased, from_body
 from services.orders.ports import Store
 from services.orders.reactions import REACTIONS, end_of_waiting, take
-from services.orders.validation import Item, Submission
+from services.orders.validation import Item, OrderInvalid, Submission, judge, unknown_items
 
 WAITING_AT_ONCE = 250
 
@@ -88,6 +90,51 @@ async def place_hold(store: Store, order_id: UUID, hold: Hold, cause: Cause) -> 
 async def lift_hold(store: Store, order_id: UUID, hold_id: UUID, cause: Cause) -> Order:
     """Raises NotFound, HoldUnknown, HoldOfTheSystem."""
     return await _decide(store, order_id, Reach(), cause, lambda order: decisions.lift_by_hand(order, hold_id, store.now))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change that somebody asks for, of the order as it was read (`version`). The ids are new ones; `customer_id` is whose the order is."""
+
+    order_id: UUID
+    customer_id: UUID
+    version: int
+    amendment_id: UUID
+    refund_id: UUID
+    wanted: ChangeWire
+    paid_minor: int
+    payment_reference: str | None
+    reason: str
+    by: str
+
+
+async def amend(store: Store, change: Change, reach: Reach, cause: Cause) -> Order:
+    """Ask for a change. Raises NotFound, OrderInvalid, and what `amending.may_amend` and `amending.ask` raise."""
+    skus = {line.sku for line in change.wanted.lines or ()}
+    book = await store.load(Wanted(order_ids={change.order_id}, customer_ids={change.customer_id}, skus=skus))
+    order = book.orders.get(change.order_id)
+    if order is None or not reach.covers(order):
+        raise NotFound
+    amending.may_amend(order, change.version)
+    asked = _amendment(book, order, change, store.now)
+    book.note(amending.ask(order, asked), cause)
+    if order.customer_id in book.customers:
+        book.meet(move_in(book.customers[order.customer_id], asked.wanted.ship_to), cause)
+    await store.record(book)
+    return book.orders[change.order_id]
+
+
+def _amendment(book: Book, order: Order, change: Change, now: datetime) -> Amendment:
+    """The change as it is kept, judged as a new order would be. What the order already has may be withdrawn by now. Raises OrderInvalid."""
+    standing = book.standings[order.channel, order.external_ref]
+    before = from_body(standing.amended or standing.body)
+    wanted = changed(before.body, change.wanted)
+    verdict = judge(wanted, {**book.items, **{line.sku: Item(line.sku, withdrawn=False) for line in before.lines}}, now)
+    if verdict.reasons or verdict.unknown:
+        raise OrderInvalid(verdict.reasons + unknown_items(wanted, verdict.unknown), "change")
+    return Amendment(
+        change.amendment_id, wanted, before.body, change.paid_minor, change.payment_reference, change.refund_id, change.reason, change.by, now
+    )
 
 
 async def _decide(store: Store, order_id: UUID, reach: Reach, cause: Cause, decide: Callable[[Order], Decision]) -> Order:

@@ -37,10 +37,11 @@ def application(settings: "Settings") -> "FastAPI":
 def assemble(settings: "Settings", lifespan: "Lifespan | None" = None) -> "FastAPI":
     """The routes and pages, without pools: `api.connect` gives them theirs."""
     from services.kit.http import create_app
-    from services.orders import api, pages
+    from services.orders import amending_api, api, customers_api, pages
     from services.orders.payments.api import router as payments
 
-    app = create_app("orders", [api.router, payments], settings, lifespan=lifespan, pages=[pages.router])
+    routers = [api.router, amending_api.router, customers_api.router, payments]
+    app = create_app("orders", routers, settings, lifespan=lifespan, pages=[pages.router])
     pages.install(app, settings)
     return app
 

@@ -172,6 +172,39 @@ class CancelRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class AmendmentPrepared:
+    order_id: UUID
+    amendment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentRefused:
+    """Fulfilment's no."""
+
+    order_id: UUID
+    amendment_id: UUID
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentDated:
+    order_id: UUID
+    amendment_id: UUID
+    due_at: datetime | None = None
+    hand_over_by: datetime | None = None
+    carrier_service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentNotDated:
+    order_id: UUID
+    amendment_id: UUID
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class PromiseMade:
     promise_id: UUID
     order_id: UUID
@@ -309,6 +342,10 @@ HEARS: Hears = {
     "fulfilment.ParcelDelivered.v1": ParcelDelivered,
     "fulfilment.CancelAccepted.v1": CancelAccepted,
     "fulfilment.CancelRejected.v1": CancelRejected,
+    "fulfilment.AmendmentPrepared.v1": AmendmentPrepared,
+    "fulfilment.AmendmentRefused.v1": AmendmentRefused,
+    "promises.AmendmentDated.v1": AmendmentDated,
+    "promises.AmendmentNotDated.v1": AmendmentNotDated,
     "promises.PromiseMade.v1": PromiseMade,
     "promises.PromiseDeclined.v1": PromiseDeclined,
     "promises.PromiseKept.v1": PromiseKept,
@@ -316,5 +353,16 @@ HEARS: Hears = {
     "promises.PromiseReleased.v1": PromiseReleased,
 }
 
-Work = StockReserved | StockShort | PickClaimed | OrderPacked | HandedOver | ParcelDelivered | CancelAccepted | CancelRejected
+Work = (
+    StockReserved
+    | StockShort
+    | PickClaimed
+    | OrderPacked
+    | HandedOver
+    | ParcelDelivered
+    | CancelAccepted
+    | CancelRejected
+    | AmendmentPrepared
+    | AmendmentRefused
+)
 """What fulfilment did for an order; versions rise by one per order."""

@@ -88,7 +88,8 @@ async def _page(request: Request, token: str, found: queries.Found, status: int 
     """With 409, the page says why the cancel that was just asked for cannot work."""
     held = await queries.held_of(_reads(request), found.order)
     await _note_told(request, held)
-    shown = present(found, held, _database(request).clock.now())
+    changes = await queries.amendments_of(_reads(request), found.order.order_id, most=1)
+    shown = present(found, held, _database(request).clock.now(), changes[0] if changes else None)
     if status == 409:
         shown["notice"] = too_late(found.order, Speaker(shown["language"], found.order.zone))
     style = static_address("order.css", _STATIC, _PREFIX)

@@ -7,26 +7,26 @@ from typing import Any
 
 from babel.numbers import format_decimal
 
-from services.orders.domain import WAY, State
+from services.orders.domain import WAY, State, Status
 from services.orders.promised import Card, agreed_day, cards
 from services.orders.queries import Found, Held
 from services.orders.speaking import LANGUAGES, Speaker
-from services.orders.tables import OrderRow, PromiseRow
+from services.orders.tables import AmendmentRow, OrderRow, PromiseRow
 from services.orders.views import body_of
 
 
-def present(found: Found, held: Held, now: datetime) -> dict[str, Any]:
-    """Everything the template shows. `held` are the ledger's promises, as orders' own view has them."""
+def present(found: Found, held: Held, now: datetime, change: AmendmentRow | None = None) -> dict[str, Any]:
+    """Everything the template shows. `held` are the ledger's promises, as orders' own view has them; `change` is the one that was asked for last."""
     order = found.order
     say = Speaker(order.language if order.language in LANGUAGES else "en", order.zone)
-    body = body_of(order.body)
+    body = body_of(order.amended or order.body)
     opened, settled = cards(held.rows, say, now)
     return {
         "language": say.language,
         "words": say.words,
         "order": order,
         "hero": hero(found, say, agreed_day(held.rows, say, now)),
-        "notice": cancel_notice(order, say),
+        "notice": cancel_notice(order, say) or change_notice(order, change, say),
         "steps": steps(found, say),
         "promises": [*opened, *_dates(found, say), *settled],
         "entry": say.words["entry"].format(position=format_decimal(held.position, locale=say.language)) if opened or settled else "",
@@ -47,7 +47,7 @@ def hero(found: Found, say: Speaker, agreed: Card | None = None) -> dict[str, An
     if not found.promises:
         return _agreed(agreed) if agreed and agreed["customer_text"] else _without_promise(order, say)
     current = _current(found.promises)
-    earlier = [promise for promise in found.promises if promise is not current]
+    earlier = [promise for promise in found.promises if promise is not current and promise.verdict != "released"]  # the customer's own change
     shown = {"promise": current.customer_text, "language": current.language, "before": [], "before_state": "", "before_title": "", "before_text": ""}
     if order.delivered_at:
         late = current.verdict == "broken" or any(promise.verdict == "broken" for promise in earlier)
@@ -102,6 +102,19 @@ def cancel_notice(order: OrderRow, say: Speaker) -> dict[str, str] | None:
         told = words["requested"].format(time=say.time(order.cancel_requested_at))
         return {"state": "part", "title": words["requested_title"], "text": told}
     return too_late(order, say) if order.cancel_refusal and order.state != State.CANCELLED else None
+
+
+def change_notice(order: OrderRow, change: AmendmentRow | None, say: Speaker) -> dict[str, str] | None:
+    """Where the change stands that was asked for last, until the order is on its way. Why it was undone is said in the page's language where it has
+    words for it, else in those of whoever said no."""
+    if change is None or order.state in (State.DELIVERED, State.CANCELLED):
+        return None
+    words = say.words["amendment"]
+    if change.decided_at is None:
+        return {"state": "part", "title": words["pending_title"], "text": words["pending"].format(time=say.time(change.requested_at))}
+    if change.status == Status.AGREED:
+        return {"state": "kept", "title": words["agreed_title"], "text": words["agreed"].format(time=say.time(change.decided_at))}
+    return {"state": "broken", "title": words["undone_title"], "text": words.get(change.refusal, change.sentence)}
 
 
 def too_late(order: OrderRow, say: Speaker) -> dict[str, str]:

@@ -14,7 +14,18 @@ from sqlmodel.sql.expression import SelectOfScalar
 from services.kit.database import session_settings
 from services.kit.ids import hash_secret
 from services.kit.promise.view import Row
-from services.orders.tables import HeldRow, HoldRow, LinkRow, OrderRow, PromiseRow, RefusalRow, ViewRow
+from services.orders.tables import (
+    AddressRow,
+    AmendmentRow,
+    CustomerRow,
+    HeldRow,
+    HoldRow,
+    LinkRow,
+    OrderRow,
+    PromiseRow,
+    RefusalRow,
+    ViewRow,
+)
 
 _OPEN_HOLDS = and_(col(HoldRow.order_id) == OrderRow.order_id, col(HoldRow.lifted_at).is_(None))
 _SHOWN = (
@@ -28,6 +39,9 @@ _SHOWN = (
 """Each promise of an order beside each open hold of it: there are few of both, so one question costs less than two."""
 
 _MOST_HELD = 100
+_MOST_AMENDMENTS = 100
+_MOST_ORDERS = 50
+_MOST_ADDRESSES = 100
 _OF_ORDER = or_(
     col(HeldRow.order_id) == bindparam("order_id"), and_(col(HeldRow.order_id).is_(None), col(HeldRow.customer_id) == bindparam("customer_id"))
 )
@@ -107,6 +121,44 @@ async def states(engine: AsyncEngine, order_ids: Sequence[UUID]) -> Mapping[UUID
     async with engine.connect() as connection:
         rows = (await connection.execute(refused.union_all(known))).all()
     return dict(sorted(rows, key=lambda row: row[1] != REFUSED))  # a state comes after a refusal of the same order
+
+
+async def amendments_of(
+    engine: AsyncEngine, order_id: UUID, amendment_id: UUID | None = None, most: int = _MOST_AMENDMENTS
+) -> Sequence[AmendmentRow]:
+    """The changes of an order that were asked for, the newest first; with `amendment_id` that one, if it is the order's."""
+    listed = select(AmendmentRow).where(AmendmentRow.order_id == order_id)
+    newest = (col(AmendmentRow.requested_at).desc(), col(AmendmentRow.amendment_id).desc())
+    async with AsyncSession(engine) as session:
+        one = listed.where(AmendmentRow.amendment_id == amendment_id) if amendment_id else listed
+        return (await session.exec(one.order_by(*newest).limit(most))).all()
+
+
+async def statuses(engine: AsyncEngine, amendment_ids: Sequence[UUID]) -> Mapping[UUID, str]:
+    """The present status of each of these amendments; those never asked for are left out."""
+    asked = select(AmendmentRow.amendment_id, AmendmentRow.status).where(col(AmendmentRow.amendment_id).in_(amendment_ids))
+    async with engine.connect() as connection:
+        return {row[0]: row[1] for row in (await connection.execute(asked)).all()}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCustomer:
+    """A customer, with the addresses used last and the newest orders, 50 at most."""
+
+    customer: CustomerRow
+    addresses: Sequence[AddressRow]
+    orders: Sequence[OrderRow]
+
+
+async def customer_by_id(engine: AsyncEngine, customer_id: UUID) -> FoundCustomer | None:
+    addresses = select(AddressRow).where(AddressRow.customer_id == customer_id).order_by(col(AddressRow.position).desc())
+    orders = select(OrderRow).where(OrderRow.customer_id == customer_id).order_by(col(OrderRow.placed_at).desc(), col(OrderRow.order_id).desc())
+    async with AsyncSession(engine) as session:
+        customer = await session.get(CustomerRow, customer_id)
+        if customer is None:
+            return None
+        used = (await session.exec(addresses.limit(_MOST_ADDRESSES))).all()
+        return FoundCustomer(customer, used, (await session.exec(orders.limit(_MOST_ORDERS))).all())
 
 
 async def _found(engine: AsyncEngine, one: SelectOfScalar[OrderRow]) -> Found | None:

@@ -7,12 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from services.kit.values import Cause, Heard, Refusal
-from services.orders import decisions
+from services.orders import amending, decisions
 from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting
 from services.orders.capture import OrderIdTaken, ReferenceReused, accept, meet, placed, reference_candidates
 from services.orders.domain import Decision, Hold, HoldReason, Order, OrderUnknown, Promised, Step, TooLateToCancel, amended
 from services.orders.events import CancelRefused
 from services.orders.messages import (
+    AmendmentDated,
+    AmendmentNotDated,
+    AmendmentPrepared,
+    AmendmentRefused,
     CancelAccepted,
     CancelAsked,
     CancelRejected,
@@ -181,6 +185,20 @@ def _work_decision(order: Order, work: Work, event_id: UUID, now: datetime) -> D
             return decisions.accept_cancel(order, request_id, at)
         case CancelRejected(request_id=request_id):
             return decisions.reject_cancel(order, request_id, now)
+        case AmendmentPrepared(amendment_id=amendment_id):
+            return amending.prepared(order, amendment_id, now)
+        case AmendmentRefused(amendment_id=amendment_id, reason=reason, sentence=sentence):
+            return amending.refuse(order, amendment_id, reason, sentence, now)
+
+
+def _on_dated(book: Book, heard: Heard[AmendmentDated | AmendmentNotDated], now: datetime) -> None:
+    """The answer of whoever promises dates; one for an amendment that was decided meanwhile changes nothing."""
+    order, answer = _known(book, heard.data.order_id), heard.data
+    if isinstance(answer, AmendmentDated):
+        date = amending.NewDate(answer.due_at, answer.hand_over_by, answer.carrier_service)
+        book.note(amending.dated(order, answer.amendment_id, date, now), heard.cause)
+    else:
+        book.note(amending.refuse(order, answer.amendment_id, answer.reason, answer.sentence, now), heard.cause)
 
 
 def _on_promise_made(book: Book, heard: Heard[PromiseMade], now: datetime) -> None:
@@ -239,6 +257,10 @@ REACTIONS: dict[type, Callable[[Book, Heard[Any], datetime], None]] = {
     ParcelDelivered: _on_work,
     CancelAccepted: _on_work,
     CancelRejected: _on_work,
+    AmendmentPrepared: _on_work,
+    AmendmentRefused: _on_work,
+    AmendmentDated: _on_dated,
+    AmendmentNotDated: _on_dated,
     PromiseMade: _on_promise_made,
     PromiseDeclined: _on_promise_declined,
     PromiseKept: _on_verdict,

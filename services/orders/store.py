@@ -21,23 +21,26 @@ from services.kit.inbox import bury_late
 from services.kit.values import Cause, Heard
 from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting, Wanted
 from services.orders.capture import Customer, reference_candidates
-from services.orders.domain import Check, Hold, HoldReason, Order, State, order_of
+from services.orders.domain import Amendment, Check, Hold, HoldReason, Order, State, Status, order_of
 from services.orders.events import Address, CustomerSeen
 from services.orders.messages import CUSTOMER_TOPIC, HEARS, ORDER_TOPIC, from_body
 from services.orders.settings import site
 from services.orders.validation import Item
 
 Row: TypeAlias = dict[str, Any]
-_COLUMNS = tuple(field.name for field in fields(Order) if field.name != "holds")
+_COLUMNS = tuple(field.name for field in fields(Order) if field.name not in ("holds", "amendment"))
 _CHANGING = _COLUMNS[_COLUMNS.index("payment_state") :]
+_AMENDED = (*_COLUMNS, "amended")
+_OF_AMENDMENT = tuple(field.name for field in fields(Amendment) if field.name not in ("wanted", "before"))
 _LOCK = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) key"
 _ORDERS = f"""
 select {", ".join(_COLUMNS)} from orders where order_id = any(array(
     select unnest($1::uuid[])
     union select o.order_id from unnest($2::text[], $3::text[]) r (channel, external_ref) join orders o using (channel, external_ref)))
 order by order_id for update"""  # noqa: S608  # the columns are the fields of a dataclass
-_STANDINGS = "select channel, external_ref, order_id, fingerprint, body from orders where order_id = any($1)"
+_STANDINGS = "select channel, external_ref, order_id, fingerprint, body, amended from orders where order_id = any($1)"
 _HOLDS = "select order_id, hold_id, reason, owner, note, held_at from holds where order_id = any($1) and lifted_at is null order by held_at, hold_id"
+_AMENDMENTS = "select * from amendments where order_id = any($1) and status = 'pending'"
 _CUSTOMERS = "select * from customers where customer_id = any($1)"
 _ADDRESSES = "select * from addresses where customer_id = any($1) order by customer_id, position"
 _ITEMS = "select sku, withdrawn from items where sku = any($1)"
@@ -59,6 +62,14 @@ _PUT_ORDERS = "insert into orders select * from json_populate_recordset(null::or
 _CHANGE_ORDERS = f"""
 update orders o set {", ".join(f"{name} = c.{name}" for name in _CHANGING)}
 from json_populate_recordset(null::orders, $1) c where o.order_id = c.order_id"""  # noqa: S608  # columns of ours
+_AMEND_ORDERS = f"""
+update orders o set {", ".join(f"{name} = c.{name}" for name in _AMENDED)}
+from json_populate_recordset(null::orders, $1) c where o.order_id = c.order_id"""  # noqa: S608  # columns of ours
+_PUT_AMENDMENTS = """
+insert into amendments select * from json_populate_recordset(null::amendments, $1)
+on conflict (amendment_id) do update set status = excluded.status, prepared = excluded.prepared, dated = excluded.dated, due_at = excluded.due_at,
+    hand_over_by = excluded.hand_over_by, carrier_service = excluded.carrier_service, refusal = excluded.refusal, sentence = excluded.sentence,
+    decided_at = excluded.decided_at, refund_minor = excluded.refund_minor"""
 _DROP_ORDERS = "delete from orders where order_id = any($1)"
 _PUT_HOLDS = "insert into holds select * from json_populate_recordset(null::holds, $1)"
 _LIFT_HOLDS = "update holds set lifted_at = $2 where hold_id = any($1)"
@@ -104,7 +115,7 @@ class PostgresStore:
     async def load(self, wanted: Wanted) -> Book:
         book = Book(site())
         await self._load_known(book, await self._lock(wanted), wanted.promise_ids)
-        if wanted.references or wanted.skus:
+        if wanted.references or wanted.skus or wanted.customer_ids:
             await self._load_entrance(book, wanted)
         return book
 
@@ -134,11 +145,12 @@ class PostgresStore:
         if not orders and not promise_ids:
             return
         ids = [row["order_id"] for row in orders]
-        held, promises = await self._work.read((_HOLDS, (ids,)), (_PROMISES, (list(promise_ids),)))
+        held, pending, promises = await self._work.read((_HOLDS, (ids,)), (_AMENDMENTS, (ids,)), (_PROMISES, (list(promise_ids),)))
         holds: dict[UUID, list[Hold]] = {}
         for row in held:
             holds.setdefault(row["order_id"], []).append(_hold(row))
-        book.orders = {row["order_id"]: _order(row, holds.get(row["order_id"], ())) for row in orders}
+        amendments = {row["order_id"]: _amendment(row) for row in pending}
+        book.orders = {row["order_id"]: _order(row, holds.get(row["order_id"], ()), amendments.get(row["order_id"])) for row in orders}
         book.before = dict(book.orders)
         book.promises = {row["promise_id"]: Promise(**row) for row in promises}
 
@@ -156,7 +168,7 @@ class PostgresStore:
             (_REFUSED_BODIES, (list(wanted.fingerprints),)),
             (_TAKEN, (candidates,)),
         )
-        book.standings = {_reference(row): Standing(row["order_id"], row["fingerprint"], row["body"].encode()) for row in standings}
+        book.standings = {_reference(row): _standing(row) for row in standings}
         for row in early:
             self._letters[row["event_id"]] = _letter(row)
             book.early.setdefault(_reference(row), []).append(_early(row))
@@ -188,7 +200,10 @@ class PostgresStore:
         new = [order for id, order in book.orders.items() if id not in book.before]
         self._put(_PUT_ORDERS, [_new_row(order, bodies[order.order_id]) for order in new])
         changed = [order for id, order in book.orders.items() if id in book.before and order != book.before[id]]
-        self._put(_CHANGE_ORDERS, [_changed_row(order) for order in changed if order.order_id not in book.dropped_orders])
+        kept = [order for order in changed if order.order_id not in book.dropped_orders]
+        self._put(_CHANGE_ORDERS, [_changed_row(order) for order in kept if not _is_agreed(order)])
+        self._put(_AMEND_ORDERS, [_amended_row(order) for order in kept if _is_agreed(order)])
+        self._put(_PUT_AMENDMENTS, [_amendment_row(order) for order in kept if order.amendment != book.before[order.order_id].amendment])
         placed, lifted = [], []
         for order in (*new, *changed):
             before = book.before[order.order_id].holds if order.order_id in book.before else ()
@@ -253,6 +268,32 @@ def _changed_row(order: Order) -> dict[str, Any]:
     return {"order_id": order.order_id} | {name: getattr(order, name) for name in _CHANGING}
 
 
+def _is_agreed(order: Order) -> bool:
+    """Whether the order became another one in this transaction."""
+    return order.amendment is not None and order.amendment.status is Status.AGREED
+
+
+def _amended_row(order: Order) -> dict[str, Any]:
+    assert order.amendment is not None
+    return {**{name: getattr(order, name) for name in _COLUMNS}, "amended": order.amendment.wanted.body.decode()}
+
+
+def _amendment_row(order: Order) -> dict[str, Any]:
+    assert order.amendment is not None, "an amendment is decided, never forgotten"
+    told = {name: getattr(order.amendment, name) for name in _OF_AMENDMENT}
+    return {**told, "order_id": order.order_id, "body": order.amendment.wanted.body.decode(), "before": order.amendment.before.decode()}
+
+
+def _amendment(row: Row) -> Amendment:
+    told = {name: row[name] for name in _OF_AMENDMENT}
+    return Amendment(**{**told, "status": Status(row["status"])}, wanted=from_body(row["body"].encode()), before=row["before"].encode())
+
+
+def _standing(row: Row) -> Standing:
+    amended = row["amended"]
+    return Standing(row["order_id"], row["fingerprint"], row["body"].encode(), amended.encode() if amended else None)
+
+
 def _refusal_row(refused: Any, now: datetime) -> dict[str, Any]:
     sent = refused.submission
     return {
@@ -281,8 +322,8 @@ def _reference(row: Row) -> Reference:
     return row["channel"], row["external_ref"]
 
 
-def _order(row: asyncpg.Record, holds: Iterable[Hold]) -> Order:
-    return order_of(dict(row, state=State(row["state"]), checks=frozenset(map(Check, row["checks"])), holds=tuple(holds)))
+def _order(row: asyncpg.Record, holds: Iterable[Hold], amendment: Amendment | None) -> Order:
+    return order_of(dict(row, state=State(row["state"]), checks=frozenset(map(Check, row["checks"])), holds=tuple(holds), amendment=amendment))
 
 
 def _hold(row: Row) -> Hold:

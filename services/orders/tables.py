@@ -65,6 +65,36 @@ class OrderRow(SQLModel, table=True):
     cancelled_at: datetime | None = _instant(null=True)
     fingerprint: bytes
     body: str
+    paid_minor: int = Field(sa_type=BigInteger)
+    returned_minor: int = Field(sa_type=BigInteger)
+    amended: str | None
+
+
+class AmendmentRow(SQLModel, table=True):
+    __tablename__ = "amendments"
+
+    amendment_id: UUID = Field(primary_key=True)
+    order_id: UUID
+    body: str
+    before: str
+    paid_minor: int = Field(sa_type=BigInteger)
+    payment_reference: str | None
+    refund_id: UUID
+    reason: str
+    requested_by: str
+    requested_at: datetime = _instant()
+    status: str
+    prepared: bool
+    dated: bool
+    due_at: datetime | None = _instant(null=True)
+    hand_over_by: datetime | None = _instant(null=True)
+    carrier_service: str | None
+    refusal: str | None
+    sentence: str | None
+    decided_at: datetime | None = _instant(null=True)
+    refund_minor: int = Field(sa_type=BigInteger)
+    promised_at: datetime | None = _instant(null=True)
+    not_promised: str | None
 
 
 class HoldRow(SQLModel, table=True):
@@ -77,6 +107,37 @@ class HoldRow(SQLModel, table=True):
     note: str
     held_at: datetime = _instant()
     lifted_at: datetime | None = _instant(null=True)
+
+
+class CustomerRow(SQLModel, table=True):
+    __tablename__ = "customers"
+
+    customer_id: UUID = Field(primary_key=True)
+    version: int = Field(sa_type=BigInteger)
+    channel: str
+    external_ref: str | None
+    guest: bool
+    name: str
+    email: str
+    phone: str | None
+    language: str
+    zone: str
+
+
+class AddressRow(SQLModel, table=True):
+    __tablename__ = "addresses"
+
+    address_id: UUID = Field(primary_key=True)
+    customer_id: UUID
+    position: int
+    name: str
+    line1: str
+    line2: str | None
+    city: str
+    region: str | None
+    postcode: str
+    country: str
+    po_box: bool
 
 
 class RefusalRow(SQLModel, table=True):

@@ -105,8 +105,8 @@ class OrderInvalid(Refusal):
     slug = "order-invalid"
     status = 422
 
-    def __init__(self, reasons: tuple[Reason, ...]) -> None:
-        super().__init__("The order was not taken: mend what the reasons name, then send it again.", reasons=reasons)
+    def __init__(self, reasons: tuple[Reason, ...], what: str = "order") -> None:
+        super().__init__(f"The {what} was not taken: mend what the reasons name, then send it again.", reasons=reasons)
         self.reasons = reasons
 
 

@@ -110,7 +110,7 @@ body_of = msgspec.json.Decoder(Body).decode
 
 def order_view(found: Found, *, staff: bool) -> OrderView:
     """The order for staff, or for its owner."""
-    order, body = found.order, body_of(found.order.body)
+    order, body = found.order, body_of(found.order.amended or found.order.body)
     return OrderView(
         order_id=order.order_id,
         order_ref=order.order_ref,

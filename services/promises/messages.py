@@ -13,7 +13,21 @@ import msgspec
 from msgspec import Meta, Struct
 
 from services.kit.envelope import Hears, Reads
-from services.promises.dates.domain import Cancelled, Declined, Delay, Delivered, Entry, Evidence, Held, Kind, Lifted, Order
+from services.promises.dates.domain import (
+    Amended,
+    AmendmentRequested,
+    Cancelled,
+    Declined,
+    Delay,
+    Delivered,
+    Entry,
+    Evidence,
+    Held,
+    Kind,
+    Lifted,
+    Order,
+    Undone,
+)
 from services.promises.domain import Departure, Destination, Lane, Schedule, Service, plain_postcode
 from services.promises.quoting.domain import Ask, Line, Queue, Term
 
@@ -28,7 +42,11 @@ SAID_OF = {
 }
 """Entries that are announced. Evidence for a promise that has its verdict is not."""
 
-_CONSENT = "the customer cancelled the order"
+DATED = "promises.AmendmentDated.v1"
+NOT_DATED = "promises.AmendmentNotDated.v1"
+
+_APPOINTMENT = "appointment"
+"""The service of an order whose day a person promises."""
 _YEARS = range(2000, 2100)
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
@@ -66,6 +84,31 @@ class OrderPlaced(Struct):
     language: Language
     quote_id: UUID | None = None
     chosen_on: date | None = None
+
+
+class Amendment(Struct):
+    order_id: UUID
+    amendment_id: UUID
+    customer_id: UUID
+    site: Site
+    requested_at: Instant
+    lines: Annotated[list[OrderLine], Meta(min_length=1, max_length=1000)]
+    service: Literal["standard", "overnight", "appointment"]
+    destination: OrderDestination
+    language: Language
+    quote_id: UUID | None = None
+    chosen_on: date | None = None
+
+
+class OrderAmended(Struct):
+    order_id: UUID
+    amendment_id: UUID
+    amended_at: Instant
+
+
+class AmendmentUndone(Struct):
+    order_id: UUID
+    amendment_id: UUID
 
 
 class OrderCancelled(Struct):
@@ -136,6 +179,24 @@ def _order(wire: OrderPlaced) -> Order:
     return Order(wire.order_id, wire.customer_id, wire.language, zone, _instant(wire.placed_at), wire.quote_id, ask)
 
 
+def _amendment(wire: Amendment) -> AmendmentRequested:
+    """Which channel it is of is not said: the story knows it."""
+    there = Destination(wire.destination.country, plain_postcode(wire.destination.postcode_prefix))
+    lines = tuple(Line(line.sku, line.quantity) for line in wire.lines)
+    appointed = wire.service == _APPOINTMENT
+    ask = Ask("", wire.site, there, lines, Service.STANDARD if appointed else Service(wire.service), wire.chosen_on)
+    placed = Order(wire.order_id, wire.customer_id, wire.language, _zone(wire.destination.zone), _instant(wire.requested_at), wire.quote_id, ask)
+    return AmendmentRequested(wire.order_id, wire.amendment_id, placed, appointed)
+
+
+def _amended(wire: OrderAmended) -> Amended:
+    return Amended(wire.order_id, wire.amendment_id, _instant(wire.amended_at))
+
+
+def _undone(wire: AmendmentUndone) -> Undone:
+    return Undone(wire.order_id, wire.amendment_id)
+
+
 def _cancelled(wire: OrderCancelled) -> Cancelled:
     return Cancelled(wire.order_id, wire.request_id, _instant(wire.cancelled_at))
 
@@ -199,6 +260,9 @@ HEARS: Hears = {
     "fulfilment.QueueMeasured.v1": Reads(QueueMeasured, _queue),
     "orders.OrderPlaced.v1": Reads(OrderPlaced, _order),
     "orders.OrderCancelled.v1": Reads(OrderCancelled, _cancelled),
+    "orders.AmendmentRequested.v1": Reads(Amendment, _amendment),
+    "orders.OrderAmended.v1": Reads(OrderAmended, _amended),
+    "orders.AmendmentUndone.v1": Reads(AmendmentUndone, _undone),
     "orders.OrderHeld.v1": Reads(OfHold, _held),
     "orders.HoldLifted.v1": Reads(OfHold, _lifted),
     "fulfilment.ParcelDelivered.v1": Reads(ParcelDelivered, _delivered),
@@ -236,6 +300,7 @@ class PromiseMade(Said, kw_only=True):
     replaces: UUID | None
     terms: tuple[Term, ...]
     made_at: datetime
+    amendment_id: UUID | None = None
 
 
 class PromiseKept(Said):
@@ -266,12 +331,12 @@ def said_of(entry: Entry) -> Said:
         return PromiseMade(
             *whose, customer_text=promise.customer_text, language=promise.language, due_on=promise.due_on, due_at=promise.due_at, zone=promise.zone,
             hand_over_by=promise.hand_over_by, carrier_service=promise.carrier_service, quote_id=promise.quote_id, replaces=promise.replaces,
-            terms=promise.terms, made_at=promise.made_at,
+            terms=promise.terms, made_at=promise.made_at, amendment_id=promise.amendment_id,
         )  # fmt: skip
     if entry.kind is Kind.BROKEN:
         return PromiseBroken(*whose, promise.due_at, broke_at=promise.due_at, found_at=entry.occurred_at)
     if entry.kind is Kind.RELEASED:
-        return PromiseReleased(*whose, _CONSENT, entry.occurred_at)
+        return PromiseReleased(*whose, entry.consent or "", entry.occurred_at)
     if entry.evidence is None:
         raise ValueError(f"entry {entry.key} of kind {entry.kind} rests on no evidence")
     wire = PromiseKept if entry.kind is Kind.KEPT else EvidenceRecorded

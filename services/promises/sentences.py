@@ -11,7 +11,7 @@ from babel.dates import format_date
 
 from services.promises.dates.domain import Wording
 from services.promises.domain import Service
-from services.promises.quoting.domain import AwaitingStock, CannotPromise, Quote
+from services.promises.quoting.domain import AwaitingStock, CannotPromise, OrderEnded, Quote
 
 LANGUAGES = ("en", "de")
 """What we speak; anybody else is answered in the first."""
@@ -41,6 +41,14 @@ class Sentences:
         name = refusal.slug if isinstance(refusal, AwaitingStock) else name
         day = format_date(refusal.instead[0].due_on, DAY[language], locale=language) if refusal.instead else ""
         return self._templates[f"{name}.{language}"].format(day=day, answer_day=answer_day)
+
+    def not_dated(self, refusal: CannotPromise, language: str) -> str:
+        """Why no date can be promised for a change of an order, and what there can be; nothing of the order changes."""
+        language = spoken(language)
+        day = format_date(refusal.instead[0].due_on, DAY[language], locale=language) if refusal.instead else ""
+        name = "no-lane" if refusal.slug == "no-lane" or not day else "date-not-possible"
+        name = refusal.slug if isinstance(refusal, OrderEnded) else name
+        return self._templates[f"unchanged_{name}.{language}"].format(day=day)
 
 
 def spoken(language: str) -> str:

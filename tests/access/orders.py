@@ -67,6 +67,27 @@ class Shop:
     async def cancel(self, whose: str, who: str) -> Ask:
         return Ask(await self.path(whose, "/cancel"), {"reason": "no longer wanted"})
 
+    async def amend(self, whose: str, who: str) -> Ask:
+        order = await self.order(whose)
+        path = f"/v1/orders/{order['order_id']}"
+        version = 0 if whose == "missing" else (await self._asking.done("GET", Ask(path), "care", "s"))["version"]
+        change = {"ship_to": {**order["ship_to"], "line1": "1 New Street"}, "total_minor": order["total_minor"], "reason": "moved"}
+        return Ask(f"{path}/amendments", change, {"idempotency-key": str(uuid7()), "if-match": f'"{version}"'})
+
+    async def amendments(self, whose: str, who: str) -> Ask:
+        return Ask(await self.path(whose, "/amendments"))
+
+    async def amendment(self, whose: str, who: str) -> Ask:
+        asked = await self.amend(whose, who)
+        if whose == "missing":
+            return Ask(f"{asked.path}/{uuid7()}")
+        made = await self._asking.done("POST", asked, "care", "s")
+        return Ask(f"{asked.path}/{made['amendment_id']}", shows=made["amendment_id"])
+
+    async def customer(self, whose: str, who: str) -> Ask:
+        asked = await self.credit(whose, who)
+        return Ask(asked.path.removesuffix("/credit"), shows=asked.shows)
+
     async def hold(self, whose: str, who: str) -> Ask:
         return Ask(await self.path(whose, "/holds"), {"reason": "manual"})
 
@@ -107,6 +128,10 @@ class Shop:
             "GET /v1/orders/{order_id}": self.get_order,
             "GET /v1/orders": self.get_orders,
             "POST /v1/orders/{order_id}/cancel": self.cancel,
+            "POST /v1/orders/{order_id}/amendments": self.amend,
+            "GET /v1/orders/{order_id}/amendments": self.amendments,
+            "GET /v1/orders/{order_id}/amendments/{amendment_id}": self.amendment,
+            "GET /v1/customers/{customer_id}": self.customer,
             "POST /v1/orders/{order_id}/holds": self.hold,
             "DELETE /v1/orders/{order_id}/holds/{hold_id}": self.lift,
             "POST /v1/order-links": self.links,

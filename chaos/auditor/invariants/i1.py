@@ -45,8 +45,9 @@ def audit(evidence: Evidence) -> Finding:
     for asked in asked_in(evidence).values():
         _stands(finding, asked, placed, answered)
     books = _books(evidence)
+    stand = placed | {record.data["order_id"]: record.data for record in evidence.events.get("OrderAmended", []) if record.data["order_id"] in placed}
     for row in evidence.table("orders.orders"):
-        _units(finding, row, placed.get(row["order_id"]), books.get(row["order_id"], _Books()))
+        _units(finding, row, stand.get(row["order_id"]), books.get(row["order_id"], _Books()))
     _cancels(evidence, finding)
     return finding
 

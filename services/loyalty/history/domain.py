@@ -67,6 +67,18 @@ class Cancelled:
     order_id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """What is known of the order, as it now is."""
+
+    order_id: UUID
+    chosen_on: date | None
+    signature_required: bool
+    po_box: bool
+    skus: tuple[str, ...]
+    total: Money
+
+
 class TiersUnsound(Refusal):
     """The tier table contradicts itself."""
 
@@ -101,6 +113,11 @@ def complete(customer: Customer, order: Order) -> tuple[Customer, Order]:
         return customer, order
     customer = replace(customer, pending=customer.pending - 1, completed=customer.completed + 1)
     return customer, replace(order, state=OrderState.COMPLETED)
+
+
+def change(order: Order, amended: Amended) -> Order:
+    flags = {"chosen_on": amended.chosen_on, "signature_required": amended.signature_required, "po_box": amended.po_box}
+    return replace(order, **flags, skus=amended.skus, total=amended.total)
 
 
 def take_out(customer: Customer, order: Order) -> tuple[Customer, Order]:

@@ -30,7 +30,7 @@ where state = 'owed' and (kind = 'credit' or kind = 'refund' and not exists (
     select from orders o where o.order_id = r.order_id and o.payment_state <> 'captured' and o.state <> 'cancelled' and o.total_minor > 0))
 order by number limit $1 for update skip locked"""
 _ORDERS = """
-select order_id, payment_state, payment_reference, state, total_minor, currency from orders where order_id = any ($1::uuid[])
+select order_id, payment_state, payment_reference, state, total_minor, paid_minor, currency from orders where order_id = any ($1::uuid[])
 order by order_id for no key update"""
 _REFUNDED = """
 select order_id, sum(amount_minor)::bigint as refunded from refunds
@@ -139,7 +139,7 @@ async def _payments(work: Transaction, order_ids: Iterable[UUID]) -> dict[UUID, 
 
 
 def _payment(row: Any, refunded: int) -> Payment:
-    captured = row["total_minor"] if row["payment_state"] == "captured" else 0
+    captured = row["paid_minor"] if row["payment_state"] == "captured" else 0
     awaited = row["payment_state"] != "captured" and row["state"] != "cancelled" and row["total_minor"] > 0
     return Payment(row["payment_reference"], Money(captured, row["currency"]), refunded, awaited)
 

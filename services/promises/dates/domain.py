@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from services.kit.values import Cause
@@ -17,6 +18,7 @@ from services.promises.quoting.domain import Ask, AwaitingStock, Quote, Term
 _ANSWERED_AT = time(17)
 """A dated answer comes on the next weekday, by five in the afternoon where the order goes."""
 _FOLLOW_UPS = 5
+_CANCELLED = "the customer cancelled the order"
 
 
 class State(StrEnum):
@@ -47,6 +49,67 @@ class Order:
     placed_at: datetime
     quote_id: UUID | None
     ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentRequested:
+    """A change that somebody asks for: `order` as it would be, placed when that was asked. `appointed`: a person promises its day, not we."""
+
+    order_id: UUID
+    amendment_id: UUID
+    order: Order
+    appointed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """The order became what was asked for."""
+
+    order_id: UUID
+    amendment_id: UUID
+    amended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """It did not."""
+
+    order_id: UUID
+    amendment_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Amending:
+    """What was answered to a change that is not decided yet: `quote` is the date that would be promised, None where what stands still stands."""
+
+    amendment_id: UUID
+    order: Order
+    quote: Quote | None = None
+    quote_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """The answer to a change: the new date where it differs from what stands, and what it rests on where that does."""
+
+    order_id: UUID
+    customer_id: UUID
+    amendment_id: UUID
+    due_on: date | None = None
+    due_at: datetime | None = None
+    hand_over_by: datetime | None = None
+    carrier_service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotDated:
+    """No date can be promised for a change: why, in a sentence for the customer."""
+
+    order_id: UUID
+    customer_id: UUID
+    amendment_id: UUID
+    reason: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +186,8 @@ class Promise:
     made_at: datetime
     settled_at: datetime | None
     cause: Cause
+    amendment_id: UUID | None = None
+    """The change of the order that it was made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +205,14 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What the ledger knows of one order: its promises in the order of making; `declined` is why it waits, `waits` until when."""
+    """What the ledger knows of one order: its promises in the order of making; `declined` is why it waits, `waits` until when; `amending` is the
+    change of it that is not decided."""
 
     order: Order
     promises: tuple[Promise, ...] = ()
     declined: str | None = None
     waits: Waits | None = None
+    amending: Amending | None = None
 
     @property
     def awaits_stock(self) -> bool:
@@ -172,6 +239,8 @@ class Entry:
     occurred_at: datetime
     cause: Cause
     evidence: Evidence | None = None
+    consent: str | None = None
+    """How the customer agreed, where it is released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +265,12 @@ class Wording:
 
 def make(order: Order, quote: Quote, wording: Wording, *, id: UUID, quote_id: UUID | None, now: datetime, cause: Cause) -> Entry:
     """The order's first promise."""
-    return _made(order, quote, wording, id, quote_id, None, None, now, cause)
+    return made(order, quote, wording, id, now, cause, quote_id=quote_id)
 
 
 def make_later(order: Order, quote: Quote, wording: Wording, *, id: UUID, old: Promise, delay: Delay, now: datetime, cause: Cause) -> Entry:
     """A promise beside the old one, which stays as it is and breaks on its own date."""
-    return _made(order, quote, wording, id, None, old.promise_id, delay.hand_over_by, now, cause)
+    return made(order, quote, wording, id, now, cause, replaces=old.promise_id, missed_hand_over=delay.hand_over_by)
 
 
 def in_danger(story: Story, delay: Delay) -> Promise | None:
@@ -253,7 +322,7 @@ def settle(story: Story, delivered: Delivered, now: datetime, cause: Cause) -> l
 
 def lapse(promise: Promise, now: datetime) -> Entry | None:
     """Broken, when its due instant passed without evidence."""
-    return _broken(promise, now, promise.cause) if promise.state is State.OPEN and promise.due_at < now else None
+    return broken(promise, now, promise.cause) if promise.state is State.OPEN and promise.due_at < now else None
 
 
 def release(story: Story, cancelled: Cancelled, now: datetime, cause: Cause) -> list[Entry]:
@@ -261,10 +330,11 @@ def release(story: Story, cancelled: Cancelled, now: datetime, cause: Cause) -> 
     entries = []
     for promise in story.promises:
         if promise.state is State.OPEN and promise.due_at < cancelled.cancelled_at:
-            entries.append(_broken(promise, now, cause))
+            entries.append(broken(promise, now, cause))
         elif promise.state is State.OPEN:
-            after = _settled(promise, State.RELEASED, cancelled.cancelled_at)
-            entries.append(Entry(Kind.RELEASED, after, f"cancelled|{cancelled.request_id}|{promise.promise_id}", cancelled.cancelled_at, cause))
+            after = settled(promise, State.RELEASED, cancelled.cancelled_at)
+            key = f"cancelled|{cancelled.request_id}|{promise.promise_id}"
+            entries.append(Entry(Kind.RELEASED, after, key, cancelled.cancelled_at, cause, consent=_CANCELLED))
     return entries
 
 
@@ -283,36 +353,36 @@ def answer_by(now: datetime, zone: str) -> datetime:
     return moment(next_weekday(local_day(now, zone)), _ANSWERED_AT, zone)
 
 
-def _made(
-    order: Order, quote: Quote, wording: Wording, id: UUID, quote_id: UUID | None, replaces: UUID | None, missed: datetime | None,
-    now: datetime, cause: Cause,
-) -> Entry:  # fmt: skip
+def made(order: Order, quote: Quote, wording: Wording, id: UUID, now: datetime, cause: Cause, **more: Any) -> Entry:
+    """A promise of the quote's date. `more` is what it answers, and what it stands beside."""
     promise = Promise(
         promise_id=id, seq=1, order_id=order.order_id, customer_id=order.customer_id, state=State.OPEN,
         customer_text=wording.text, language=wording.language, due_on=quote.due_on, due_at=quote.due_at, zone=quote.zone,
-        hand_over_by=quote.hand_over_by, carrier_service=quote.carrier_service, terms=quote.terms, quote_id=quote_id, replaces=replaces,
-        missed_hand_over=missed, evidence=(), made_at=now, settled_at=None, cause=cause,
+        hand_over_by=quote.hand_over_by, carrier_service=quote.carrier_service, terms=quote.terms,
+        **{"quote_id": None, "replaces": None, "missed_hand_over": None, **more},
+        evidence=(), made_at=now, settled_at=None, cause=cause,
     )  # fmt: skip
+    missed, amendment_id = promise.missed_hand_over, promise.amendment_id
     thing = f"delayed|{order.order_id}|{missed.isoformat()}" if missed else f"placed|{order.order_id}"
-    return Entry(Kind.MADE, promise, thing, now, cause)
+    return Entry(Kind.MADE, promise, f"amended|{amendment_id}" if amendment_id else thing, now, cause)
 
 
 def _judge(promise: Promise, evidence: Evidence, now: datetime, cause: Cause) -> Iterator[Entry]:
     key = f"evidence|{evidence.id}|{promise.promise_id}"
     seen = replace(promise, evidence=(*promise.evidence, evidence.id))
     if promise.state is State.OPEN and evidence.occurred_at <= promise.due_at:
-        yield Entry(Kind.KEPT, _settled(seen, State.KEPT, evidence.occurred_at), key, evidence.occurred_at, cause, evidence)
+        yield Entry(Kind.KEPT, settled(seen, State.KEPT, evidence.occurred_at), key, evidence.occurred_at, cause, evidence)
         return
     if promise.state is State.OPEN:
-        yield (broken := _broken(promise, now, cause))
-        seen = replace(broken.promise, evidence=seen.evidence)
+        yield (verdict := broken(promise, now, cause))
+        seen = replace(verdict.promise, evidence=seen.evidence)
     yield Entry(Kind.EVIDENCE, replace(seen, seq=seen.seq + 1), key, evidence.occurred_at, cause, evidence)
 
 
-def _broken(promise: Promise, now: datetime, cause: Cause) -> Entry:
+def broken(promise: Promise, now: datetime, cause: Cause) -> Entry:
     """Broken at its due instant, whenever that is noticed: `now` is when it was found."""
-    return Entry(Kind.BROKEN, _settled(promise, State.BROKEN, promise.due_at), f"due|{promise.promise_id}", now, cause)
+    return Entry(Kind.BROKEN, settled(promise, State.BROKEN, promise.due_at), f"due|{promise.promise_id}", now, cause)
 
 
-def _settled(promise: Promise, state: State, at: datetime) -> Promise:
+def settled(promise: Promise, state: State, at: datetime) -> Promise:
     return replace(promise, seq=promise.seq + 1, state=state, settled_at=at)

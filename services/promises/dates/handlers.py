@@ -6,16 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from services.kit.values import Cause, Heard
+from services.promises.dates.changing import answer, become, changed, date_stands, has_ended
 from services.promises.dates.domain import (
+    Amended,
+    Amending,
+    AmendmentRequested,
     Cancelled,
+    Dated,
     Declined,
     Delay,
     Delivered,
     Entry,
     Held,
     Lifted,
+    NotDated,
     Order,
     Story,
+    Undone,
     Waits,
     answer_by,
     await_stock,
@@ -31,21 +38,22 @@ from services.promises.dates.domain import (
 )
 from services.promises.dates.ports import DatesPort, Promising
 from services.promises.domain import Service
-from services.promises.quoting.domain import AwaitingStock, CannotPromise, Grounds, Quote, make_quote, still_holds
+from services.promises.quoting.domain import AwaitingStock, CannotPromise, Grounds, OrderEnded, Quote, make_quote, still_holds
 
 DUE_AT_ONCE = 250
+_OF_ORDERS = Order | Cancelled | Delivered | Delay | Held | Lifted | AmendmentRequested | Amended | Undone
 
 
 async def on_events(batch: Sequence[Heard[Any]], store: DatesPort, promising: Promising) -> None:
     """Decide what each event means for the promises of its order, in order, and record it all at once."""
-    heard = [each for each in batch if isinstance(each.data, Order | Cancelled | Delivered | Delay | Held | Lifted)]
+    heard = [each for each in batch if isinstance(each.data, _OF_ORDERS)]
     if not heard:
         return
     stories = await store.stories(sorted({each.data.order_id for each in heard}))
     folded = _Fold(store, promising, stories, await _grounds(heard, stories, store))
     for each in heard:
         folded.take(each)
-    store.record(list(folded.changed.values()), folded.entries, folded.declined)
+    store.record(list(folded.changed.values()), folded.entries, folded.declined, folded.answers)
 
 
 async def on_due(store: DatesPort) -> int:
@@ -73,6 +81,7 @@ async def _grounds(heard: Sequence[Heard[Any]], stories: dict[UUID, Story], stor
     orders = [*(each.data for each in heard if isinstance(each.data, Order)), *(story.order for story in stories.values())]
     late = {each.data.order_id for each in heard if isinstance(each.data, Delay | Lifted)}
     dated = [order for order in orders if order.order_id in late or order.order_id not in stories]
+    dated += [each.data.order for each in heard if isinstance(each.data, AmendmentRequested)]
     if not dated:
         return Grounds({}, {})
     return await store.grounds([order.ask.destination for order in dated], sorted({order.quote_id for order in dated if order.quote_id}))
@@ -89,6 +98,7 @@ class _Fold:
     changed: dict[UUID, Story] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     declined: list[tuple[Declined, Cause]] = field(default_factory=list)
+    answers: list[tuple[Dated | NotDated, Cause]] = field(default_factory=list)
 
     def take(self, heard: Heard[Any]) -> None:
         story = self.stories.get(heard.data.order_id)
@@ -110,20 +120,62 @@ class _Fold:
                 self._change(await_stock(story, heard.cause))
             case Lifted(reason="stock") if story.awaits_stock:
                 self._stock_came(story, heard.cause)
+            case AmendmentRequested() as asked:
+                self._answer(story, asked, heard.cause)
+            case Amended() as amended if story.amending and story.amending.amendment_id == amended.amendment_id:
+                self._amend(story, story.amending, amended, heard.cause)
+            case Amended():
+                self.store.set_aside(heard, "unknown-amendment", f"{heard.type} is about a change that was never asked for here")
+            case Undone(amendment_id=amendment_id) if story.amending and story.amending.amendment_id == amendment_id:
+                self._change(replace(story, amending=None))
 
     def _place(self, order: Order, cause: Cause) -> None:
         if order.ask.service is Service.APPOINTMENT:
             self._change(Story(order))
             return
-        asked, quote = self.grounds.quotes.get(order.quote_id, (None, None)) if order.quote_id else (None, None)
-        bound = order.quote_id if asked and quote and still_holds(asked, quote, order.ask, order.placed_at) else None
-        basis = self.grounds.basis(order.ask.destination, self.promising.policy, self.store.now)
         try:
-            quote = quote if bound and quote else make_quote(order.ask, basis)
+            quote, bound = self._date(order)
         except CannotPromise as refusal:
             self._decline(Story(order), refusal, 0, cause)
             return
         self._promise(order, quote, bound, cause)
+
+    def _date(self, order: Order) -> tuple[Quote, UUID | None]:
+        """The date that the customer saw, with its quote's id, where it still holds; else one made now. Raises CannotPromise."""
+        asked, quote = self.grounds.quotes.get(order.quote_id, (None, None)) if order.quote_id else (None, None)
+        if asked and quote and still_holds(asked, quote, order.ask, order.placed_at):
+            return quote, order.quote_id
+        return make_quote(order.ask, self.grounds.basis(order.ask.destination, self.promising.policy, self.store.now)), None
+
+    def _answer(self, story: Story, asked: AmendmentRequested, cause: Cause) -> None:
+        """Say which date a change would have, and remember it. An order that waits for a date for the same reason as the change would, waits on."""
+        channel = story.order.ask.channel
+        order = story.order if asked.appointed else replace(asked.order, ask=replace(asked.order.ask, channel=channel))
+        amending = Amending(asked.amendment_id, order)
+        try:
+            if has_ended(story):
+                raise OrderEnded("the order was delivered or cancelled", ())
+            if not date_stands(story, asked):
+                amending = Amending(asked.amendment_id, order, *self._date(order))
+        except CannotPromise as refusal:
+            if story.promises or story.declined != refusal.slug:
+                sentence = self.promising.words.not_dated(refusal, story.order.language)
+                no = NotDated(asked.order_id, story.order.customer_id, asked.amendment_id, refusal.slug, sentence)
+                self.answers.append((no, cause))
+                return
+        self.answers.append((answer(story, asked, amending.quote), cause))
+        self._change(replace(story, amending=amending))
+
+    def _amend(self, story: Story, amending: Amending, amended: Amended, cause: Cause) -> None:
+        words = self.promising.words.promise(amending.quote, amending.order.language) if amending.quote else None
+        entries = become(story, amending, amended, words, self.promising.new_id, self.store.now, cause)
+        after = changed(story, amending)
+        if entries and not story.awaits_stock:
+            after = replace(after, declined=None, waits=None)
+        self._change(after)
+        self._append(after, entries)
+        if entries and story.awaits_stock:
+            self._change(await_stock(self.stories[story.order.order_id], cause))
 
     def again(self, story: Story) -> None:
         """Promise what was declined, if that can be now; else say when we say more, or wait on in silence."""
@@ -145,8 +197,10 @@ class _Fold:
     def _promise(self, order: Order, quote: Quote, bound: UUID | None, cause: Cause) -> None:
         words = self.promising.words.promise(quote, order.language)
         entry = make(order, quote, words, id=self.promising.new_id(), quote_id=bound, now=self.store.now, cause=cause)
-        self._change(Story(order))
-        self._append(Story(order), [entry])
+        before = self.stories.get(order.order_id)
+        story = Story(order, amending=before.amending if before else None)
+        self._change(story)
+        self._append(story, [entry])
 
     def _decline(self, story: Story, refusal: CannotPromise, follow_up: int, cause: Cause) -> None:
         order = story.order
@@ -157,8 +211,8 @@ class _Fold:
 
     def _close(self, story: Story, ended: bool) -> None:
         """Nobody is told more of an order that has ended."""
-        if ended and story.waits:
-            self._change(replace(story, declined=None if story.awaits_stock else story.declined, waits=None))
+        if ended and (story.waits or story.amending):
+            self._change(replace(story, declined=None if story.awaits_stock else story.declined, waits=None, amending=None))
 
     def _stock_came(self, story: Story, cause: Cause) -> None:
         delay = stock_came(story, self.store.now)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from services.kit.values import Cause, Heard, NewId
-from services.promises.dates.domain import Declined, Entry, Promise, Story, Wording
+from services.promises.dates.domain import Dated, Declined, Entry, NotDated, Promise, Story, Wording
 from services.promises.domain import Destination
 from services.promises.quoting.domain import CannotPromise, Grounds, Policy, Quote
 
@@ -20,6 +20,9 @@ class Words(Protocol):
 
     def decline(self, refusal: CannotPromise, language: str, answer_by: datetime, zone: str) -> str:
         """Why there is no date yet, and when we say more."""
+
+    def not_dated(self, refusal: CannotPromise, language: str) -> str:
+        """Why no date can be promised for a change of an order, so that it stays as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,13 @@ class DatesPort(Protocol):
     async def grounds(self, destinations: Sequence[Destination], quote_ids: Sequence[UUID] = ()) -> Grounds:
         """What a date can be computed from, and what was quoted; unknown quotes are left out."""
 
-    def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
+    def record(
+        self,
+        stories: Sequence[Story],
+        entries: Sequence[Entry],
+        declined: Sequence[tuple[Declined, Cause]],
+        answers: Sequence[tuple[Dated | NotDated, Cause]] = (),
+    ) -> None:
         """Append the entries in this order, keep the changed orders, and announce all of it, when the transaction ends. Once in a transaction."""
 
     def set_aside(self, heard: Heard[Any], reason: str, detail: str) -> None:

@@ -10,9 +10,9 @@ import msgspec
 
 from services.kit.database import Transaction
 from services.kit.values import Cause, Heard
-from services.promises.dates.domain import Declined, Entry, Kind, Order, Promise, Story, Waits
+from services.promises.dates.domain import Amending, Dated, Declined, Entry, Kind, NotDated, Order, Promise, Story, Waits
 from services.promises.domain import Destination
-from services.promises.messages import DECLINED, SAID_OF, TOPIC, declined_of, line_of, said_of
+from services.promises.messages import DATED, DECLINED, NOT_DATED, SAID_OF, TOPIC, declined_of, line_of, said_of
 from services.promises.quoting.domain import Grounds
 from services.promises.quoting.store import QuotingStore
 
@@ -33,7 +33,8 @@ from jsonb_populate_recordset(null::promises, $1) moved where promises.promise_i
 _KEEP_ORDERS = """
 insert into orders_view select * from jsonb_populate_recordset(null::orders_view, $1)
 on conflict (order_id) do update set declined = excluded.declined, answer_by = excluded.answer_by, follow_ups = excluded.follow_ups,
-    look_at = excluded.look_at, cause_id = excluded.cause_id, correlation_id = excluded.correlation_id, traceparent = excluded.traceparent"""
+    look_at = excluded.look_at, cause_id = excluded.cause_id, correlation_id = excluded.correlation_id, traceparent = excluded.traceparent,
+    ask = excluded.ask, quote_id = excluded.quote_id, amending = excluded.amending"""
 _STORY = """
 select to_json(story)::text as kept, array(
     select to_json(promise)::text from promises promise where promise.order_id = story.order_id order by made_at_position) as promises
@@ -85,11 +86,19 @@ class DatesStore:
     async def grounds(self, destinations: Sequence[Destination], quote_ids: Sequence[UUID] = ()) -> Grounds:
         return await self._quoting.grounds(destinations, quote_ids)
 
-    def record(self, stories: Sequence[Story], entries: Sequence[Entry], declined: Sequence[tuple[Declined, Cause]]) -> None:
+    def record(
+        self,
+        stories: Sequence[Story],
+        entries: Sequence[Entry],
+        declined: Sequence[tuple[Declined, Cause]],
+        answers: Sequence[tuple[Dated | NotDated, Cause]] = (),
+    ) -> None:
         if stories:
             self._work.write(_KEEP_ORDERS, [_order_row(story) for story in stories])
         if entries:
             self._append(entries)
+        for answer, cause in answers:
+            self._work.say(TOPIC, DATED if isinstance(answer, Dated) else NOT_DATED, answer, key=str(answer.customer_id), cause=cause, version=1)
         for entry in entries:
             self._announce(entry)
         for refused, cause in declined:
@@ -138,7 +147,7 @@ def _promise(text: str) -> Promise:
 
 
 def _order_row(story: Story) -> dict[str, Any]:
-    row: dict[str, Any] = {**{name: getattr(story.order, name) for name in _ORDER}, "declined": story.declined}
+    row: dict[str, Any] = {**{name: getattr(story.order, name) for name in _ORDER}, "declined": story.declined, "amending": story.amending}
     waits = story.waits
     if waits is None:
         return row
@@ -148,7 +157,8 @@ def _order_row(story: Story) -> dict[str, Any]:
 def _story(row: Mapping[str, Any]) -> Story:
     kept = msgspec.json.decode(row["kept"])
     waits = msgspec.convert({**kept, "cause": _cause(kept)}, Waits) if kept["answer_by"] else None
-    return Story(msgspec.convert(kept, Order), tuple(_promise(text) for text in row["promises"]), kept["declined"], waits)
+    amending = msgspec.convert(kept["amending"], Amending) if kept["amending"] else None
+    return Story(msgspec.convert(kept, Order), tuple(_promise(text) for text in row["promises"]), kept["declined"], waits, amending)
 
 
 def _told(cause: Cause) -> dict[str, Any]:

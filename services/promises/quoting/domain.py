@@ -137,6 +137,12 @@ class AwaitingStock(CannotPromise):
     slug = "awaiting-stock"
 
 
+class OrderEnded(CannotPromise):
+    """Nothing more is promised for it."""
+
+    slug = "order-ended"
+
+
 def make_quote(ask: Ask, basis: Basis) -> Quote:
     """The earliest date that can be kept; with `chosen_on`, that date. Raises NoLane, DatePast, DateNotPossible, each with what can be."""
     found = (_first(ask, run, basis, ask.chosen_on) for run in _fitting(ask, basis.runs))

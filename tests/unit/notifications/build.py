@@ -37,8 +37,9 @@ def contact(*, email: str = "ada@example.com", name: str = "Ada Byron", customer
     return Contact(customer_id, email, name, "en", "America/New_York")
 
 
-def promised(number: int = 1, *, order_id: UUID = ORDER, words: str = WORDS, replaces: int | None = None) -> Promised:
-    return Promised(order_id, uuid(1_000 + number), words, uuid(1_000 + replaces) if replaces else None)
+def promised(number: int = 1, *, order_id: UUID = ORDER, words: str = WORDS, replaces: int | None = None, amendment: int | None = None) -> Promised:
+    replaced = uuid(1_000 + replaces) if replaces else None
+    return Promised(order_id, uuid(1_000 + number), words, replaced, uuid(amendment) if amendment else None)
 
 
 def declined(*, order_id: UUID = ORDER, words: str = ANSWER_WORDS) -> Declined:

@@ -4,7 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifications.domain import ATTEMPTS, Intent, Message, Order, Settled, State, decline, later, pause_seconds, promise, settle, tell
+from services.notifications.domain import (
+    ATTEMPTS,
+    Amended,
+    Intent,
+    Message,
+    Order,
+    Settled,
+    State,
+    Undone,
+    amend,
+    decline,
+    later,
+    pause_seconds,
+    promise,
+    settle,
+    tell,
+)
 from tests.support.ids import numbered_ids
 from tests.unit.notifications.build import ORDER, heard, promised, uuid
 
@@ -74,6 +90,42 @@ def test_where_an_answer_was_the_latest_word_a_step_carries_none(intent: Intent)
     assert (message.promise_version, message.promise_id) == (2, None)
 
 
+AMENDED, NEW_DATE = Amended(ORDER, uuid(800), 2435, "GBP", dated=False), Amended(ORDER, uuid(801), 2435, "GBP", dated=True)
+
+
+def test_a_change_is_told_with_the_words_that_stand_once_however_often_it_comes() -> None:
+    order, _ = promise(Order(ORDER), promised(1))
+    order, intent = amend(order, AMENDED)
+    assert intent is Intent.AMENDED
+    order, message = tell(order, intent, uuid(77), heard(AMENDED).cause, AMENDED.amendment_id)
+    assert message is not None
+    assert (message.promise_id, message.amendment_id) == (uuid(1_001), uuid(800))
+    assert amend(order, AMENDED) == (order, None)
+    assert amend(order, Undone(ORDER, uuid(800), "No.")) == (order, None)
+
+
+@pytest.mark.parametrize("promise_first", [True, False])
+def test_a_change_of_the_date_is_told_once_with_the_new_words_and_never_as_a_delay(promise_first: bool) -> None:
+    order, _ = promise(Order(ORDER), promised(1))
+    new = promised(2, replaces=1, amendment=801)
+    if promise_first:
+        order, first = promise(order, new)
+        order, second = amend(order, NEW_DATE)
+    else:
+        order, first = amend(order, NEW_DATE)
+        order, second = promise(order, new)
+    assert (first, second, order.promises[-1]) == (None, Intent.AMENDED, uuid(1_002))
+
+
+def test_each_change_is_told_and_a_cancel_is_the_last_word() -> None:
+    order, one = told(Order(ORDER), Intent.AMENDED)
+    order, other = told(order, Intent.AMENDED)
+    assert one
+    assert other
+    order, _ = told(order, Intent.CANCELLED)
+    assert told(order, Intent.AMENDMENT_UNDONE)[1] is None
+
+
 @given(st.lists(st.sampled_from(["promise", "delay", "answer", *Intent]), max_size=30))
 def test_whatever_comes_however_often_each_thing_is_told_once(news: list[str]) -> None:
     order, messages, ids = Order(ORDER), list[Message](), numbered_ids()
@@ -84,6 +136,8 @@ def test_whatever_comes_however_often_each_thing_is_told_once(news: list[str]) -
             order, intent = promise(order, promised(number, replaces=number - 1 if what == "delay" and number > 1 else None))
         elif what == "answer":
             order, intent = decline(order, uuid(9_000 + len(order.promises)))
+        elif what in (Intent.AMENDED, Intent.AMENDMENT_UNDONE):
+            order, intent = amend(order, AMENDED if what == Intent.AMENDED else Undone(ORDER, uuid(802), "No."))
         else:
             intent = Intent(what) if what not in (Intent.CONFIRMED, Intent.DELAYED) else None
         if intent is not None:

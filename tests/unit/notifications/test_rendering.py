@@ -11,14 +11,14 @@ from jinja2 import UndefinedError
 
 from services.kit.promise.state import Due
 from services.notifications.domain import LANGUAGES, Intent
-from services.notifications.rendering import _TEMPLATES, Beside, Letter, Rendered, Unsendable, address, day_of, due_of, letter, mail, render
+from services.notifications.rendering import _TEMPLATES, Beside, Letter, Rendered, Unsendable, address, day_of, due_of, letter, mail, money, render
 from services.notifications.settings import Settings
 from services.notifications.telling.domain import Telling
 from tests.unit.notifications.build import ANSWER_WORDS, NOW, WORDS, uuid
 
 LETTERS = Path(__file__).parent / "letters"
 SETTINGS = Settings(public_url="https://kept.example", shop_name="Hearts & Lights")
-LETTER = letter(SETTINGS, name="Ada Byron", order_ref="VCMR-R6G1", words=WORDS, path="/o/secret")
+LETTER = letter(SETTINGS, name="Ada Byron", order_ref="VCMR-R6G1", words=WORDS, path="/o/secret", total="£24.35")
 FORBIDDEN = ("carrier", "airline", "overnight", "upgrade", "tracking", "express", "Versanddienst", "Luft", "über Nacht", "Sendungsnummer")
 
 
@@ -39,7 +39,7 @@ def test_every_message_says_how_to_reach_a_person_and_none_who_carries_it(intent
         assert not [word for word in FORBIDDEN if word.lower() in part.lower()]
 
 
-@pytest.mark.parametrize("intent", [Intent.CONFIRMED, Intent.DELAYED, Intent.HANDED_OVER])
+@pytest.mark.parametrize("intent", [Intent.CONFIRMED, Intent.DELAYED, Intent.HANDED_OVER, Intent.AMENDED, Intent.AMENDMENT_UNDONE])
 def test_the_words_of_a_promise_stand_verbatim_in_both_parts(intent: Intent) -> None:
     words = "Bis Donnerstag, 26. November – “versprochen”, 100 %."
     rendered = render(intent, "de", replace(LETTER, words=words))
@@ -56,6 +56,17 @@ def test_an_answer_reads_as_it_always_did_and_promises_no_day(intent: Intent, la
     for part in (rendered.text, rendered.html):
         assert all(needed in part for needed in (ANSWER_WORDS, SETTINGS.care_phone, SETTINGS.care_email, "VCMR-R6G1"))
         assert not [word for word in ("our promise", "new promise", "versprechen wir", *FORBIDDEN) if word.lower() in part.lower()]
+
+
+@pytest.mark.parametrize(("currency", "language", "written"), [("GBP", "en", "£24.35"), ("EUR", "de", "24,35\xa0€"), ("JPY", "en", "¥2,435")])
+def test_a_total_is_written_as_the_language_writes_it(currency: str, language: str, written: str) -> None:
+    assert money(2435, currency, language) == written
+
+
+def test_a_change_before_any_promise_is_told_without_words() -> None:
+    rendered = render(Intent.AMENDED, "en", replace(LETTER, words=None))
+    assert "promise" not in rendered.text
+    assert "£24.35" in rendered.text
 
 
 BESIDE = Beside(
@@ -179,4 +190,4 @@ def test_an_address_of_another_script_goes_out_as_servers_know_it() -> None:
 
 
 def test_the_letter_holds_nothing_of_carriers() -> None:
-    assert set(Letter.__dataclass_fields__) == {"name", "order_ref", "words", "link", "shop", "phone", "reply_to", "answer", "beside"}
+    assert set(Letter.__dataclass_fields__) == {"name", "order_ref", "words", "link", "shop", "phone", "reply_to", "answer", "beside", "total"}

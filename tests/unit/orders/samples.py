@@ -14,7 +14,7 @@ import msgspec
 from services.kit.values import Cause, Heard
 from services.orders.book import Book, Early, Promise, Refused, Said, Standing, Waiting, Wanted
 from services.orders.capture import Customer, accept
-from services.orders.domain import Order
+from services.orders.domain import Amendment, Order, Status, amended
 from services.orders.events import CustomerSeen
 from services.orders.handlers import on_events
 from services.orders.messages import HEARS, OrderSubmittedWire, to_submission
@@ -79,6 +79,7 @@ class FakeStore:
         self.promises: dict[UUID, Promise] = {}
         self.early: list[Early] = []
         self.waiting: dict[UUID, Waiting] = {}
+        self.amendments: dict[UUID, Amendment] = {}
         self.refused: list[Refused] = []
         self.said: list[Said] = []
         self.aside: list[tuple[UUID, str]] = []
@@ -100,7 +101,7 @@ class FakeStore:
             "SDF1",
             orders=orders,
             before=dict(orders),
-            standings={key: value for key, value in self.standings.items() if key in wanted.references},
+            standings={key: value for key, value in self.standings.items() if key in wanted.references or value.order_id in wanted.order_ids},
             customers={id: customer for id, customer in self.customers.items() if id in wanted.customer_ids},
             items={sku: item for sku, item in self.items.items() if sku in wanted.skus},
             promises={id: promise for id, promise in self.promises.items() if id in wanted.promise_ids},
@@ -121,8 +122,9 @@ class FakeStore:
         return book
 
     async def record(self, book: Book) -> None:
-        self.orders.update(book.orders)
         self.standings.update(book.standings)
+        for id, order in book.orders.items():
+            self.orders[id] = self._settled(order)
         self.customers.update(book.customers)
         self.items.update(book.items)
         self.promises.update(book.promises)
@@ -137,6 +139,16 @@ class FakeStore:
         for order_id in book.dropped_orders:
             order = self.orders.pop(order_id)
             del self.standings[order.channel, order.external_ref]
+
+    def _settled(self, order: Order) -> Order:
+        """As the next transaction loads it: an amendment that was decided is kept elsewhere, and the order's body is what it became."""
+        if order.amendment is None:
+            return order
+        self.amendments[order.amendment.amendment_id] = order.amendment
+        if order.amendment.status is Status.AGREED:
+            reference = order.channel, order.external_ref
+            self.standings[reference] = replace(self.standings[reference], amended=order.amendment.wanted.body)
+        return order if order.amending else amended(order, amendment=None)
 
     def set_aside(self, heard: Heard[Any], reason: str, sentence: str) -> None:
         assert sentence

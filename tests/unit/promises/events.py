@@ -56,14 +56,27 @@ AIR: dict[str, Any] = GROUND | {
 QUEUE: dict[str, Any] = {
     "site": "SDF1", "waiting_orders": 12, "waiting_lines": 86, "work_seconds": 1200, "pickers": 4, "measured_at": "2026-11-22T04:50:00Z"}  # fmt: skip
 
+AMENDMENT = "019ab2d0-3f10-7d21-8a44-6b7c8d9e0f11"
+REQUESTED: dict[str, Any] = {
+    **{name: PLACED[name] for name in ("order_id", "customer_id", "address_id", "site", "service", "signature_required", "po_box", "destination")},
+    "language": "en", "quote_id": None, "chosen_on": None, "currency": "GBP", "goods_minor": 2040, "charges_minor": 395, "total_minor": 2435,
+    "amendment_id": AMENDMENT, "lines": [PLACED["lines"][0] | {"quantity": 8}], "requested_by": "customer", "requested_at": "2026-11-22T05:20:00Z",
+}  # fmt: skip
+AMENDED: dict[str, Any] = REQUESTED | {"due_at": None, "hand_over_by": None, "carrier_service": None, "amended_at": "2026-11-22T05:20:01Z"}
+UNDONE: dict[str, Any] = {
+    "order_id": str(ORDER), "customer_id": str(CUSTOMER), "amendment_id": AMENDMENT, "reason": "not-in-stock", "sentence": "No.",
+    "undone_at": "2026-11-22T05:20:01Z",
+}  # fmt: skip
+
 TYPES = {
+    "AmendmentRequested": "orders", "OrderAmended": "orders", "AmendmentUndone": "orders",
     "OrderPlaced": "orders", "OrderCancelled": "orders", "OrderHeld": "orders", "HoldLifted": "orders",
     "ParcelDelivered": "fulfilment", "DelayForeseen": "fulfilment",
     "CarrierServiceScheduled": "fulfilment", "QueueMeasured": "fulfilment",
 }  # fmt: skip
 EXAMPLES = {
     "OrderPlaced": PLACED, "OrderCancelled": CANCELLED, "OrderHeld": HELD, "HoldLifted": LIFTED, "ParcelDelivered": DELIVERED,
-    "DelayForeseen": DELAYED,
+    "DelayForeseen": DELAYED, "AmendmentRequested": REQUESTED, "OrderAmended": AMENDED, "AmendmentUndone": UNDONE,
     "CarrierServiceScheduled": GROUND, "QueueMeasured": QUEUE,
 }  # fmt: skip
 _reader = Reader(HEARS)
