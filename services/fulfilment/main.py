@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 def application(settings: KitSettings) -> "FastAPI":
     """The API over a database of its own, which it waits for."""
+    from services.fulfilment.amending.api import router as pull_backs
     from services.fulfilment.duties.api import router as duties
     from services.fulfilment.floor.api import router as floor
     from services.fulfilment.shipping.api import routers as shipping
@@ -30,7 +31,7 @@ def application(settings: KitSettings) -> "FastAPI":
         yield
         await app.state.database.close()
 
-    return create_app("fulfilment", [stock, alternatives, floor, *shipping, duties], settings, lifespan=lifespan)
+    return create_app("fulfilment", [stock, alternatives, floor, *shipping, duties, pull_backs], settings, lifespan=lifespan)
 
 
 def run_api(settings: KitSettings) -> None:
