@@ -89,6 +89,30 @@ class Warehouse(RuleBasedStateMachine):
         self.asked[number, change] = wanted = self.asked.get((number, change), wanted)
         self.hear(asked_to_amend(number, *wanted, change=number * 10 + change, version=self.next_version()))
 
+    @rule(
+        number=orders, wanted=st.lists(st.tuples(skus, units), min_size=1, max_size=2), picker=pickers, sku=skus,
+        changed=st.lists(st.tuples(skus, units), min_size=1, max_size=2), how_far=st.integers(0, 4), change=st.integers(1, 3),
+        end=st.sampled_from(("agreed", "agreed", "undone", "cancelled", "open")),
+    )  # fmt: skip
+    def change_what_somebody_is_on(
+        self, number: int, wanted: list[tuple[str, int]], picker: str, sku: str, changed: list[tuple[str, int]], how_far: int, change: int, end: str
+    ) -> None:
+        """An order is begun, picked in part or whole, or packed, and then to be changed; the change is settled, or the order ends."""
+        self.begin(number, wanted, picker)
+        steps = (
+            lambda: self.scan(picker, sku, 1),
+            lambda: self.scan(picker, wanted[0][0], 1),
+            lambda: self.scan_all(picker),
+            lambda: self.pack(picker),
+        )
+        for step in steps[:how_far]:
+            step()
+        self.ask_to_change(number, changed, change)
+        if end == "cancelled":
+            self.ask_to_cancel(number, 3)
+        elif end != "open" and self.pending():
+            self.settle_a_change(end == "agreed", len(self.pending()) - 1)
+
     @precondition(lambda self: self.pending())
     @rule(agreed=st.booleans(), which=st.integers(0, 5))
     def settle_a_change(self, agreed: bool, which: int) -> None:
