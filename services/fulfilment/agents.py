@@ -1,7 +1,8 @@
-"""What fulfilment listens to, and the seam between its three parts.
+"""What fulfilment listens to, and the seam between its parts.
 
 One transaction per batch. Locks are always taken in this order, by the worker and by every route, so that nobody waits in a circle:
-pick tasks (by order id) -> stock (by site, sku) -> wants -> shipping's rows (departures and slots, then parcels) -> the heads of `WorkLog`, last.
+pick tasks (by order id) -> changes of orders -> stock (by site, sku) -> wants -> shipping's rows (shipments, slots, departures, then parcels) -> the
+heads of `WorkLog`, last.
 What is written to rows that are locked, or new, is queued and goes with the commit; where a statement builds on it (wants to be tried again, tasks
 to be moved), it is written right before that.
 
@@ -9,6 +10,9 @@ Stock and floor decide and record first, shipping after them on the same batch, 
 
 - shipping calls `floor.store.move_tasks(work, {order_id: hand_over_by})` when an upgrade moves an order to another departure;
 - the cancel calls `shipping.store.free_slots(work, order_ids)` for the orders whose cancel it accepted;
+- a change (`amending/`) is decided in the same fold as the claim and the cancel: it reads `shipping.store.ShippingStore.open_book` for whether the
+  parcel has its label, holds its order through `holds.hold_for_changes` until it is settled, and opens the carton by `shipping.store.drop_parcel`;
+  shipping hears `OrderAmended` by itself, behind it;
 - the pack calls `shipping.store.add_parcel(work, NewParcel(...))`, the unpack `shipping.store.drop_parcel(work, parcel_id)`: False once labelled.
 
 Shipping's own timers and errands are `TIMERS` and `ERRANDS` in `shipping/agents.py`, what it hears is `HEARS` in `shipping/messages.py`, its
@@ -19,6 +23,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.fulfilment import handlers, messages
+from services.fulfilment.amending.store import AmendSql
 from services.fulfilment.duties import agents as duties
 from services.fulfilment.floor.projections import measure_queues
 from services.fulfilment.floor.store import FloorSql
@@ -40,12 +45,13 @@ from services.kit.values import Heard
 async def handle(work: Transaction, batch: Sequence[Heard[Any]]) -> None:
     """One batch in one transaction."""
     log = WorkLog(work)
-    stock, floor = StockSql(work, log), FloorSql(work, log, fulfilment_settings().lease)
-    decided = await handlers.on_events(batch, stock, floor, work, uuid7, fulfilment_settings().pace)
+    stock, floor, way_out = StockSql(work, log), FloorSql(work, log, fulfilment_settings().lease), ShippingStore(work, log, shipping_settings().rates)
+    amends = AmendSql(work, way_out)
+    decided = await handlers.on_events(batch, stock, floor, amends, work, uuid7, fulfilment_settings().pace)
     await note(work, batch)
     if decided.cancelled:
         await free_slots(work, decided.cancelled)
-    await ship([heard for heard in batch if heard.id not in decided.refused], ShippingStore(work, log, shipping_settings().rates))
+    await ship([heard for heard in batch if heard.id not in decided.refused], way_out)
     await log.flush()
 
 

@@ -40,6 +40,12 @@ class PlacedLine:
         _text("sku", self.sku, 64)
 
 
+def _lines(lines: tuple[PlacedLine, ...]) -> None:
+    _within("number of lines", len(lines), 1, 1000)
+    if len({line.line for line in lines}) < len(lines):
+        raise ValueError("a line number stands twice")
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     country: str
@@ -58,9 +64,7 @@ class OrderPlaced:
     def __post_init__(self) -> None:
         _text("site", self.site, 16)
         _instant("placed_at", self.placed_at)
-        _within("number of lines", len(self.lines), 1, 1000)
-        if len({line.line for line in self.lines}) < len(self.lines):
-            raise ValueError("a line number stands twice")
+        _lines(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,51 @@ class CancelRequested:
 @dataclass(frozen=True, slots=True)
 class OrderCancelled:
     order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentRequested:
+    """An order is to be changed: its lines as they would be, all of them."""
+
+    order_id: UUID
+    amendment_id: UUID
+    site: str
+    lines: tuple[PlacedLine, ...]
+
+    def __post_init__(self) -> None:
+        _text("site", self.site, 16)
+        _lines(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAmended:
+    """The change is agreed: the order is as it says here. Where no date is said, the one that stands stays."""
+
+    order_id: UUID
+    amendment_id: UUID
+    customer_id: UUID
+    address_id: UUID
+    site: str
+    lines: tuple[PlacedLine, ...]
+    service: str
+    destination: Destination
+    carrier_service: str | None = None
+    hand_over_by: datetime | None = None
+    due_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _text("site", self.site, 16)
+        _lines(self.lines)
+        for name in ("hand_over_by", "due_at"):
+            _instant(name, getattr(self, name))
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentUndone:
+    """The change comes to nothing: the order is as it was."""
+
+    order_id: UUID
+    amendment_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
-"""What stock and floor make of a batch of events, in the order they came: one fold over both, so that a cancel sees the claim it races with.
+"""What stock and floor make of a batch of events, in the order they came: one fold over both, so that a cancel, or a change, sees the claim it races
+with.
 
-Locks: the tasks of all orders in the batch, then their shelves; what is said is versioned at the very end.
+Locks: the tasks of all orders in the batch, the changes of these orders, their shelves, the shipments of those that are changed; what is said is
+versioned at the very end.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,7 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 from uuid import UUID
 
-from services.fulfilment.domain import CancelRequested, ItemListed, OrderCancelled, OrderPlaced, OrderReleased
+from services.fulfilment.amending.handlers import Amending
+from services.fulfilment.amending.ports import AmendStore, Changes
+from services.fulfilment.domain import (
+    AmendmentRequested,
+    AmendmentUndone,
+    CancelRequested,
+    ItemListed,
+    OrderAmended,
+    OrderCancelled,
+    OrderPlaced,
+    OrderReleased,
+)
 from services.fulfilment.floor.domain.events import CancelAccepted, CancelRejected, PickReleased
 from services.fulfilment.floor.domain.task import WITHOUT_PROMISE, Pace, Task, TaskState, revive, walk
 from services.fulfilment.floor.handlers import spots
@@ -18,7 +31,8 @@ from services.fulfilment.stock.handlers import place, release, retry
 from services.fulfilment.stock.ports import Books, StockStore
 from services.kit.values import Heard, NewId
 
-_OF_ORDERS = OrderPlaced | OrderReleased | CancelRequested | OrderCancelled
+_CHANGING = AmendmentRequested | OrderAmended | AmendmentUndone
+_OF_ORDERS = OrderPlaced | OrderReleased | CancelRequested | OrderCancelled | _CHANGING
 
 
 class Aside(Protocol):
@@ -33,11 +47,13 @@ class Fold:
 
     stock: StockStore
     floor: FloorStore
+    amends: AmendStore
     aside: Aside
     new_id: NewId
     pace: Pace
-    books: Books
     tasks: dict[UUID, Task]
+    changes: Changes
+    books: Books
     decided: dict[tuple[UUID, UUID], CancelDecision]
     changed: dict[UUID, None] = field(default_factory=dict)
     items: list[tuple[ItemListed, int]] = field(default_factory=list)
@@ -45,6 +61,10 @@ class Fold:
     decisions: list[CancelDecision] = field(default_factory=list)
     refused: set[UUID] = field(default_factory=set)
     """Events that were set aside: no part of fulfilment applies them."""
+
+    @property
+    def amending(self) -> Amending:
+        return Amending(self.changes, self.books, self.tasks, self.floor, self._keep, self.new_id, self.pace)
 
     def apply(self, heard: Heard[Any]) -> None:
         """One event. What is older than the last one heard of its order changes nothing."""
@@ -71,6 +91,8 @@ class Fold:
                 self._on_cancel_requested(cast("Heard[CancelRequested]", heard))
             case OrderCancelled():
                 self._on_cancelled(cast("Heard[OrderCancelled]", heard))
+            case AmendmentRequested() | OrderAmended() | AmendmentUndone():
+                self._on_change(heard)
 
     def _on_released(self, heard: Heard[OrderReleased]) -> None:
         """A task at once, in the place that its slack gives it. A release that is repeated after a shortage may move the hand-over."""
@@ -118,10 +140,23 @@ class Fold:
     def _on_cancelled(self, heard: Heard[OrderCancelled]) -> None:
         """The order ended elsewhere: what is set apart for it is free, unless somebody has it in their hands."""
         task = self.tasks.get(heard.data.order_id)
+        self.amending.let_go(heard.data.order_id, heard.cause)
         if heard.data.order_id in self.books.wants and not (task and _in_hands(task)):
             self._let_go(heard, heard.data.order_id)
 
+    def _on_change(self, heard: Heard[Any]) -> None:
+        """A change is asked for, agreed, or comes to nothing."""
+        if heard.data.order_id not in self.books.wants:
+            self._refuse(heard, "unknown-order", "A change came for an order that was never placed here.")
+        elif isinstance(heard.data, AmendmentRequested):
+            self.amending.prepare(heard)
+        elif isinstance(heard.data, AmendmentUndone):
+            self.amending.let_go(heard.data.order_id, heard.cause, heard.data.amendment_id)
+        elif not self.amending.carry_out(heard):
+            self._refuse(heard, "not-prepared", "A change was agreed that was never prepared here: send AmendmentRequested first.")
+
     def _let_go(self, heard: Heard[Any], order_id: UUID) -> None:
+        self.amending.let_go(order_id, heard.cause)
         release(self.books, self.books.wants[order_id], heard.cause)
         self.cancelled.append(order_id)
         task = self.tasks.get(order_id)
@@ -142,11 +177,14 @@ class Fold:
         await self.stock.record(self.books)
         await self.floor.save([self.tasks[order_id] for order_id in self.changed])
         await self.floor.record_decisions(self.decisions)
+        await self.amends.record(self.changes)
 
 
-async def on_events(batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore, aside: Aside, new_id: NewId, pace: Pace) -> Fold:
+async def on_events(
+    batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore, amends: AmendStore, aside: Aside, new_id: NewId, pace: Pace
+) -> Fold:
     """Decide and record a batch. Returns what was decided: the orders `cancelled`, whose slots are to be freed, and the events `refused`."""
-    fold = Fold(stock, floor, aside, new_id, pace, *await _load(batch, stock, floor))
+    fold = Fold(stock, floor, amends, aside, new_id, pace, *await _load(batch, stock, floor, amends))
     for heard in batch:
         fold.apply(heard)
     await fold.record()
@@ -178,16 +216,23 @@ def _in_hands(task: Task) -> bool:
 
 
 async def _load(
-    batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore
-) -> tuple[Books, dict[UUID, Task], dict[tuple[UUID, UUID], CancelDecision]]:
-    """Everything the batch touches: first the tasks, those that shipping may move too. Only orders that begin or end need their shelves locked; of
-    the others the wants are read."""
-    placed = [heard.data for heard in batch if isinstance(heard.data, OrderPlaced)]
-    ending = [heard.data for heard in batch if isinstance(heard.data, CancelRequested | OrderCancelled)]
-    released = [heard.data.order_id for heard in batch if isinstance(heard.data, OrderReleased)]
-    orders = {event.order_id for event in (*placed, *ending)}
+    batch: Sequence[Heard[Any]], stock: StockStore, floor: FloorStore, amends: AmendStore
+) -> tuple[dict[UUID, Task], Changes, Books, dict[tuple[UUID, UUID], CancelDecision]]:
+    """Everything the batch touches: first the tasks, those that shipping may move too. Only orders that begin, change or end need their shelves
+    locked; of the others the wants are read."""
+    of_orders = [heard.data for heard in batch if hasattr(heard.data, "order_id")]
+    placed = [event for event in of_orders if isinstance(event, OrderPlaced)]
+    changing = [event for event in of_orders if isinstance(event, _CHANGING)]
+    ending = [event for event in of_orders if isinstance(event, CancelRequested | OrderCancelled)]
+    released = [event.order_id for event in of_orders if isinstance(event, OrderReleased)]
+    orders = {event.order_id for event in (*placed, *changing, *ending)}
+    concerned = {event.order_id for event in of_orders}
+    tasks = await floor.of_orders({*orders, *released}, also=concerned)
+    changes = await amends.open({event.order_id for event in (*changing, *ending)}, {event.amendment_id for event in changing})
+    wanted = {(event.site, line.sku) for event in changing if not isinstance(event, AmendmentUndone) for line in event.lines}
     places: set[Place] = {(order.site, line.sku) for order in placed for line in order.lines}
-    tasks = await floor.of_orders({*orders, *released}, also={heard.data.order_id for heard in batch if hasattr(heard.data, "order_id")})
-    books = await stock.open(orders, places, read=released)
+    books = await stock.open(orders, places | wanted | changes.places, read=released)
+    if wanted:
+        await amends.look_at(changes, concerned, wanted)
     requests = [event.request_id for event in ending if isinstance(event, CancelRequested)]
-    return books, tasks, await floor.decided(requests)
+    return tasks, changes, books, await floor.decided(requests)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def application(settings: KitSettings, issuer: "httpx.AsyncBaseTransport | None" = None) -> "FastAPI":
     """The API and the pages over a database of its own, which it waits for. `issuer` reaches whoever checks badges, in tests."""
+    from services.fulfilment.amending.api import router as pull_backs
     from services.fulfilment.duties.api import router as duties
     from services.fulfilment.floor.api import router as floor
     from services.fulfilment.pages import dock, look, stops
@@ -35,7 +36,7 @@ def application(settings: KitSettings, issuer: "httpx.AsyncBaseTransport | None"
         await app.state.database.close()
 
     pages = [sign_in_pages(settings, look.HOMES, issuer), floor_page, dock.router, stops.router]
-    app = create_app("fulfilment", [stock, alternatives, floor, *shipping, duties], settings, lifespan=lifespan, pages=pages)
+    app = create_app("fulfilment", [stock, alternatives, floor, *shipping, duties, pull_backs], settings, lifespan=lifespan, pages=pages)
     look.install(app)
     lead_to_sign_in(app)
     return app

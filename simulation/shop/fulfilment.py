@@ -1,12 +1,13 @@
 """Stock and floor in the fake PostgreSQL: tasks are locked first, then shelves, then wants, as by the stores in SQL."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.amending.ports import Changes
 from services.fulfilment.domain import ItemListed, WorkEvent
 from services.fulfilment.floor.domain.task import Task
 from services.fulfilment.floor.ports import CancelDecision
@@ -172,3 +173,16 @@ async def _decide(to: Session, decisions: Sequence[CancelDecision]) -> None:
 
 def _name(bin: Bin) -> str:
     return bin.bin
+
+
+class SimulatedAmends:
+    """What changes of orders need: here nobody asks for any."""
+
+    async def open(self, orders: Collection[UUID], requests: Collection[UUID]) -> Changes:
+        return Changes({})
+
+    async def look_at(self, changes: Changes, orders: Collection[UUID], places: Collection[Place]) -> None:
+        raise AssertionError("an order of the simulation was changed")
+
+    async def record(self, changes: Changes) -> None:
+        """Nothing changed."""

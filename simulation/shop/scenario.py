@@ -97,8 +97,8 @@ class Shop:
 
     async def _keep_stock(self, work: Transaction, batch: Sequence[Heard[Any]]) -> None:
         log = WorkLog(work)
-        stock, floor = self._stores.stock(work, log), self._stores.floor(work, log)
-        await floor_and_stock.on_events(batch, stock, floor, work, uuid7, fulfilment_settings().pace)
+        stock, floor, amends = self._stores.stock(work, log), self._stores.floor(work, log), self._stores.amends(work, log)
+        await floor_and_stock.on_events(batch, stock, floor, amends, work, uuid7, fulfilment_settings().pace)
         await log.flush()
 
     async def _try_wants(self, work: Transaction) -> int:

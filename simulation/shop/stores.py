@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID
 
+from services.fulfilment.amending.store import AmendSql
 from services.fulfilment.floor.store import FloorSql
 from services.fulfilment.settings import fulfilment_settings
+from services.fulfilment.shipping.store import ShippingStore
 from services.fulfilment.stock.domain import Kind, Movement
 from services.fulfilment.stock.store import StockSql
 from services.fulfilment.work import WorkLog
@@ -15,7 +17,7 @@ from services.orders.book import Wanted
 from services.orders.store import PostgresStore
 from simulation.databases import FakeDatabases, Tables
 from simulation.real import RealDatabases
-from simulation.shop.fulfilment import SimulatedFloor, SimulatedStock
+from simulation.shop.fulfilment import SimulatedAmends, SimulatedFloor, SimulatedStock
 from simulation.shop.orders import SimulatedOrders
 
 
@@ -25,6 +27,7 @@ class Stores(Protocol):
     def orders(self, work: Transaction) -> Any: ...
     def stock(self, work: Transaction, log: WorkLog) -> Any: ...
     def floor(self, work: Transaction, log: WorkLog) -> Any: ...
+    def amends(self, work: Transaction, log: WorkLog) -> Any: ...
 
     def pending(self) -> int:
         """Orders that wait for their items, events that wait for their order, wants to be tried again."""
@@ -48,6 +51,9 @@ class FakeStores:
     def floor(self, work: Transaction, log: WorkLog) -> SimulatedFloor:
         return SimulatedFloor(work, log)
 
+    def amends(self, work: Transaction, log: WorkLog) -> SimulatedAmends:
+        return SimulatedAmends()
+
     def pending(self) -> int:
         orders, ripe = self._servers["orders"], [want for want in self._servers["fulfilment"].rows("wants") if want.ripe]
         return len(orders.rows("waiting")) + len(orders.rows("early")) + len(ripe)
@@ -70,6 +76,9 @@ class RealStores:
 
     def floor(self, work: Transaction, log: WorkLog) -> FloorSql:
         return FloorSql(work, log, fulfilment_settings().lease)
+
+    def amends(self, work: Transaction, log: WorkLog) -> AmendSql:
+        return AmendSql(work, ShippingStore(work, log))
 
     def pending(self) -> int:
         orders = self._servers["orders"].ask("select (select count(*) from waiting_orders) + (select count(*) from early_events)")[0][0]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.fulfilment.duties.domain import Hold, HoldState, Wanted
 from services.fulfilment.duties.queries import lacking
+from services.fulfilment.stock.queries import instead as stock_instead
 from services.kit.database import Database, Transaction
 
 _HOLDS = """
@@ -20,12 +21,6 @@ _STATE = "update promise_holds set state = $2 where promise_id = any($1::uuid[])
 _UNSURE = """
 select promise_id from promise_holds where state = 'held' and held_at < clock_timestamp() - $1::interval order by held_at limit 100"""
 _SITE = "select site from wants where order_id = $1"
-_SUBSTITUTES = """
-select s.substitute as sku, i.description, sum(b.on_hand - b.reserved)::int as available
-from substitutes s join items i on i.sku = s.substitute join bins b on b.sku = s.substitute and b.site = $2 and not b.quarantined
-where s.sku = $1 and not i.withdrawn group by 1, 2, s.rank having sum(b.on_hand - b.reserved) >= $3 order by s.rank limit 5"""
-_EXPECTED = """
-select expected_at, quantity from expected_receipts where site = $1 and sku = $2 and expected_at > $3 order by expected_at limit 3"""
 
 _DIFFERING = """
 select h.promise_id from promise_holds h join promise_view v using (promise_id) cross join lateral (select v.made::jsonb as said) s
@@ -83,10 +78,8 @@ class Holds:
 
     async def instead(self, site: str, sku: str, quantity: int, now: datetime) -> dict[str, list[dict[str, Any]]]:
         """What could be promised in place of goods that are not there: what is as good, and when more comes."""
-        as_good = await self.work.connection.fetch(_SUBSTITUTES, sku, site, quantity)
-        expected = await self.work.connection.fetch(_EXPECTED, site, sku, now)
-        later = [{"expected_at": row["expected_at"].isoformat(), "quantity": row["quantity"]} for row in expected]
-        return {"substitutes": [dict(row) for row in as_good], "expected": later}
+        found = await stock_instead(self.work, [(site, sku)], now)
+        return found[site, sku].told(quantity)
 
 
 async def unsure(work: Transaction, longer_than: timedelta) -> list[UUID]:

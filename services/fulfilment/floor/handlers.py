@@ -176,6 +176,7 @@ async def unpack(store: FloorStore, parcels: Parcels, who: Who, task_id: UUID, p
     task = await store.lock(task_id, who)
     if task.state is not TaskState.PACKED or task.parcel_id != parcel_id:
         raise NotPacked("This parcel is not packed: there is nothing to undo.", state=task.state)
+    await store.refuse_changing(task.order_id)
     held = await store.holding(who.subject)
     if held:
         raise FinishFirst("You have another task: finish it, or put it back.", task_id=held)

@@ -127,6 +127,9 @@ class FloorStore(Says, Protocol):
     async def refuse_held(self, order_id: UUID) -> None:
         """Raises OrderStopped while a hold stands on the order."""
 
+    async def refuse_changing(self, order_id: UUID) -> None:
+        """Raises OrderStopped while a change of the order is not settled."""
+
     async def claimed(self, claim_id: UUID) -> tuple[UUID, str, int] | None:
         """Task, picker and fence of a claim that was made."""
 
@@ -142,6 +145,9 @@ class FloorStore(Says, Protocol):
         """The task's last scan that counted and was not undone."""
 
     async def mark_undone(self, scan_id: UUID) -> None: ...
+
+    def forget_scans(self, task_id: UUID, positions: Sequence[int]) -> None:
+        """What was scanned at these stops is no longer picked there."""
 
     async def reported(self, report_id: UUID, task_id: UUID) -> bool:
         """Whether this shortage was reported before."""

@@ -10,7 +10,7 @@ from services.fulfilment.duties.reports import let_go, report_done, report_seen,
 from services.fulfilment.floor.domain.task import Item, PickLine, Task
 from services.fulfilment.floor.ports import CancelDecision, Catalogue, Recorded, ShortReport, Verdict, Who
 from services.fulfilment.floor.tables import TASKS, task_of
-from services.fulfilment.holds import refuse_held
+from services.fulfilment.holds import refuse_changing, refuse_held
 from services.fulfilment.work import WorkLog
 from services.kit.database import Transaction
 from services.kit.promise.state import Department
@@ -71,6 +71,9 @@ select *, $12::uuid, $13::text, $14::timestamptz
 from unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::int[], $7::int[], $8::text[], $9::jsonb[], $10::text[],
     $11::timestamptz[])"""
 
+_FORGET_SCANS = """
+update scans set undone_at = $3 where task_id = $1 and position = any($2::int[]) and verdict = 'picked' and undone_at is null"""
+
 _RECORD_SHORT = """
 insert into short_reports (report_id, task_id, line, sku, bin, found, missing, reason, reported_by, reported_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
@@ -126,6 +129,10 @@ class FloorSql:
         """Raises OrderStopped while a hold stands on the order."""
         await refuse_held(self._work, order_id)
 
+    async def refuse_changing(self, order_id: UUID) -> None:
+        """Raises OrderStopped while a change of the order is not settled."""
+        await refuse_changing(self._work, order_id)
+
     async def _tasks(self, rows: Sequence[Any]) -> list[Task]:
         if not rows:
             return []
@@ -173,10 +180,7 @@ class FloorSql:
 
     async def catalogue(self, task: Task, codes: Iterable[str]) -> Catalogue:
         """The items of the task, and those that answer to the codes."""
-        asked = set(codes)
-        rows = await self._connection.fetch(_ITEMS, sorted(asked | {line.sku for line in task.lines}), task.site)
-        items = {row["sku"]: Item(row["sku"], row["description"], row["weight_grams"], tuple(row["bins"])) for row in rows}
-        return Catalogue({code: [items[row["sku"]] for row in rows if code in (row["sku"], row["barcode"])] for code in asked}, items)
+        return await catalogue(self._work, task.site, codes, {line.sku for line in task.lines})
 
     async def recorded(self, scan_ids: Sequence[UUID]) -> dict[UUID, Recorded]:
         rows = await self._connection.fetch(_SCANS + "where scan_id = any($1::uuid[])", scan_ids)
@@ -200,6 +204,11 @@ class FloorSql:
 
     async def mark_undone(self, scan_id: UUID) -> None:
         self._work.write("update scans set undone_at = $2 where scan_id = $1", scan_id, self.now)
+
+    def forget_scans(self, task_id: UUID, positions: Sequence[int]) -> None:
+        """What was scanned at these stops is no longer picked there."""
+        if positions:
+            self._work.write(_FORGET_SCANS, task_id, positions, self.now)
 
     async def reported(self, report_id: UUID, task_id: UUID) -> bool:
         """Whether this shortage was reported before."""
@@ -241,6 +250,14 @@ class FloorSql:
         """The order goes on without what was promised on this line."""
         report_short(self._work, order_id, line)
         await let_go(self._work, order_id, line)
+
+
+async def catalogue(work: Transaction, site: str, codes: Iterable[str], skus: Iterable[str] = ()) -> Catalogue:
+    """The items that answer to the codes, and those of these SKUs, with the bins of the site that hold them."""
+    asked = set(codes)
+    rows = await work.connection.fetch(_ITEMS, sorted(asked.union(skus)), site)
+    items = {row["sku"]: Item(row["sku"], row["description"], row["weight_grams"], tuple(row["bins"])) for row in rows}
+    return Catalogue({code: [items[row["sku"]] for row in rows if code in (row["sku"], row["barcode"])] for code in asked}, items)
 
 
 async def move_tasks(work: Transaction, hand_over_by: dict[UUID, datetime]) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from services.fulfilment.domain import OrderAmended
 from services.fulfilment.shipping.schedule.domain import CarrierService, Departure, expected_at, fastest, hand_over_limit, lane_for, next_departure
 from services.kit.values import Cause
 
@@ -164,6 +165,8 @@ def departure_for(
         return SlotRefusal.TOO_LATE
     if service is None or service.withdrawn or service.service != "overnight" or service.site != shipment.site:
         return SlotRefusal.NO_LANE
+    if not _goes_there(slot, shipment):
+        return SlotRefusal.NO_LANE
     lane = lane_for(service, slot.country, slot.postcode_prefix)
     if lane is None:
         return SlotRefusal.NO_LANE
@@ -199,6 +202,37 @@ def promised_anew(shipment: Shipment, carrier_service: str | None, hand_over_by:
         return shipment
     promised = replace(shipment, promised_service=carrier_service, promised_by=hand_over_by, due_at=due_at)
     return promised if is_upgraded(shipment) or shipment.labelled else back_to_promise(promised)
+
+
+def amended(shipment: Shipment, said: OrderAmended, services: dict[str, CarrierService], now: datetime, rates: Rates) -> Shipment:
+    """A released shipment of an order that was changed: on the departure that was promised with the change; where none was, on the one it had, or,
+    where it goes elsewhere now, on one that goes there."""
+    to, was = said.destination, (shipment.country, shipment.postcode_prefix)
+    there = replace(shipment, address=(said.customer_id, said.address_id), country=to.country, postcode_prefix=to.postcode_prefix)
+    if said.hand_over_by and said.carrier_service:
+        return promised_anew(there, said.carrier_service, said.hand_over_by, said.due_at)
+    if was == (to.country, to.postcode_prefix):
+        return there
+    named = services.get(shipment.promised_service or "")
+    goes = named is not None and not named.withdrawn and lane_for(named, to.country, to.postcode_prefix) is not None
+    open_ended = replace(there, carrier_service=shipment.promised_service if goes else None, hand_over_by=None)
+    aimed = aim(open_ended, said.service, services, now, rates)
+    return replace(aimed, promised_service=aimed.carrier_service, promised_by=aimed.hand_over_by)
+
+
+def misfit(slot: Slot, shipment: Shipment, service: CarrierService | None, grounded: bool) -> SlotRefusal | None:
+    """Why an upgrade no longer fits its order, which was changed; None while it does, or has ended."""
+    if slot.state in (SlotState.REFUSED, SlotState.FREED):
+        return None
+    if service is None or not _goes_there(slot, shipment):
+        return SlotRefusal.NO_LANE
+    if slot.carrier_service == shipment.promised_service:
+        return SlotRefusal.TOO_LATE  # the customer has that flight by their promise
+    return SlotRefusal.NOT_BY_AIR if service.by_air and grounded else None
+
+
+def _goes_there(slot: Slot, shipment: Shipment) -> bool:
+    return (slot.country, slot.postcode_prefix) == (shipment.country, shipment.postcode_prefix)
 
 
 def slack(shipment: Shipment, now: datetime, rates: Rates) -> timedelta | None:

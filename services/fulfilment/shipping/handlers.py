@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from services.fulfilment.domain import OrderCancelled, OrderPlaced, OrderReleased
+from services.fulfilment.domain import OrderAmended, OrderCancelled, OrderPlaced, OrderReleased
 from services.fulfilment.shipping import messages as m
 from services.fulfilment.shipping.domain import (
     Shipment,
@@ -16,10 +16,12 @@ from services.fulfilment.shipping.domain import (
     SlotRefusal,
     SlotState,
     aim,
+    amended,
     back_to_promise,
     departure_for,
     foresee,
     is_upgraded,
+    misfit,
     promised_anew,
     slack,
     upgraded,
@@ -38,7 +40,7 @@ async def on_events(batch: Sequence[Heard[Any]], store: Store) -> None:
     if not concerned:
         return
     upgrades = {heard.data.upgrade_id for heard in concerned if getattr(heard.data, "upgrade_id", None) is not None}
-    skus = {line.sku for heard in concerned if isinstance(heard.data, OrderPlaced) for line in heard.data.lines}
+    skus = {line.sku for heard in concerned if isinstance(heard.data, OrderPlaced | OrderAmended) for line in heard.data.lines}
     book = await store.open_book({heard.data.order_id for heard in concerned}, upgrades, skus)
     for heard in concerned:
         _FOLDS[type(heard.data)](heard, book, store)
@@ -109,6 +111,25 @@ def _on_released(heard: Heard[OrderReleased], book: Book, store: Store) -> None:
         book.aimed.add(said.order_id)
 
 
+def _on_amended(heard: Heard[OrderAmended], book: Book, store: Store) -> None:
+    """Other goods, another place or another day; an upgrade that no longer fits is given up."""
+    shipment = _newer(heard, book, store)
+    if shipment is None or shipment.state not in (ShipmentState.PLACED, ShipmentState.RELEASED):
+        return
+    said, order_id, had = heard.data, shipment.order_id, shipment.hand_over_by
+    shipment = replace(shipment, lines=len(said.lines), skus=tuple(sorted({line.sku for line in said.lines})))
+    if shipment.state is ShipmentState.RELEASED:
+        shipment = amended(shipment, said, dict(book.services), store.now, store.rates)
+        for slot in book.slots_of(order_id):
+            reason = misfit(slot, shipment, book.services.get(slot.carrier_service), book.is_grounded(shipment))
+            if reason:
+                shipment = back_to_promise(shipment) if slot.state is SlotState.GRANTED else shipment
+                _give_up(slot, book, store, reason)
+    book.shipments[order_id] = shipment
+    if had is None and shipment.hand_over_by is not None:
+        book.aimed.add(order_id)
+
+
 def _on_held(heard: Heard[m.OrderHeld], book: Book, store: Store) -> None:
     _note_stock(heard, book, store, short=True)
 
@@ -175,6 +196,7 @@ _FOLDS: dict[type, Callable[[Heard[Any], Book, Store], None]] = {
     m.OrderHeld: _on_held,
     m.HoldLifted: _on_lifted,
     OrderCancelled: _on_cancelled,
+    OrderAmended: _on_amended,
     m.UpgradeWanted: _on_wanted,
     m.UpgradeGranted: _on_granted,
     m.UpgradeDeclined: _on_taken_back,
@@ -258,10 +280,10 @@ def _refuse(slot: Slot, reason: SlotRefusal, book: Book, store: Store) -> None:
     store.say(m.UpgradeSlotRefused(slot.order_id, slot.upgrade_id, reason.value), slot.cause)
 
 
-def _give_up(slot: Slot, book: Book, store: Store) -> None:
+def _give_up(slot: Slot, book: Book, store: Store, reason: SlotRefusal = SlotRefusal.TOO_LATE) -> None:
     """A place that can no longer be used goes back, and loyalty hears it: the money is free again."""
-    book.slots[slot.upgrade_id] = replace(slot, state=SlotState.FREED, reason=SlotRefusal.TOO_LATE)
-    said = m.UpgradeSlotRefused(slot.order_id, slot.upgrade_id, SlotRefusal.TOO_LATE.value)
+    book.slots[slot.upgrade_id] = replace(slot, state=SlotState.FREED, reason=reason)
+    said = m.UpgradeSlotRefused(slot.order_id, slot.upgrade_id, reason.value)
     store.say(said, slot.cause)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.kit.values import Cause, Refusal
@@ -19,6 +19,7 @@ Place = tuple[str, str]
 
 
 MOST_PER_BIN = 10_000_000
+_MOST_OFFERED = 5
 
 PROMISED_FROM = 1_000_001
 """Lines from this number on are goods that were promised beside the order: no line of an order itself has such a number."""
@@ -163,6 +164,34 @@ class Missing:
     sku: str
     wanted: int
     available: int
+
+
+class Substitute(NamedTuple):
+    """An item that is as good, and how many of it are free."""
+
+    sku: str
+    description: str
+    available: int
+
+
+class Expected(NamedTuple):
+    """What a supplier said will be on the shelf."""
+
+    expected_at: datetime
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What could be had in place of an item: what is as good, the best first, and when more comes."""
+
+    substitutes: tuple[Substitute, ...] = ()
+    expected: tuple[Expected, ...] = ()
+
+    def told(self, quantity: int) -> dict[str, list[dict[str, Any]]]:
+        """What of it helps whoever wants that many, as it is shown."""
+        enough = [each._asdict() for each in self.substitutes if each.available >= quantity][:_MOST_OFFERED]
+        return {"substitutes": enough, "expected": [{"expected_at": at.isoformat(), "quantity": units} for at, units in self.expected]}
 
 
 @dataclass(frozen=True, slots=True)

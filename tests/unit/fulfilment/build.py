@@ -5,7 +5,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.fulfilment.domain import CancelRequested, Destination, ItemListed, OrderCancelled, OrderPlaced, OrderReleased, PlacedLine
+from services.fulfilment.domain import (
+    AmendmentRequested,
+    AmendmentUndone,
+    CancelRequested,
+    Destination,
+    ItemListed,
+    OrderAmended,
+    OrderCancelled,
+    OrderPlaced,
+    OrderReleased,
+    PlacedLine,
+)
 from services.kit.values import Cause, Heard
 
 NOW = datetime(2026, 11, 22, 4, 58, tzinfo=UTC)
@@ -28,10 +39,15 @@ def heard(data: Any, version: int = 1, number: int = 1) -> Heard[Any]:
     return Heard(uuid(500_000 + 1_000 * version + number), f"{owner}.{name}.v1", "", version, NOW, data, cause(number))
 
 
+def lines(*wanted: tuple[str, int]) -> tuple[PlacedLine, ...]:
+    """These SKUs and quantities, numbered from 1."""
+    return tuple(PlacedLine(line, sku, quantity) for line, (sku, quantity) in enumerate(wanted, 1))
+
+
 def placed(number: int = 1, *wanted: tuple[str, int], after: int = 0, site: str = SITE) -> Heard[OrderPlaced]:
     """Order `number` wants these SKUs and quantities; placed `after` seconds past the usual instant."""
-    lines = tuple(PlacedLine(line, sku, quantity) for line, (sku, quantity) in enumerate(wanted or (("CUP", 1),), 1))
-    return heard(OrderPlaced(uuid(number), site, NOW + timedelta(seconds=after), lines, Destination("US", "402", "America/New_York")), 1, number)
+    to = Destination("US", "402", "America/New_York")
+    return heard(OrderPlaced(uuid(number), site, NOW + timedelta(seconds=after), lines(*wanted or (("CUP", 1),)), to), 1, number)
 
 
 def released(number: int = 1, *, by: datetime | None = HAND_OVER, version: int = 2, after: int = 0, site: str = SITE) -> Heard[OrderReleased]:
@@ -50,6 +66,23 @@ def cancel(number: int = 1, request: int = 1, version: int = 3) -> Heard[CancelR
 
 def cancelled(number: int = 1, version: int = 4) -> Heard[OrderCancelled]:
     return heard(OrderCancelled(uuid(number)), version, number)
+
+
+def asked_to_amend(number: int, *wanted: tuple[str, int], change: int = 1, version: int = 3) -> Heard[AmendmentRequested]:
+    """Order `number` would want these SKUs and quantities; `change` is which change of it."""
+    return heard(AmendmentRequested(uuid(number), uuid(400_000 + change), SITE, lines(*wanted)), version, number)
+
+
+def amended(number: int, *wanted: tuple[str, int], change: int = 1, version: int = 4, postcode: str = "402", **dated: Any) -> Heard[OrderAmended]:
+    """That change is agreed."""
+    to = Destination("US", postcode, "America/New_York")
+    key, where = (uuid(number), uuid(400_000 + change)), (uuid(100_000), uuid(200_000))
+    return heard(OrderAmended(*key, *where, SITE, lines(*wanted), "standard", to, **dated), version, number)
+
+
+def undone(number: int, change: int = 1, version: int = 4) -> Heard[AmendmentUndone]:
+    """That change came to nothing."""
+    return heard(AmendmentUndone(uuid(number), uuid(400_000 + change)), version, number)
 
 
 def item(sku: str = "CUP", **changes: Any) -> Heard[ItemListed]:

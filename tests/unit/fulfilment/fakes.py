@@ -1,17 +1,20 @@
 """Stock and floor kept in dictionaries, with the same answers as the stores in SQL."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from services.fulfilment.amending.domain import Amendment, AmendmentState, PullBack
+from services.fulfilment.amending.ports import Changes, Key
 from services.fulfilment.domain import ItemListed, WorkEvent
 from services.fulfilment.floor.domain.task import Item, Task, TaskState
 from services.fulfilment.floor.ports import CancelDecision, Catalogue, Recorded, ShortReport, Verdict, Who
 from services.fulfilment.holds import OrderStopped
-from services.fulfilment.stock.domain import IdReused, Kind, Movement, Place, Shelf, Want, WantState
+from services.fulfilment.shipping.domain import Shipment
+from services.fulfilment.stock.domain import IdReused, Instead, Kind, Movement, Place, Shelf, Want, WantState
 from services.fulfilment.stock.ports import Books
 from services.kit.values import Cause, Heard, NotFound
 from tests.unit.fulfilment.build import NOW
@@ -113,12 +116,19 @@ class FakeFloor(Said):
     async def next_free(self, site: str) -> Task | None:
         open_states = (TaskState.READY, TaskState.CLAIMED, TaskState.PICKED)
         tasks = [task for task in self.tasks.values() if task.site == site and task.order_id not in self.stopped]
-        free = [task for task in tasks if task.state in open_states and not (task.hold and task.hold.live)]
+        free = [task for task in tasks if task.state in open_states and not task.changing and not (task.hold and task.hold.live)]
         return min(free, key=lambda task: (task.rank_at, task.placed_at, task.task_id), default=None)
 
     async def refuse_held(self, order_id: UUID) -> None:
-        if order_id in self.stopped:
+        if order_id in self.stopped or self.tasks_of(order_id).changing:
             raise OrderStopped("stopped")
+
+    async def refuse_changing(self, order_id: UUID) -> None:
+        if self.tasks_of(order_id).changing:
+            raise OrderStopped("changing")
+
+    def tasks_of(self, order_id: UUID) -> Task:
+        return next(task for task in self.tasks.values() if task.order_id == order_id)
 
     async def claimed(self, claim_id: UUID) -> tuple[UUID, str, int] | None:
         return self.claims.get(claim_id)
@@ -147,6 +157,11 @@ class FakeFloor(Said):
     async def mark_undone(self, scan_id: UUID) -> None:
         self.scans[scan_id] = replace(self.scans[scan_id], undone=True)
 
+    def forget_scans(self, task_id: UUID, positions: Sequence[int]) -> None:
+        for id, scan in self.scans.items():
+            if scan.task_id == task_id and scan.position in positions:
+                self.scans[id] = replace(scan, undone=True)
+
     async def reported(self, report_id: UUID, task_id: UUID) -> bool:
         return self.reports.get(report_id) == task_id
 
@@ -174,6 +189,44 @@ class FakeFloor(Said):
 
     async def come_without(self, order_id: UUID, line: int) -> None:
         """Nothing is promised here."""
+
+
+@dataclass
+class FakeAmends:
+    """Changes beside the floor, whose orders they hold. `shipments` are what shipping knows, `parcels` what is packed."""
+
+    floor: FakeFloor
+    parcels: "FakeParcels"
+    known: dict[Key, Amendment] = field(default_factory=dict)
+    shipments: dict[UUID, Shipment] = field(default_factory=dict)
+    instead: dict[Place, Instead] = field(default_factory=dict)
+    pull_backs: dict[UUID, PullBack] = field(default_factory=dict)
+    now: datetime = NOW
+
+    async def open(self, orders: Collection[UUID], requests: Collection[UUID]) -> Changes:
+        asked = {key: each for key, each in self.known.items() if key[1] in requests}
+        pending = {key: each for key, each in self.known.items() if key[0] in orders and each.state is AmendmentState.PREPARED}
+        return Changes(asked | pending)
+
+    async def look_at(self, changes: Changes, orders: Collection[UUID], places: Collection[Place]) -> None:
+        changes.shipments, changes.instead = self.shipments, self.instead
+
+    async def record(self, changes: Changes) -> None:
+        self.known |= {key: changes.known[key] for key in changes.changed}
+        self.pull_backs |= {each.pull_back_id: each for each in changes.pulled}
+        for parcel_id in changes.opened:
+            assert await self.parcels.drop(parcel_id)
+        held = {each.key[0] for each in self.known.values() if each.state is AmendmentState.PREPARED}
+        self.floor.tasks = {id: replace(task, changing=task.order_id in held) for id, task in self.floor.tasks.items()}
+
+    async def lock(self, pull_back_id: UUID, who: Who) -> PullBack:
+        return self.pull_backs[pull_back_id]
+
+    async def items(self, site: str, code: str) -> Sequence[Item]:
+        return [self.floor.descriptions[code]] if code in self.floor.descriptions else []
+
+    def put_away(self, done: PullBack, scan_id: UUID) -> None:
+        self.pull_backs[done.pull_back_id] = done
 
 
 @dataclass

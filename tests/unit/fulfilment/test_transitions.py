@@ -8,6 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from services.fulfilment.amending.domain import AmendmentState
+from services.fulfilment.amending.handlers import put_away
 from services.fulfilment.floor import handlers as floor
 from services.fulfilment.floor.domain.events import Reason
 from services.fulfilment.floor.domain.task import Carton, Item, Pace, Task, TaskState
@@ -17,8 +19,8 @@ from services.fulfilment.stock.domain import WantState
 from services.fulfilment.stock.handlers import count, receive
 from services.kit.values import Refusal
 from tests.support.ids import numbered_ids
-from tests.unit.fulfilment.build import SITE, cancel, cancelled, cause, item, placed, released, uuid
-from tests.unit.fulfilment.fakes import Asides, FakeFloor, FakeParcels, FakeStock
+from tests.unit.fulfilment.build import SITE, amended, asked_to_amend, cancel, cancelled, cause, item, placed, released, undone, uuid
+from tests.unit.fulfilment.fakes import Asides, FakeAmends, FakeFloor, FakeParcels, FakeStock
 
 SKUS, BINS, PICKERS = ("CUP", "MUG", "PAN"), ("A-1", "B-1", "C-1"), ("ann", "bob")
 orders, skus, bins, units = st.integers(1, 6), st.sampled_from(SKUS), st.sampled_from(BINS), st.integers(1, 6)
@@ -31,14 +33,16 @@ class Warehouse(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.stock, self.floor, self.parcels = FakeStock(), FakeFloor(), FakeParcels()
+        self.amends = FakeAmends(self.floor, self.parcels)
         self.floor.descriptions = {sku: Item(sku, sku, 100) for sku in SKUS}
         self.new_id, self.version = numbered_ids(), 1
+        self.asked: dict[tuple[int, int], list[tuple[str, int]]] = {}
         self.hear(*(item(sku) for sku in SKUS))
         shelves = [(sku, bin, units) for sku in SKUS for bin, units in (("A-1", 4), ("B-1", 3))]
         run(receive(self.stock, self.new_id(), SITE, shelves, "pat", cause()))
 
     def hear(self, *batch: Any) -> None:
-        run(on_events(batch, self.stock, self.floor, Asides(), self.new_id, Pace()))
+        run(on_events(batch, self.stock, self.floor, self.amends, Asides(), self.new_id, Pace()))
 
     def do(self, command: Coroutine[Any, Any, Any]) -> Any:
         """The command's result; None when it is refused, which must have changed nothing."""
@@ -79,6 +83,52 @@ class Warehouse(RuleBasedStateMachine):
     @rule(number=orders)
     def cancel_elsewhere(self, number: int) -> None:
         self.hear(cancelled(number, version=self.next_version()))
+
+    @rule(number=orders, wanted=st.lists(st.tuples(skus, units), min_size=1, max_size=3), change=st.integers(1, 3))
+    def ask_to_change(self, number: int, wanted: list[tuple[str, int]], change: int) -> None:
+        self.asked[number, change] = wanted = self.asked.get((number, change), wanted)
+        self.hear(asked_to_amend(number, *wanted, change=number * 10 + change, version=self.next_version()))
+
+    @rule(
+        number=orders, wanted=st.lists(st.tuples(skus, units), min_size=1, max_size=2), picker=pickers, sku=skus,
+        changed=st.lists(st.tuples(skus, units), min_size=1, max_size=2), how_far=st.integers(0, 4), change=st.integers(1, 3),
+        end=st.sampled_from(("agreed", "agreed", "undone", "cancelled", "open")),
+    )  # fmt: skip
+    def change_what_somebody_is_on(
+        self, number: int, wanted: list[tuple[str, int]], picker: str, sku: str, changed: list[tuple[str, int]], how_far: int, change: int, end: str
+    ) -> None:
+        """An order is begun, picked in part or whole, or packed, and then to be changed; the change is settled, or the order ends."""
+        self.begin(number, wanted, picker)
+        steps = (
+            lambda: self.scan(picker, sku, 1),
+            lambda: self.scan(picker, wanted[0][0], 1),
+            lambda: self.scan_all(picker),
+            lambda: self.pack(picker),
+        )
+        for step in steps[:how_far]:
+            step()
+        self.ask_to_change(number, changed, change)
+        if end == "cancelled":
+            self.ask_to_cancel(number, 3)
+        elif end != "open" and self.pending():
+            self.settle_a_change(end == "agreed", len(self.pending()) - 1)
+
+    @precondition(lambda self: self.pending())
+    @rule(agreed=st.booleans(), which=st.integers(0, 5))
+    def settle_a_change(self, agreed: bool, which: int) -> None:
+        order_id, amendment_id = self.pending()[which % len(self.pending())]
+        number, change = next(key for key in self.asked if (uuid(key[0]), uuid(400_000 + key[0] * 10 + key[1])) == (order_id, amendment_id))
+        told = {"change": number * 10 + change, "version": self.next_version()}
+        self.hear(amended(number, *self.asked[number, change], **told) if agreed else undone(number, **told))
+
+    def pending(self) -> list[tuple[Any, Any]]:
+        return [each.key for each in self.amends.known.values() if each.state is AmendmentState.PREPARED]
+
+    @precondition(lambda self: any(not each.done_at for each in self.amends.pull_backs.values()))
+    @rule()
+    def put_one_away(self) -> None:
+        found = next(each for each in self.amends.pull_backs.values() if not each.done_at)
+        self.do(put_away(self.amends, self.stock, Who("ann"), found.pull_back_id, self.new_id(), found.sku, found.bin, cause()))
 
     @rule(sku=skus, bin=bins, quantity=units)
     def take_in(self, sku: str, bin: str, quantity: int) -> None:
@@ -175,6 +225,10 @@ class Warehouse(RuleBasedStateMachine):
                 parts.update({(part.sku, part.bin): 0 for part in want.parts})
                 for part in want.parts:
                     parts[part.sku, part.bin] += part.quantity
+        for amendment in self.amends.known.values():
+            assert amendment.state is AmendmentState.PREPARED or amendment.apart == ()
+            for part in amendment.apart:
+                parts[part.sku, part.bin] += part.quantity
         reserved = {(shelf.sku, bin.bin): bin.reserved for shelf in self.stock.shelves.values() for bin in shelf.bins if bin.reserved}
         assert {place: units for place, units in parts.items() if units} == reserved
 
@@ -201,6 +255,28 @@ class Warehouse(RuleBasedStateMachine):
                 for part in want.parts:
                     had[part.line, part.bin] += part.quantity
                 assert listed == had
+
+    @invariant()
+    def what_left_the_shelves_is_in_a_tote_in_a_carton_or_on_the_way_back(self) -> None:
+        moved, gone = Counter[str](), Counter[str]()
+        for movement in self.stock.movements:
+            if movement.order_id:
+                moved[movement.sku] -= movement.on_hand
+        for want in self.stock.wants.values():
+            for part in want.parts if want.state is WantState.PICKED else ():
+                gone[part.sku] += part.quantity
+        for pull_back in self.amends.pull_backs.values():
+            gone[pull_back.sku] += 0 if pull_back.done_at else pull_back.quantity
+        assert +moved == gone
+
+    @invariant()
+    def nobody_works_on_an_order_that_is_about_to_be_changed(self) -> None:
+        changing = {order_id for order_id, _ in self.pending()}
+        assert [task.order_id for task in self.floor.tasks.values() if task.order_id in changing and (task.hold or not task.changing)] == []
+
+    @invariant()
+    def what_is_picked_is_no_more_than_what_is_wanted(self) -> None:
+        assert [line for task in self.floor.tasks.values() for line in task.lines if not 0 <= line.picked <= line.quantity] == []
 
     @invariant()
     def nobody_has_two_tasks(self) -> None:

@@ -31,6 +31,11 @@ def take_back(task: Task, fence: int) -> Task:
     return _freed(task)
 
 
+def stop(task: Task) -> Task:
+    """The task out of everybody's hands, as its order is about to be changed: what was picked stays picked, and no scan of an older claim counts."""
+    return replace(_freed(task), fence=task.fence + 1, changing=True)
+
+
 def _freed(task: Task) -> Task:
     return replace(task, hold=None, state=TaskState.READY if task.state is TaskState.CLAIMED else task.state)
 
@@ -38,7 +43,8 @@ def _freed(task: Task) -> Task:
 def refuse_stale(task: Task, by: str, fence: int) -> None:
     """Raises StaleClaim unless this claim is the task's newest and still holds it."""
     if task.hold is None:
-        raise StaleClaim("The task is no longer yours: claim the next one.", state=task.state, fence=task.fence)
+        why = "The order is being changed: set the tote aside and" if task.changing else "The task is no longer yours:"
+        raise StaleClaim(f"{why} claim the next one.", state=task.state, fence=task.fence)
     if task.fence != fence or task.hold.by != by:
         sentence = f"The task is with {task.hold.by} since {task.hold.at.isoformat(timespec='seconds')}: stop here and claim the next one."
         raise StaleClaim(sentence, claimed_by=task.hold.by, claimed_at=task.hold.at, fence=task.fence)

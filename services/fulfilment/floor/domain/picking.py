@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.fulfilment.floor.domain.refusals import AlreadyPacked, NotOpen, NotShort, TooMany, UnknownCode, WrongBin, WrongItem
-from services.fulfilment.floor.domain.task import Item, PickLine, Spot, Task, TaskState, walk
+from services.fulfilment.floor.domain.task import Item, PickLine, Spot, Task, TaskState, belongs, walk
 
 
 def pick(task: Task, code: str, items: Sequence[Item], quantity: int, bin: str | None, now: datetime) -> tuple[Task, PickLine]:
@@ -74,8 +74,7 @@ def _finished(task: Task, now: datetime) -> Task:
 
 
 def _wrong_item(item: Item, task: Task) -> WrongItem:
-    place = f"it belongs in bin {item.bins[0]}" if item.bins else "no bin of this site holds it: give it to the shift lead"
     wanted = task.next_line
     instead = f" Wanted is {wanted.sku} from bin {wanted.bin}." if wanted else ""
-    sentence = f"This is {item.description or item.sku} ({item.sku}), which is not in this order: {place}.{instead}"
+    sentence = f"This is {item.description or item.sku} ({item.sku}), which is not in this order: {belongs(item)}.{instead}"
     return WrongItem(sentence, sku=item.sku, description=item.description, bins=item.bins)

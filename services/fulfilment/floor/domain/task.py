@@ -88,6 +88,8 @@ class Task:
     weight_grams: int | None = None
     packed_by: str | None = None
     packed_at: datetime | None = None
+    changing: bool = False
+    """The order is about to be changed: nobody works on it until that is settled."""
 
     @property
     def rank_at(self) -> datetime:
@@ -119,6 +121,11 @@ class Item:
     weight_grams: int
     bins: tuple[str, ...] = ()
     """Where it belongs: bins of this site that hold it."""
+
+
+def belongs(item: Item) -> str:
+    """Where to take it, as part of a sentence."""
+    return f"it belongs in bin {item.bins[0]}" if item.bins else "no bin of this site holds it: give it to the shift lead"
 
 
 def walk(spots: Sequence[Spot], first: int = 1) -> tuple[PickLine, ...]:
