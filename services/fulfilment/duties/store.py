@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.fulfilment.duties.domain import Hold, HoldState, Wanted
-from services.fulfilment.duties.queries import lacking
+from services.fulfilment.duties.lacking import lacking
 from services.fulfilment.stock.queries import instead as stock_instead
 from services.kit.database import Database, Transaction
 
