@@ -5,6 +5,7 @@ is for whoever asks to say, who cancels it.
 """
 
 import asyncio
+from typing import cast
 
 import httptools
 import httpx
@@ -79,8 +80,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ends = True
