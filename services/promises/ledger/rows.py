@@ -111,7 +111,7 @@ def _made(entry: Entry, acknowledge_by: datetime) -> Row:
 
 def _standing(entry: Entry) -> tuple[object, ...]:
     promise, receipt, verdict = entry.promise, entry.receipt, entry.promise.stands.verdict
-    next_at = breaks_at(promise.said) if verdict is Verdict.OPEN else None
+    next_at = breaks_at(promise) if verdict is Verdict.OPEN else None
     late_at = last_moment(promise.said, entry.made.at) if may_be_late(promise) else None
     return promise.promise_id, promise.seq, receipt.position, verdict, next_at, standing_of(promise), receipt.state_digest, late_at
 

@@ -301,7 +301,7 @@ def _put_at_risk(promise: Promise, command: PutAtRisk) -> Fact | None:
 
 
 def _break(promise: Promise, now: datetime) -> Broken:
-    if now <= breaks_at(promise.said):
+    if now <= breaks_at(promise):
         raise NotYetDue("It can still be kept, or shown to have been.", due_at=_written(promise.said.due.at))
     return Broken(promise.said.due.at, now)
 

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from services.kit.promise.state import Department, Duty, Kind, Made
+from services.kit.promise.state import Department, Duty, Kind, Made, Promise
 
 HAND_OVER, DONE = "hand_over_scan", "done"
 
-_GRACE: Mapping[str, timedelta] = MappingProxyType({HAND_OVER: timedelta(minutes=30)})
-"""Evidence of these types is made on a device that may be out of reach for a while."""
+_GRACE = timedelta(minutes=30)
+"""Once the stop was started, or the trailer has left, the scan at the door may be on a device that is out of reach for a while."""
 
 _TAKES: Mapping[Kind, timedelta] = MappingProxyType(
     {
@@ -85,9 +85,10 @@ def duties_of(kind: Kind, *, sku: str | None = None, amount_minor: int | None = 
     return tuple(Duty(owner, action, evidence, sku, amount_minor) for owner, action, evidence in works)
 
 
-def breaks_at(said: Made) -> datetime:
+def breaks_at(promise: Promise) -> datetime:
     """From when on an open promise is broken. The instant of the break is `due` all the same."""
-    return said.due.at + _GRACE.get(said.kept_by, timedelta())
+    is_carried = promise.said.kept_by == HAND_OVER and Department.DELIVERY in promise.stands.seen
+    return promise.said.due.at + (_GRACE if is_carried else timedelta())
 
 
 def last_moment(said: Made, made_at: datetime) -> datetime | None:

@@ -89,6 +89,14 @@ def test_it_breaks_at_its_due_instant_whenever_that_is_noticed() -> None:
         decide(_promise(), Break(), DUE_AT)
 
 
+def test_what_a_driver_has_before_them_may_be_shown_for_half_an_hour_more_and_breaks_at_its_due_instant_all_the_same() -> None:
+    at_the_door = _next(_promise(), Acknowledge(Department.DELIVERY, seen=True))
+    with pytest.raises(NotYetDue):
+        decide(at_the_door, Break(), DUE_AT + timedelta(minutes=30))
+    assert _next(_promise(), Break(), DUE_AT + timedelta(seconds=1)).stands.settled_at == DUE_AT
+    assert _next(at_the_door, Break(), AFTER_DUE).stands.settled_at == DUE_AT
+
+
 def test_half_of_it_is_part_and_the_rest_keeps_it() -> None:
     two = _promise(quantity=2)
     one = _next(two, _scan())
