@@ -1,13 +1,17 @@
 """Which days can be promised for an order, as the warehouse answers it: what it says can then be promised."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
+from services.kit.calling import call
 from services.kit.ids import uuid7
+from services.kit.settings import KitSettings
+from services.notifications.telling import offering
 from tests.access.asking import Ask
 from tests.integration.promises.ledger.goods.shop import TELEVISION, Shop
 from tests.unit.fulfilment.build import SITE, placed, uuid
@@ -47,6 +51,13 @@ async def test_a_day_that_was_told_can_be_promised_and_is_not_told_again(shop: S
     assert await shop.rows("select count(*) from departures") == [(0,)], "nothing is held by asking"
     assert (await shop.date(one, told["dates"][0]["expected_on"])).status_code == 201
     assert _days(await _told(shop, other, "?limit=1")) == [("2026-11-23", "van", 1)]
+
+
+async def test_what_the_warehouse_answers_is_what_those_who_write_mails_read(shop: Shop, tmp_path: Path) -> None:
+    url = f"http://fulfilment/v1/orders/{await shop.order()}/dates?limit=1"
+    answered = await call(KitSettings(var=tmp_path), "notifications", "GET", url, transport=httpx.ASGITransport(shop.asks.app))
+    assert answered.status_code == 200, answered.text
+    assert [day.expected_at for day in offering._read_dates(answered.content).dates] == [datetime(2026, 11, 22, 17, tzinfo=UTC)]
 
 
 async def _short(shop: Shop, order_id: UUID) -> None:
