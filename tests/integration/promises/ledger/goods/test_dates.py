@@ -84,6 +84,15 @@ async def test_without_its_goods_an_order_has_the_days_after_they_come_or_none_w
     assert (_days(told)[0], told["because"], told["goods_at"]) == (("2026-11-24", "van", 1), "stock", "2026-11-24T04:58:00Z")
 
 
+async def test_a_place_that_the_order_has_is_there_for_it_once_its_goods_come(shop: Shop) -> None:
+    order_id, other = await shop.order(1), await shop.order(2)
+    assert (await shop.date(order_id, "2026-11-22")).status_code == 201
+    await _short(shop, order_id)
+    await _expect(shop, 1, hours=2)
+    assert _days(await _told(shop, order_id))[0] == ("2026-11-22", "van", 1)
+    assert _days(await _told(shop, other))[0] == ("2026-11-23", "van", 1)
+
+
 async def test_what_comes_goes_to_the_order_that_waits_longest(shop: Shop) -> None:
     await shop.hear(placed(1, (TELEVISION, 3)), placed(2, (TELEVISION, 4), after=1))
     await shop.database.pool.execute("update shipments set country = 'US', postcode_prefix = '402'")
