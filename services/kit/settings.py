@@ -27,7 +27,7 @@ class KitSettings(BaseSettings):
     grace_seconds: float = Field(8.0, ge=0, description="How long a worker's batch in hand may take to finish after SIGTERM.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="The least severe log line written.")
     promises_url: str = Field("http://127.0.0.1:8103", description="The promises API, which every view of the promises is compared with.")
-    fulfilment_url: str = Field("http://127.0.0.1:8102", description="The fulfilment API, which holds goods and places before they are promised.")
+    fulfilment_url: str = Field("http://127.0.0.1:8102", description="The fulfilment API, which holds what is promised, and tells which days can be.")
     service_token_file: Path | None = Field(
         None, description="A bearer token of the role service, read again at each use; signed with the stack's own key where not set."
     )

@@ -14,6 +14,7 @@ from services.fulfilment.duties.domain import (
     Offer,
     OrderEnded,
     by_day,
+    by_itself,
     goods_at,
     offers,
     refuse_place,
@@ -21,7 +22,7 @@ from services.fulfilment.duties.domain import (
     with_dates,
     with_room,
 )
-from services.fulfilment.shipping.domain import Rates, Shipment, ShipmentState
+from services.fulfilment.shipping.domain import Phase, Rates, Shipment, ShipmentState
 from services.kit.values import NotFound
 from tests.unit.fulfilment.build import cause
 from tests.unit.fulfilment_shipping.build import NOW, ground, lane, service, uuid, weekly
@@ -55,6 +56,21 @@ def test_a_day_without_a_van_of_ours_is_brought_by_others() -> None:
         (date(2026, 11, 22), "ground-standard", None),
         (date(2026, 11, 23), "ground-standard", None),
     ]
+
+
+def test_the_soonest_day_comes_first_whoever_brings_it() -> None:
+    made = offers(shipment(), [GROUND, VAN], NOW, Rates())
+    full = {("van", NOW.replace(day=day, hour=12, minute=0)): 1 for day in (21, 22, 23)}
+    found = by_day(with_room(made, full), 3)
+    assert [(offer.expected_on.day, offer.carrier_service) for offer in found] == [(22, "ground-standard"), (23, "ground-standard"), (24, "van")]
+
+
+def test_a_parcel_of_its_own_is_yet_to_be_picked() -> None:
+    loaded = shipment(lines=900, phase=Phase.LOADED, labelled=True)
+    (first, *_) = offers(by_itself(loaded), [VAN], datetime(2026, 11, 21, 11, 59, tzinfo=UTC), Rates())
+    assert first.departs_at == datetime(2026, 11, 22, 12, tzinfo=UTC)
+    (first, *_) = offers(by_itself(loaded), [VAN], datetime(2026, 11, 21, 11, 30, tzinfo=UTC), Rates())
+    assert first.departs_at == datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def test_the_day_is_the_one_at_the_door() -> None:

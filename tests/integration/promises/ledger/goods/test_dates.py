@@ -1,13 +1,17 @@
 """Which days can be promised for an order, as the warehouse answers it: what it says can then be promised."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
+from services.kit.calling import call
 from services.kit.ids import uuid7
+from services.kit.settings import KitSettings
+from services.notifications.telling import offering
 from tests.access.asking import Ask
 from tests.integration.promises.ledger.goods.shop import TELEVISION, Shop
 from tests.unit.fulfilment.build import SITE, placed, uuid
@@ -49,6 +53,13 @@ async def test_a_day_that_was_told_can_be_promised_and_is_not_told_again(shop: S
     assert _days(await _told(shop, other, "?limit=1")) == [("2026-11-23", "van", 1)]
 
 
+async def test_what_the_warehouse_answers_is_what_those_who_write_mails_read(shop: Shop, tmp_path: Path) -> None:
+    url = f"http://fulfilment/v1/orders/{await shop.order()}/dates?limit=1"
+    answered = await call(KitSettings(var=tmp_path), "notifications", "GET", url, transport=httpx.ASGITransport(shop.asks.app))
+    assert answered.status_code == 200, answered.text
+    assert [day.expected_at for day in offering._read_dates(answered.content).dates] == [datetime(2026, 11, 22, 17, tzinfo=UTC)]
+
+
 async def _short(shop: Shop, order_id: UUID) -> None:
     """The picker finds no television: the shelf is empty, and set aside for a count."""
     task = await shop.claim()
@@ -71,6 +82,15 @@ async def test_without_its_goods_an_order_has_the_days_after_they_come_or_none_w
     await _expect(shop, 1, days=2)
     told = await _told(shop, order_id)
     assert (_days(told)[0], told["because"], told["goods_at"]) == (("2026-11-24", "van", 1), "stock", "2026-11-24T04:58:00Z")
+
+
+async def test_a_place_that_the_order_has_is_there_for_it_once_its_goods_come(shop: Shop) -> None:
+    order_id, other = await shop.order(1), await shop.order(2)
+    assert (await shop.date(order_id, "2026-11-22")).status_code == 201
+    await _short(shop, order_id)
+    await _expect(shop, 1, hours=2)
+    assert _days(await _told(shop, order_id))[0] == ("2026-11-22", "van", 1)
+    assert _days(await _told(shop, other))[0] == ("2026-11-23", "van", 1)
 
 
 async def test_what_comes_goes_to_the_order_that_waits_longest(shop: Shop) -> None:
