@@ -55,7 +55,7 @@ def _round(folder: Path, port: int, pids: dict[str, int], seconds: float) -> dic
     if done["refused"] or not done["taken"]:
         raise RuntimeError(f"{done['refused']} of {done['taken'] + done['refused']} commands were refused: {done['first_refused']}")
     told = {"rate": done["taken"] / done["seconds"], "p50_ms": done["p50_ms"], "p95_ms": done["p95_ms"]}
-    told |= {f"{name}_cpu_us": spent.cpu[name] / done["taken"] * 1e6 for name in (*pids, "load")}
+    told |= {f"{name}_cpu_us": spent.cpu[name] / done["taken"] * 1e6 for name in pids}
     print(f"  by HTTP: {told['rate']:,.0f} commands/s, { ({name: round(value) for name, value in told.items()}) }", flush=True)
     return told
 

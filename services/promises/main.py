@@ -22,7 +22,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.kit.database import Database
     from services.kit.http import create_app
     from services.kit.http.forward import forwarding
-    from services.kit.http.near import near
+    from services.kit.http.near import Through, behind
     from services.promises.dates.api import router as dates
     from services.promises.ledger import pages
     from services.promises.ledger.agreement_api import router as agreement
@@ -34,17 +34,17 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.promises.quoting.api import router as quoting
 
     address = settings.promises_ledger_url
-    behind = ledger or near(address, most=settings.requests_in_hand)
+    process = Through(ledger, address) if ledger else behind(address, most=settings.requests_in_hand)
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
         url, clock = settings.service_database("promises"), clock_from(settings.clock)
         connect(app, await until_migrated(lambda: Database.connect(url, "promises", clock)), settings)
         yield
-        await behind.aclose()
+        await process.close()
         await app.state.database.close()
 
-    forwarded = [forwarding(routes, address, behind) for routes in (commands, reports, erasure)]
+    forwarded = [forwarding(routes, process) for routes in (commands, reports, erasure)]
     routers = [quoting, dates, reads, agreement, goodwill, *forwarded]
     app = create_app("promises", routers, settings, lifespan=lifespan, pages=[pages.router])
     pages.install(app)

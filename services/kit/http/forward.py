@@ -3,24 +3,26 @@
 The policy is checked on both sides. Who sends a command with a key may send it again whatever happened on the way.
 """
 
-import httpx
 from fastapi import Request
 from fastapi.routing import iter_route_contexts
 from starlette.responses import Response
 
+from services.kit.http.near import Behind, NoAnswer, NotReached
 from services.kit.http.problems import Problem
 from services.kit.http.routing import Guarded, Routes
 
-_THERE = ("authorization", "content-type", "content-encoding", "accept", "idempotency-key", "if-match", "traceparent")
-_BACK = ("content-type", "cache-control", "etag", "location", "retry-after", "idempotency-replayed", "www-authenticate", "x-request-id")
+_THERE = frozenset({b"authorization", b"content-type", b"content-encoding", b"accept", b"idempotency-key", b"if-match", b"traceparent"})
+_BACK = frozenset(
+    {b"content-type", b"cache-control", b"etag", b"location", b"retry-after", b"idempotency-replayed", b"www-authenticate", b"x-request-id"}
+)
 
 
-def forwarding(routes: Routes, address: str, transport: httpx.AsyncBaseTransport) -> Routes:
-    """The same operations as `routes`, with the same policy and description, each answered by the process at the address."""
+def forwarding(routes: Routes, process: Behind) -> Routes:
+    """The same operations as `routes`, with the same policy and description, each answered by that process."""
     forwarded = Routes()
 
     async def forward(request: Request) -> Response:
-        return await _forward(request, address, transport)
+        return await _forward(request, process)
 
     for context in iter_route_contexts(routes.routes):
         route = context.original_route
@@ -42,15 +44,16 @@ def _described(route: Guarded) -> dict[str, object]:
     return extra | ({"parameters": parameters} if parameters else {})
 
 
-async def _forward(request: Request, address: str, transport: httpx.AsyncBaseTransport) -> Response:
-    headers = {name: request.headers[name] for name in _THERE if name in request.headers}
-    path, query = request.scope["raw_path"].decode(), request.scope["query_string"].decode()
-    asked = httpx.Request(request.method, f"{address}{path}{'?' if query else ''}{query}", headers=headers, content=await request.body())
+async def _forward(request: Request, process: Behind) -> Response:
+    scope = request.scope
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    headers = [(name, value) for name, value in scope["headers"] if name in _THERE]
     try:
-        given = await transport.handle_async_request(asked)
-        content = await given.aread()
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+        given = await process.ask(scope["method"], target, headers, await request.body())
+    except NotReached:
         raise Problem(503, headers={"retry-after": "1"}) from None
-    except httpx.TransportError:
+    except NoAnswer:
         raise Problem(504, headers={"retry-after": "1"}) from None
-    return Response(content, given.status_code, {name: given.headers[name] for name in _BACK if name in given.headers})
+    answered = Response(given.body, given.status)
+    answered.raw_headers += [(name, value) for name, value in given.headers if name in _BACK]
+    return answered

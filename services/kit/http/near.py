@@ -1,38 +1,69 @@
-"""One of our own processes asked over connections that stay open: HTTP/1.1, requests and answers whole, at a fifth of what httpx itself takes for it.
+"""One of our own processes asked over connections that stay open: HTTP/1.1, requests and answers whole, bytes as they are.
 
-What it raises is what httpx raises: ConnectError where nothing was sent, any other TransportError where it may have been done. How long it may take
-is for whoever asks to say, who cancels it.
+How long an answer may take is for whoever asks to say, who cancels it.
 """
 
 import asyncio
-from typing import cast
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import httptools
 import httpx
 
+Headers = Sequence[tuple[bytes, bytes]]
+
 _LARGEST_ANSWER = 16 * 2**20
 
 
-def near(address: str, *, most: int) -> httpx.AsyncBaseTransport:
-    """To the process at this address; by httpx itself where it is not plain HTTP."""
+class NotReached(ConnectionError):
+    """Nothing was sent."""
+
+
+class NoAnswer(ConnectionError):
+    """It may have been done."""
+
+
+class Answered(NamedTuple):
+    """What came back. Names of headers in lower case."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Behind(Protocol):
+    """Whoever is asked."""
+
+    async def ask(self, method: str, target: bytes, headers: Headers, body: bytes) -> Answered:
+        """`target` is path and query. Raises NotReached or NoAnswer."""
+
+    async def close(self) -> None: ...
+
+
+def behind(address: str, *, most: int) -> Behind:
+    """The process at this address, over up to `most` connections; through httpx where it is not plain HTTP."""
     url = httpx.URL(address)
     if url.scheme == "http":
         return Near(url.host, url.port or 80, most=most)
-    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=most, max_keepalive_connections=most), trust_env=False)
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
+    return Through(httpx.AsyncHTTPTransport(limits=limits, trust_env=False), address)
 
 
-class Near(httpx.AsyncBaseTransport):
+class Near:
     """Up to `most` connections; whoever finds none free waits."""
 
     def __init__(self, host: str, port: int, *, most: int) -> None:
-        self._host, self._port = host, port
+        self._address = host, port
+        self._head = b"\r\nhost: %b:%d\r\n" % (host.encode(), port)
         self._places, self._idle = asyncio.Semaphore(most), list[_Connection]()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def ask(self, method: str, target: bytes, headers: Headers, body: bytes) -> Answered:
+        lines = b"".join(b"%b: %b\r\n" % each for each in headers)
+        written = b"%b %b HTTP/1.1%b%bcontent-length: %d\r\n\r\n%b" % (method.encode(), target, self._head, lines, len(body), body)
         async with self._places:
             connection = await self._connection()
             try:
-                answered = await connection.ask(_written(request))
+                answered = await connection.ask(written)
             except BaseException:
                 connection.close()  # what is still to come would be taken for the next answer
                 raise
@@ -40,7 +71,7 @@ class Near(httpx.AsyncBaseTransport):
                 self._idle.append(connection)
             return answered
 
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
@@ -51,10 +82,30 @@ class Near(httpx.AsyncBaseTransport):
             if not connection.ends:
                 return connection
         try:
-            _, made = await asyncio.get_running_loop().create_connection(_Connection, self._host, self._port)
+            _, made = await asyncio.get_running_loop().create_connection(_Connection, *self._address)
         except OSError as error:
-            raise httpx.ConnectError(str(error)) from error
+            raise NotReached(str(error)) from error
         return made
+
+
+class Through:
+    """The same by a transport of httpx, which knows more than plain HTTP."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, address: str) -> None:
+        self._transport, self._address = transport, address
+
+    async def ask(self, method: str, target: bytes, headers: Headers, body: bytes) -> Answered:
+        request = httpx.Request(method, self._address + target.decode(), headers=list(headers), content=body)
+        try:
+            given = await self._transport.handle_async_request(request)
+            return Answered(given.status_code, [(name.lower(), value) for name, value in given.headers.raw], await given.aread())
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotReached(str(error)) from error
+        except httpx.TransportError as error:
+            raise NoAnswer(str(error)) from error
+
+    async def close(self) -> None:
+        await self._transport.aclose()
 
 
 class _Connection(asyncio.Protocol):
@@ -63,11 +114,11 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.ends = False
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[httpx.Response] | None = None
+        self._answer: asyncio.Future[Answered] | None = None
         self._reset()
 
-    async def ask(self, written: bytes) -> httpx.Response:
-        """The whole answer. Raises httpx.RemoteProtocolError where there is none."""
+    async def ask(self, written: bytes) -> Answered:
+        """The whole answer. Raises NoAnswer."""
         assert self._transport is not None, "a connection that was made"
         self._reset()
         self._answer = asyncio.get_running_loop().create_future()
@@ -79,8 +130,8 @@ class _Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio hands over a Transport
+        self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.ends = True
@@ -94,7 +145,7 @@ class _Connection(asyncio.Protocol):
             self.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        self._headers.append((name.lower(), value))
 
     def on_body(self, body: bytes) -> None:
         self._body += body
@@ -105,16 +156,11 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self.ends = self.ends or not self._parser.should_keep_alive()
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(httpx.Response(self._parser.get_status_code(), headers=self._headers, content=bytes(self._body)))
+            self._answer.set_result(Answered(self._parser.get_status_code(), self._headers, bytes(self._body)))
 
     def _reset(self) -> None:
         self._parser, self._headers, self._body = httptools.HttpResponseParser(self), list[tuple[bytes, bytes]](), bytearray()
 
     def _fail(self, why: str) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(httpx.RemoteProtocolError(why))
-
-
-def _written(request: httpx.Request) -> bytes:
-    head = [b"%b %b HTTP/1.1" % (request.method.encode(), request.url.raw_path), *(b"%b: %b" % each for each in request.headers.raw)]
-    return b"\r\n".join(head) + b"\r\n\r\n" + request.content
+            self._answer.set_exception(NoAnswer(why))

@@ -10,6 +10,7 @@ from services.kit import tokens
 from services.kit.http import create_app
 from services.kit.http.app import describe
 from services.kit.http.forward import forwarding
+from services.kit.http.near import Through
 from services.kit.settings import KitSettings
 from tests.unit.kit.http.conftest import MINE, routes
 
@@ -22,7 +23,7 @@ class Front:
     def __init__(self, folder: Path, handle: Handle) -> None:
         self._settings = KitSettings(var=folder)
         tokens.signing_key(folder / "keys")
-        self.app = create_app("toy", [forwarding(routes(), "http://behind", httpx.MockTransport(handle))], self._settings)
+        self.app = create_app("toy", [forwarding(routes(), Through(httpx.MockTransport(handle), "http://behind"))], self._settings)
         self.plain = create_app("toy", [routes()], self._settings)
 
     async def ask(self, method: str, path: str, role: str | None = "care", **headers: str) -> httpx.Response:
