@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from services.kit import tokens
 from services.kit.settings import KitSettings
 
-_NEW_ID = re.compile(r'name="(?:claim|scan|report|parcel|load_list)_id" value="[0-9a-f-]{36}"')
+_NEW = re.compile(r'name="(?:claim|scan|report|parcel|load_list)_id" value="[0-9a-f-]{36}"|(?:picker|loader|driver)-\d+')
 SITE = {"mine": "SDF1", "theirs": "CGN1", "missing": "NONE1"}
 CHANNEL = {"mine": "web", "theirs": "phone", "missing": "fax"}
 
@@ -86,8 +86,9 @@ def class_of(answered: httpx.Response, ask: Ask) -> str:
 
 
 def words(answered: httpx.Response) -> object:
-    """The answer but for what differs in every one: the instance of a problem, the reference on a page, the ids of what its forms would do."""
+    """The answer but for what differs in every one: the instance of a problem, the reference on a page, who reads it, the ids of what
+    its forms would do."""
     if "json" not in answered.headers.get("content-type", ""):
-        return _NEW_ID.sub("", answered.text.replace(answered.headers["x-request-id"], ""))
+        return _NEW.sub("", answered.text.replace(answered.headers["x-request-id"], ""))
     told = answered.json()
     return {name: value for name, value in told.items() if name != "instance"} if isinstance(told, dict) else told

@@ -15,6 +15,13 @@ HELD: Mapping[str, tuple[str, ...]] = {
         "tests/contract/test_token_faults.py::test_no_faulty_token_opens_it",
         f"{_SIGN_IN}::test_a_long_token_is_refused_before_it_is_checked",
     ),
+    "another site that presses a button of a signed-in page": ("tests/unit/kit/http/test_http_cookies.py::test_no_other_site_presses_our_buttons",),
+    "a form that is none of ours": (
+        "tests/unit/kit/http/test_http_forms.py::test_only_a_form_is_read",
+        "tests/integration/fulfilment_pages/test_floor_page.py::test_no_form_whatever_is_in_it_breaks_the_page",
+        "tests/integration/fulfilment_pages/test_dock_page.py::test_no_form_whatever_is_in_it_breaks_the_page",
+        "tests/integration/fulfilment_pages/test_stops_page.py::test_no_form_whatever_is_in_it_breaks_the_page",
+    ),
     "a role that was revoked while its token is valid": (
         "tests/integration/kit/test_revocations.py::test_a_token_that_was_good_is_refused_once_the_worker_has_heard",
     ),

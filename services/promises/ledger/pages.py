@@ -1,8 +1,8 @@
 """The ledger's pages: whether all departments hold the same promises, and what is promised and not yet paid.
 
 Anybody may look at the agreement: it names no customer, no amount and no word that was said, and a proof is worth more the more people see it. What
-is owed is for those who may read it over HTTP as well. Sign-in has no page here: a bearer token is given by whoever signs people in, which in front
-of a browser is a proxy (docs/decisions/0011-who-may-call.md).
+is owed is for those who may read it over HTTP as well. Sign-in has no page here: a proxy in front of the browser adds the token, or the cookie of
+fulfilment's sign-in on the same host holds it (docs/decisions/0011-who-may-call.md).
 """
 
 from pathlib import Path
