@@ -105,8 +105,7 @@ def cancel_notice(order: OrderRow, say: Speaker) -> dict[str, str] | None:
 
 
 def change_notice(order: OrderRow, change: AmendmentRow | None, say: Speaker) -> dict[str, str] | None:
-    """Where the change stands that was asked for last, until the order is on its way. Why it was undone is said in the page's language where it has
-    words for it, else in those of whoever said no."""
+    """Where the change stands that was asked for last, until the order has ended. Why it was undone is said in the words of whoever said no."""
     if change is None or order.state in (State.DELIVERED, State.CANCELLED):
         return None
     words = say.words["amendment"]
@@ -114,7 +113,7 @@ def change_notice(order: OrderRow, change: AmendmentRow | None, say: Speaker) ->
         return {"state": "part", "title": words["pending_title"], "text": words["pending"].format(time=say.time(change.requested_at))}
     if change.status == Status.AGREED:
         return {"state": "kept", "title": words["agreed_title"], "text": words["agreed"].format(time=say.time(change.decided_at))}
-    return {"state": "broken", "title": words["undone_title"], "text": words.get(change.refusal, change.sentence)}
+    return {"state": "broken", "title": words["undone_title"], "text": change.sentence or ""}
 
 
 def too_late(order: OrderRow, say: Speaker) -> dict[str, str]:

@@ -241,15 +241,6 @@ async def test_the_customers_page_says_where_the_change_stands_and_shows_the_ord
     assert "£5.00" in page
 
 
-async def test_a_german_page_says_why_in_german_where_it_has_words_for_it(orders: Orders, api: Api) -> None:
-    await orders.hear(orders.event(SUBMITTED, priced(2, 500, customer__language="de")))
-    id = (await ask(api)).json()["amendment_id"]
-    await orders.hear(refused(orders, id))
-    page = (await api.page(await api.link())).text
-    assert "Ihre Bestellung bleibt, wie sie war" in page
-    assert "Only two are here." not in page
-
-
 async def test_a_date_that_the_customer_moved_is_no_fault_of_ours(orders: Orders, api: Api) -> None:
     await placed(orders)
     await orders.hear("promises.PromiseMade.v1")

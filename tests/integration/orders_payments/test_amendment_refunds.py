@@ -75,7 +75,7 @@ async def test_a_change_that_owes_nothing_asks_the_ledger_nothing(till: Till, se
     await amended(till, await till.order(1000), 1500, 500)
     await amended(till, await till.order(1000, "authorised"), 600)
     await amended(till, await till.order(1000, "pending"), 600)
-    assert await ask_ledger(till, settings) == 0
+    assert await promise_refunds(till.database, settings, httpx.ASGITransport(till.ledger.app)) == 0
 
 
 async def test_while_the_ledger_is_away_it_is_asked_again_and_asked_twice_it_is_one_promise(till: Till, settings: Settings) -> None:
