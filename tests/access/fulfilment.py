@@ -22,7 +22,7 @@ from services.kit.values import Heard
 from tests.access.asking import SITE, Ask, Asking, Example, asking
 from tests.integration.fulfilment_shipping.conftest import ADDRESS, SECRET, FakeCarrier
 from tests.integration.fulfilment_shipping.conftest import GROUND as SERVICE
-from tests.unit.fulfilment.build import HAND_OVER, NOW, heard, item, placed, released, uuid
+from tests.unit.fulfilment.build import HAND_OVER, NOW, amended, asked_to_amend, heard, item, placed, released, uuid
 
 PIN = "123456"
 CODE = {"mine": "ground-sdf1", "theirs": "ground-cgn1", "missing": "ground-none1"}
@@ -90,6 +90,17 @@ class Warehouse:
         if whose != "missing":
             await self.do(f"POST {task['path']}/scans", scan | {"fence": task["fence"]}, "picker", who, whose)
         return task | {"scan_id": scan["scan_id"]}
+
+    async def pulled_back(self, whose: str, who: str) -> tuple[str, str]:
+        """Units that were picked and are no longer wanted: the id of the pull-back, and their SKU."""
+        task, other = await self.picked(whose, who), await self.sku(whose)
+        if whose == "missing":
+            return str(uuid7()), other
+        order_id = await self._database.pool.fetchval("select order_id from pick_tasks where task_id = $1", UUID(task["task_id"]))
+        number = order_id.int - uuid(0).int
+        told: dict[str, Any] = {"change": number, "site": SITE[whose]}
+        await self._hear(asked_to_amend(number, (other, 1), **told), amended(number, (other, 1), **told))
+        return str(await self._database.pool.fetchval("select pull_back_id from pull_backs where order_id = $1", order_id)), task["sku"]
 
     async def packed(self, whose: str, who: str) -> dict[str, Any]:
         """A task that is packed, with its `parcel`, which has no label yet."""

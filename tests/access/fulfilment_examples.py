@@ -114,6 +114,14 @@ class _Floor:
     async def task(self, whose: str, who: str) -> Ask:
         return Ask((await self._house.claimed(whose, _hands(whose, who)))["path"])
 
+    async def pull_backs(self, whose: str, who: str) -> Ask:
+        id, _ = await self._house.pulled_back(whose, f"picker-{uuid7()}")
+        return Ask(f"/v1/pull-backs?site={SITE[whose]}&limit=100", shows=id)
+
+    async def put_away(self, whose: str, who: str) -> Ask:
+        id, sku = await self._house.pulled_back(whose, f"picker-{uuid7()}")
+        return Ask(f"/v1/pull-backs/{id}/done", {"scan_id": uuid7(), "code": sku, "bin": f"A-{sku}"})
+
     async def audit(self, whose: str, who: str) -> Ask:
         return Ask(f"{(await self._house.picked(whose, _hands(whose, who)))['path']}/scans")
 
@@ -262,6 +270,8 @@ def _of_the_floor(made: _Floor) -> dict[str, Example]:
     }  # fmt: skip
     return {f"POST /v1/pick-tasks/{{task_id}}/{step}": example for step, example in steps.items()} | {
         "POST /v1/pick-tasks:claim-next": made.claim_next,
+        "GET /v1/pull-backs": made.pull_backs,
+        "POST /v1/pull-backs/{pull_back_id}/done": made.put_away,
         "GET /v1/pick-tasks": made.tasks,
         "GET /v1/pick-tasks/{task_id}": made.task,
         "GET /v1/pick-tasks/{task_id}/scans": made.audit,

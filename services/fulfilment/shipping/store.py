@@ -55,7 +55,8 @@ from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text
 as w (order_id, customer_id, address_id, site, country, postcode_prefix, lines, skus, order_version, state, short_of_stock,
     due_at, carrier_service, hand_over_by, promised_service, promised_by, told_for, cause_id, correlation_id, traceparent)
 on conflict (order_id) do update set customer_id = excluded.customer_id, address_id = excluded.address_id, site = excluded.site,
-    country = excluded.country, postcode_prefix = excluded.postcode_prefix, order_version = excluded.order_version, state = excluded.state,
+    country = excluded.country, postcode_prefix = excluded.postcode_prefix, lines = excluded.lines, skus = excluded.skus,
+    order_version = excluded.order_version, state = excluded.state,
     short_of_stock = excluded.short_of_stock, due_at = excluded.due_at, carrier_service = excluded.carrier_service,
     hand_over_by = excluded.hand_over_by, promised_service = excluded.promised_service, promised_by = excluded.promised_by,
     told_for = excluded.told_for, cause_id = excluded.cause_id, correlation_id = excluded.correlation_id, traceparent = excluded.traceparent"""

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from services.fulfilment.agents import STAGE, try_wants
+from services.fulfilment.amending.api import router as pull_backs_router
 from services.fulfilment.floor.api import router as floor_router
 from services.fulfilment.stock.api import router as stock_router
 from services.kit.clock import FixedClock
@@ -117,11 +118,13 @@ using (site, sku, bin) where on_hand is distinct from moved or reserved is disti
 union all select sku, 'reservations' from (
     select sku, (select coalesce(sum(reserved), 0) from bins where bins.sku = items.sku) as kept,
         (select coalesce(sum(quantity), 0) from reservations join wants using (order_id)
-         where reservations.sku = items.sku and wants.state in ('short', 'reserved')) as parts from items) as sums
+         where reservations.sku = items.sku and wants.state in ('short', 'reserved'))
+        + (select coalesce(sum(quantity), 0) from amendments, unnest(skus, quantities) as apart (sku, quantity) where apart.sku = items.sku)
+        as parts from items) as sums
 where kept <> parts"""
 
 
 @pytest.fixture
 async def shop(database: Database, tmp_path: Path) -> AsyncIterator[Fulfilment]:
-    async with api_of("fulfilment", [stock_router, floor_router], database, tmp_path) as api:
+    async with api_of("fulfilment", [stock_router, floor_router, pull_backs_router], database, tmp_path) as api:
         yield Fulfilment(database, api)

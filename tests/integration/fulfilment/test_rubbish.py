@@ -25,11 +25,13 @@ GOOD: dict[str, tuple[str, dict[str, Any]]] = {
     "/v1/pick-tasks/{task}/short": ("picker", {"report_id": ID, "fence": 1, "line": 1, "found": 0, "reason": "not-found"}),
     "/v1/pick-tasks/{task}/pack": ("picker", {"parcel_id": ID, "fence": 1, "carton": "S1", "weight_grams": 300}),
     "/v1/pick-tasks/{task}/unpack": ("picker", {"parcel_id": ID}),
+    "/v1/pull-backs/{id}/done": ("picker", {"scan_id": ID, "code": "CUP", "bin": "A-1"}),
 }
-READS = {
+READS: dict[str, set[str]] = {
     "/v1/stock/CUP": {"planner", "admin", "care", "picker", "service"},
     "/v1/pick-tasks": {"picker", "planner", "admin", "service"},
     "/v1/pick-tasks/{task}": {"planner", "admin", "service"},
+    "/v1/pull-backs": {"picker", "planner", "admin"},
     "/v1/pick-tasks/{task}/scans": {"planner", "admin"},
 }
 

@@ -68,16 +68,18 @@ def cancelled(number: int = 1, version: int = 4) -> Heard[OrderCancelled]:
     return heard(OrderCancelled(uuid(number)), version, number)
 
 
-def asked_to_amend(number: int, *wanted: tuple[str, int], change: int = 1, version: int = 3) -> Heard[AmendmentRequested]:
+def asked_to_amend(number: int, *wanted: tuple[str, int], change: int = 1, version: int = 3, site: str = SITE) -> Heard[AmendmentRequested]:
     """Order `number` would want these SKUs and quantities; `change` is which change of it."""
-    return heard(AmendmentRequested(uuid(number), uuid(400_000 + change), SITE, lines(*wanted)), version, number)
+    return heard(AmendmentRequested(uuid(number), uuid(400_000 + change), site, lines(*wanted)), version, number)
 
 
-def amended(number: int, *wanted: tuple[str, int], change: int = 1, version: int = 4, postcode: str = "402", **dated: Any) -> Heard[OrderAmended]:
+def amended(
+    number: int, *wanted: tuple[str, int], change: int = 1, version: int = 4, postcode: str = "402", site: str = SITE, **dated: Any
+) -> Heard[OrderAmended]:
     """That change is agreed."""
     to = Destination("US", postcode, "America/New_York")
     key, where = (uuid(number), uuid(400_000 + change)), (uuid(100_000), uuid(200_000))
-    return heard(OrderAmended(*key, *where, SITE, lines(*wanted), "standard", to, **dated), version, number)
+    return heard(OrderAmended(*key, *where, site, lines(*wanted), "standard", to, **dated), version, number)
 
 
 def undone(number: int, change: int = 1, version: int = 4) -> Heard[AmendmentUndone]:
