@@ -17,7 +17,7 @@ from demo.house import BotStopped, House
 from demo.quiet import Quiet
 from demo.shop import Storefront
 from demo.story import branches, television
-from demo.story.stage import ZONE, Stage, at
+from demo.story.stage import ZONE, Look, Stage, at, look_away
 from demo.story.teller import Teller
 from deploy.local.errors import CannotStart
 from deploy.local.stack import configured
@@ -50,13 +50,13 @@ def main() -> int:
     return 0 if told["ok"] else 1
 
 
-async def live(var: Path, clock: FileClockDriver) -> dict[str, Any]:
+async def live(var: Path, clock: FileClockDriver, look: Look = look_away) -> dict[str, Any]:
     """Tell it. What was told, compared and promised, and whether all of it was as it should be."""
     house = House.at(var)
     async with house.http, Quiet(house.stack) as quiet, Storefront(house) as shop:
         driver = Driver(clock, quiet)
         teller = Teller(ZONE, lambda: driver.now)
-        stage = Stage(house, shop, driver, teller)
+        stage = Stage(house, shop, driver, teller, look)
         promises: list[str] = []
         try:
             await stage.open()

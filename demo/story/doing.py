@@ -35,7 +35,8 @@ async def order(stage: Stage, customer: Customer, reference: str, sku: str) -> s
 
 async def ask_to_promise(stage: Stage, who: Caller, body: Answer) -> tuple[Answer, Answer]:
     """The preview that is read out, and the request that names it."""
-    preview: Answer = (await who.post("promises", "/v1/promises:dry-run", body)).json()
+    looked_at = {name: value for name, value in body.items() if name != "replaces"}
+    preview: Answer = (await who.post("promises", "/v1/promises:dry-run", looked_at)).json()
     return preview, body | {"promise_id": str(uuid7()), "preview": preview["preview"]}
 
 
@@ -106,7 +107,9 @@ async def load(stage: Stage, parcels: Sequence[str], departs_at: datetime) -> st
     await stage.loader.post("fulfilment", "/v1/load-lists", body)
     for parcel_id in parcels:
         await stage.loader.post("fulfilment", f"/v1/load-lists/{load_list}/loads", {"scan_id": str(uuid7()), "parcel_id": parcel_id})
-    await stage.loader.post("fulfilment", f"/v1/load-lists/{load_list}/close")
+    closed = (await stage.loader.post("fulfilment", f"/v1/load-lists/{load_list}/close")).json()
+    for manifest in closed["manifests"]:
+        await stage.loader.post("fulfilment", f"/v1/manifests/{manifest}/close")
     return load_list
 
 

@@ -23,7 +23,7 @@ VAN_LEAVES, AT_THE_DOOR = "13:00", "18:00"
 _NAMES = {LM_34: "Television 34 inch", LM_43: "Television 43 inch", CABLE: "HDMI cable, 2 m", LONG_CABLE: "HDMI cable, 5 m"}
 _GRAMS = {LM_34: 6_900, LM_43: 9_400, CABLE: 110, LONG_CABLE: 240}
 _WORKDAYS = (1, 2, 3, 4, 5, 6)
-_SHELVES = {LM_34: 1, LM_43: 3, CABLE: 2, LONG_CABLE: 9}
+_SHELVES = {LM_34: 1, LM_43: 3, CABLE: 1, LONG_CABLE: 9}
 """What the books say: the shelf of the first is empty all the same."""
 
 
@@ -48,7 +48,11 @@ class Customer:
         return f"{self.reference}@customers.example"
 
 
-async def _look_away(what: str, path: str) -> None:
+Look = Callable[[str, str], Awaitable[None]]
+"""Is shown what there is to see, and where: a path of a page of ours."""
+
+
+async def look_away(what: str, path: str) -> None:
     """Nobody watches."""
 
 
@@ -60,8 +64,7 @@ class Stage:
     shop: Storefront
     driver: Driver
     teller: Teller
-    look: Callable[[str, str], Awaitable[None]] = _look_away
-    """Whoever watches is shown what there is to see, and where: a path of orders' or fulfilment's pages."""
+    look: Look = look_away
     counter: Caller = field(init=False)
     clerk: Caller = field(init=False)
     agent: Caller = field(init=False)

@@ -5,7 +5,9 @@ import os
 import secrets
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -40,21 +42,27 @@ class Standing:
     clock: FileClockDriver
 
 
-@pytest.fixture(scope="session")
-def standing(servers: tuple[str, str], templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """Every process of Kept, on the run's servers, with a database and topics of its own; carriers, catalogue and stock are there."""
-    var, prefix = tmp_path_factory.mktemp("stack"), f"e2e{secrets.token_hex(4)}."
-    clock = FileClockDriver(var / "instant", _FIRST_DAY)
+@contextmanager
+def a_stack(var: Path, first: datetime, servers: tuple[str, str], templates: Templates) -> Iterator[Standing]:
+    """Every process of Kept, on the run's servers, with a database and topics of its own, from this instant on."""
+    prefix, clock = f"e2e{secrets.token_hex(4)}.", FileClockDriver(var / "instant", first)
     with templates.clone(migrated_services()) as database:
         own = {BROKERS: servers[0], DATABASE: database, "KEPT_TOPIC_PREFIX": prefix, "KEPT_CLOCK": f"file:{var / 'instant'}"}
         stack = Stack(var, {**os.environ, **own}, Progress(), servers_only=False)
         stack.up(attached=True)
         try:
-            asyncio.run(_open(var, clock))
             yield Standing(var, clock)
         finally:
             stack.down()
             remove(servers[0], prefix)
+
+
+@pytest.fixture(scope="session")
+def standing(servers: tuple[str, str], templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """One stack for all customers' days; carriers, catalogue and stock are there."""
+    with a_stack(tmp_path_factory.mktemp("stack"), _FIRST_DAY, servers, templates) as made:
+        asyncio.run(_open(made.var, made.clock))
+        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
@@ -75,7 +75,7 @@ def refusal(error: Exception, not_found: str = _NOT_FOUND) -> Problem:
     problem = problem_of(error)
     if problem.slug == "not-found":
         return Problem(problem.status, problem.slug, not_found)
-    for each in problem.extra.get("errors", ()):
+    for each in cast("list[dict[str, str]]", problem.extra.get("errors", [])):
         problem.detail += f" {str(each['pointer']).strip('/').replace('_', ' ').capitalize()}: {each['detail']}"
     return problem
 

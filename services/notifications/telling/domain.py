@@ -46,7 +46,8 @@ class NoAddress(Refusal):
 
 _UNSAID = frozenset({Verdict.VOID, Verdict.RELEASED})
 """A promise that does not count any more is not told."""
-_TOLD_RISKS = frozenset({Risk.LATE, Risk.SHORT})
+_TOLD_RISKS = (Risk.SHORT, Risk.LATE)
+"""The worse first: who heard that there is none is not told later that it will be late."""
 _UNASKED = frozenset({Telling.MADE_GOOD, Telling.AT_RISK})
 _OFFERS = frozenset({(Kind.DELIVERY_DATE, Risk.LATE), (Kind.DELIVERY_DATE, Risk.SHORT), (Kind.GIFT, Risk.LATE)})
 """What another day is offered for. An order does not wait for a gift that is missing, so that there is no day for it."""
@@ -62,8 +63,8 @@ def news_of(promise: Promise) -> frozenset[News]:
     stands = promise.stands
     if not stands.told or stands.verdict in _UNSAID:
         return frozenset()
-    risks = _TOLD_RISKS.intersection(stands.at_risk) if stands.verdict is Verdict.OPEN else ()
-    return frozenset({News(_first(promise.said)), *(News(Telling.AT_RISK, reason) for reason in risks)})
+    risk = next((risk for risk in _TOLD_RISKS if risk in stands.at_risk), None) if stands.verdict is Verdict.OPEN else None
+    return frozenset({News(_first(promise.said)), *([News(Telling.AT_RISK, risk)] if risk else [])})
 
 
 def in_order(news: frozenset[News]) -> list[News]:

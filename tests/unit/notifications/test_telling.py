@@ -46,8 +46,13 @@ def test_nothing_is_news_before_the_ledger_has_noted_it() -> None:
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_verdict_ends_risks_and_what_does_not_count_is_not_told(verdict: Verdict) -> None:
     told = news_of(promise(told=True, verdict=verdict, at_risk=(Risk.LATE, Risk.SHORT, Risk.UNACKNOWLEDGED)))
-    open, settled = {PROMISED, LATE, SHORT}, {PROMISED}
+    open, settled = {PROMISED, SHORT}, {PROMISED}
     assert told == {Verdict.OPEN: open, Verdict.KEPT: settled, Verdict.BROKEN: settled}.get(verdict, frozenset())
+
+
+def test_who_heard_that_there_is_none_is_not_told_that_it_will_be_late_until_there_is() -> None:
+    assert news_of(promise(told=True, at_risk=(Risk.LATE,))) == {PROMISED, LATE}
+    assert news_of(promise(told=True, at_risk=(Risk.SHORT, Risk.LATE))) == {PROMISED, SHORT}
 
 
 def test_what_was_promised_comes_before_its_risks() -> None:
