@@ -116,8 +116,14 @@ def complete(customer: Customer, order: Order) -> tuple[Customer, Order]:
 
 
 def change(order: Order, amended: Amended) -> Order:
-    flags = {"chosen_on": amended.chosen_on, "signature_required": amended.signature_required, "po_box": amended.po_box}
-    return replace(order, **flags, skus=amended.skus, total=amended.total)
+    return replace(
+        order,
+        chosen_on=amended.chosen_on,
+        signature_required=amended.signature_required,
+        po_box=amended.po_box,
+        skus=amended.skus,
+        total=amended.total,
+    )
 
 
 def take_out(customer: Customer, order: Order) -> tuple[Customer, Order]:
