@@ -61,7 +61,7 @@ class AmendmentUnknown(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class NewDate:
-    """The date that would be promised instead; each is None where what stands still stands."""
+    """The date that would be promised instead; None throughout where the one that stands still stands."""
 
     due_at: datetime | None = None
     hand_over_by: datetime | None = None

@@ -25,11 +25,14 @@ _PROMISED = """
 select h.order_id, h.promise_id, h.line, h.sku, h.quantity, v.words as customer_text, h.due_at
 from promise_holds h join promise_view v using (promise_id)
 where h.order_id = any($1::uuid[]) and h.state <> 'freed' and v.verdict not in ('void', 'released')
+    and not (h.line is null and v.verdict = 'broken' and exists (
+        select from promise_holds later where later.order_id = h.order_id and later.line is null and later.promise_id > h.promise_id
+            and later.state <> 'freed'))
 order by h.order_id, h.line nulls first, h.promise_id"""
 
 
 async def promised(work: Transaction, order_ids: Collection[UUID]) -> dict[UUID, tuple[Promised, ...]]:
-    """By order, what was promised with it and stands."""
+    """By order, what was promised with it and stands, or is still to be done; a day that was not kept gives way to the next one."""
     found: dict[UUID, list[Promised]] = {}
     for row in await work.connection.fetch(_PROMISED, sorted(set(order_ids))) if order_ids else ():
         order_id, *rest = row.values()

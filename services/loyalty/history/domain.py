@@ -117,9 +117,13 @@ def complete(customer: Customer, order: Order) -> tuple[Customer, Order]:
 
 def change(order: Order, amended: Amended) -> Order:
     return replace(
-        order, chosen_on=amended.chosen_on, signature_required=amended.signature_required, po_box=amended.po_box, skus=amended.skus,
+        order,
+        chosen_on=amended.chosen_on,
+        signature_required=amended.signature_required,
+        po_box=amended.po_box,
+        skus=amended.skus,
         total=amended.total,
-    )  # fmt: skip
+    )
 
 
 def take_out(customer: Customer, order: Order) -> tuple[Customer, Order]:

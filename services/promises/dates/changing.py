@@ -48,15 +48,11 @@ def _pieces(ask: Ask) -> Counter[str]:
 
 
 def answer(story: Story, asked: AmendmentRequested, quote: Quote | None) -> Dated:
-    """What is said to whoever asked: nothing of what stays as it is."""
-    whose = (asked.order_id, story.order.customer_id, asked.amendment_id)
-    stands = _standing(story)
-    if quote is None:
+    """What is said to whoever asked: the new date with what it rests on, or nothing where the date stays as it is."""
+    whose, stands = (asked.order_id, story.order.customer_id, asked.amendment_id), _standing(story)
+    if quote is None or (stands and stands.due_at == quote.due_at):
         return Dated(*whose)
-    moved = stands is None or quote.due_at != stands.due_at
-    rests = moved or stands is None or (quote.hand_over_by, quote.carrier_service) != (stands.hand_over_by, stands.carrier_service)
-    due = (quote.due_on, quote.due_at) if moved else (None, None)
-    return Dated(*whose, *due, *((quote.hand_over_by, quote.carrier_service) if rests else (None, None)))
+    return Dated(*whose, quote.due_on, quote.due_at, quote.hand_over_by, quote.carrier_service)
 
 
 def become(story: Story, amending: Amending, amended: Amended, wording: Wording | None, new_id: NewId, now: datetime, cause: Cause) -> list[Entry]:

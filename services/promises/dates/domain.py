@@ -90,7 +90,7 @@ class Amending:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """The answer to a change: the new date where it differs from what stands, and what it rests on where that does."""
+    """The answer to a change: the new date and what it rests on; all of it None where the date that stands still stands."""
 
     order_id: UUID
     customer_id: UUID

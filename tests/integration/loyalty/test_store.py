@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from asyncpg import CheckViolationError
 
-from services.kit.values import Heard
+from services.kit.values import Heard, Money
 from services.loyalty.domain import SlotRefused, SlotReserved, held_out
 from services.loyalty.flights.domain import Item
-from services.loyalty.history.domain import Cancelled, Completed
+from services.loyalty.history.domain import Amended, Cancelled, Completed
 from tests.integration.loyalty.conftest import Loyalty
 from tests.unit.loyalty.build import ground, heard, lane, order, overnight, released, uuid
 
@@ -45,6 +45,17 @@ async def test_an_order_is_wanted_granted_and_withdrawn_and_every_step_is_said_o
     await loyalty.hear(heard(SlotReserved(uuid(customer), upgrade_id)), heard(Cancelled(uuid(customer)), 3))
     assert await loyalty.rows(BUDGET) == [(25_000, 0, 0)]
     assert [name for name, _ in await loyalty.said()] == ["UpgradeWanted", "UpgradeGranted", "UpgradeWithdrawn"]
+
+
+async def test_an_amended_order_stands_as_it_now_is_and_gives_its_surprise_back(loyalty: Loyalty) -> None:
+    customer = CUSTOMERS[0]
+    await prepare(loyalty, customer)
+    await want(loyalty, customer)
+    await loyalty.hear(heard(Amended(uuid(customer), None, True, True, ("POT",), Money(2500, "GBP")), 3))
+    assert await loyalty.rows(BUDGET) == [(25_000, 0, 0)]
+    kept = "select skus::text, total_minor, po_box, signature_required from orders_view where order_id = $1"
+    assert await loyalty.rows(kept, uuid(customer)) == [('["POT"]', 2500, True, True)]
+    assert [name for name, _ in await loyalty.said()] == ["UpgradeWanted", "UpgradeWithdrawn", "UpgradeDeclined"]
 
 
 async def test_an_order_placed_and_released_in_one_batch_is_looked_at_like_any_other(loyalty: Loyalty) -> None:

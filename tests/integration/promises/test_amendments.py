@@ -44,11 +44,13 @@ async def test_a_change_that_asks_for_more_has_the_date_that_more_can_have(promi
     assert await names(promises) == ["PromiseMade", "AmendmentDated"], "nothing is promised before the order became what was asked for"
 
 
-async def test_where_the_same_day_rests_on_another_departure_only_that_is_told(promises: Promises) -> None:
-    await promises.hear(heard("OrderPlaced", service="overnight"))
-    await promises.hear(heard("AmendmentRequested", service="overnight"))
+async def test_where_the_day_is_the_same_nothing_is_told_and_nothing_promised_anew(promises: Promises) -> None:
+    await promises.hear(heard("OrderPlaced"))
+    await promises.hear(heard("AmendmentRequested"), heard("OrderAmended"))
     name, data = await answered(promises)
-    assert (name, data["due_at"], data["hand_over_by"]) == ("AmendmentDated", None, None)
+    assert (name, data["due_at"], data["hand_over_by"], data["carrier_service"]) == ("AmendmentDated", None, None, None)
+    assert await names(promises) == ["PromiseMade", "AmendmentDated"]
+    assert await promises.rows("select ask -> 'lines' -> 0 ->> 'quantity' from orders_view") == [("8",)]
 
 
 async def test_an_amended_order_has_a_promise_beside_the_old_one_which_the_customer_released(promises: Promises) -> None:

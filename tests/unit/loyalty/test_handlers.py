@@ -12,7 +12,7 @@ from services.kit.values import Heard, Money
 from services.loyalty.domain import SlotRefused, SlotReserved, UpgradeDeclined, UpgradeState
 from services.loyalty.flights.domain import Item
 from services.loyalty.handlers import on_events
-from services.loyalty.history.domain import Cancelled, Completed, OrderState
+from services.loyalty.history.domain import Amended, Cancelled, Completed, OrderState
 from tests.support.ids import numbered_ids
 from tests.unit.loyalty.build import RULES, FakeStore, heard, order, overnight, released, uuid
 
@@ -179,3 +179,36 @@ def _check_answers(store: FakeStore) -> None:
     assert set(answers) == set(store.upgrades) - waiting
     assert all(count == 1 for count in answers.values())
     assert all(versions == list(range(1, len(versions) + 1)) for versions in store.versions.values())
+
+
+def amended(number: int = 1, *skus: str) -> Amended:
+    return Amended(uuid(number), None, False, True, skus or ("CUP", "POT"), Money(2500, "GBP"))
+
+
+@pytest.mark.parametrize("granted", [True, False])
+async def test_a_surprise_that_was_decided_on_another_order_is_taken_back_with_its_money(granted: bool) -> None:
+    store = await wanting()
+    upgrade_id = store.upgrades[uuid(1)].upgrade_id
+    if granted:
+        await hear(store, heard(SlotReserved(uuid(1), upgrade_id)))
+    await hear(store, heard(amended(), 5), heard(amended(), 5))
+    assert store.words().count("UpgradeWithdrawn") == 1
+    assert store.upgrades[uuid(1)].state is UpgradeState.WITHDRAWN
+    assert (store.today.reserved_minor, store.today.spent_minor) == (0, 0)
+    await hear(store, heard(SlotReserved(uuid(1), upgrade_id)))
+    assert "UpgradeGranted" not in store.words()[-1:]
+
+
+async def test_an_order_is_looked_at_as_it_now_is() -> None:
+    store = FakeStore()
+    store.loyal(order(1, customer=1).customer_id)
+    await hear(store, heard(order(1, customer=1), 1), heard(amended(), 2), heard(released(1), 3))
+    assert store.said[-1] == UpgradeDeclined(uuid(1), store.upgrades[uuid(1)].upgrade_id, "po-box")
+    assert (store.orders[uuid(1)].skus, store.orders[uuid(1)].total) == (("CUP", "POT"), Money(2500, "GBP"))
+
+
+async def test_an_order_that_became_overnight_is_not_looked_at() -> None:
+    store = FakeStore()
+    store.loyal(order(1, customer=1).customer_id)
+    await hear(store, heard(order(1, customer=1), 1), heard(amended(), 2), heard(released(1, service="overnight"), 3))
+    assert store.said == []
