@@ -21,7 +21,10 @@ _OWN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "promises.promise.v1": ("PromiseMade", "PromiseDeclined", "PromiseKept", "PromiseBroken", "PromiseReleased"),
     },
     "fulfilment": {
-        "orders.order.v1": ("OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled", "OrderHeld", "HoldLifted"),
+        "orders.order.v1": (
+            "OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled", "OrderHeld", "HoldLifted", "AmendmentRequested", "OrderAmended",
+            "AmendmentUndone",
+        ),
         "orders.customer.v1": ("CustomerSeen",),
         "storefront.item.v1": ("ItemListed",),
         "loyalty.upgrade.v1": ("UpgradeWanted", "UpgradeGranted", "UpgradeDeclined", "UpgradeWithdrawn"),
