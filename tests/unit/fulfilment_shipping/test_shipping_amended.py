@@ -80,9 +80,10 @@ async def test_an_upgrade_that_no_longer_fits_is_given_up(change: OrderAmended, 
 
 async def test_an_upgrade_that_still_fits_stays() -> None:
     store = FakeStore()
+    store.may_fly.add("22423")
     await release(store, 1)
     await upgrade(store, 1, 51)
-    await on_events([heard(amended(1, carrier_service="ground-standard", hand_over_by=GROUND_BY + DAY, due_at=DUE), 3)], store)
+    await on_events([heard(amended(1, "22423", carrier_service="ground-standard", hand_over_by=GROUND_BY + DAY, due_at=DUE), 3)], store)
     shipment = store.shipments[uuid(1)]
     assert (shipment.carrier_service, shipment.hand_over_by, shipment.promised_by) == ("airline-overnight", FLIGHT_AT, GROUND_BY + DAY)
     assert (refusals(store), store.taken) == ([], {KEY: 1})
