@@ -24,7 +24,10 @@ _OWN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
     },
     "fulfilment": {
-        "orders.order.v1": ("OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled", "OrderHeld", "HoldLifted"),
+        "orders.order.v1": (
+            "OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled", "OrderHeld", "HoldLifted", "AmendmentRequested", "OrderAmended",
+            "AmendmentUndone",
+        ),
         "orders.customer.v1": ("CustomerSeen",),
         "storefront.item.v1": ("ItemListed",),
         "loyalty.upgrade.v1": ("UpgradeWanted", "UpgradeGranted", "UpgradeDeclined", "UpgradeWithdrawn"),

@@ -115,6 +115,12 @@ def _books(evidence: Evidence) -> dict[str, _Books]:
             books = found.setdefault(moved["order_id"], _Books())
             books.taken[moved["sku"]] -= moved["on_hand"]
             books.held[moved["sku"]] += moved["reserved"]
+    for row in evidence.table("fulfilment.amendments"):
+        for sku, quantity in zip(row["skus"], row["quantities"], strict=True):
+            found.setdefault(row["order_id"], _Books()).held[sku] -= quantity  # for the order as it would be
+    for row in evidence.table("fulfilment.pull_backs"):
+        if row["done_at"] is None:
+            found.setdefault(row["order_id"], _Books()).taken[row["sku"]] -= row["quantity"]  # on the way back to its bin
     for task in evidence.table("fulfilment.pick_tasks"):
         found.setdefault(task["order_id"], _Books()).task = task["state"]
     for parcel in evidence.table("fulfilment.parcels"):

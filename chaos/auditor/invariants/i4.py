@@ -18,6 +18,7 @@ ONCE: dict[str, tuple[str, ...]] = {
     "PickClaimed": ("task_id",), "HandedOver": ("parcel_id",), "ParcelDelivered": ("parcel_id",), "OrderPacked": ("parcel_id",),
     "PromiseMade": ("promise_id",), "UpgradeWanted": ("order_id",), "UpgradeGranted": ("order_id",),
     "CancelAccepted": ("order_id", "request_id"), "CancelRejected": ("order_id", "request_id"),
+    "AmendmentPrepared": ("order_id", "amendment_id"), "AmendmentRefused": ("order_id", "amendment_id"),
     "MessageSent": ("order_id", "intent", "promise_version"), "PromiseMessageSent": ("message_id",),
 }  # fmt: skip
 """Event -> the fields of the thing to which it can happen once."""

@@ -1,7 +1,7 @@
 """I6: on_hand >= reserved >= 0 in every bin, and the sum of the movements is what lies there.
 
-Compared are the bins with the sums of stock_movements, with the reservations that are not picked yet, and, per site and SKU, with the last
-StockChanged and its version; and every state of a bin that the slot saw with the rule.
+Compared are the bins with the sums of stock_movements, with the reservations that are not picked yet and what is set apart for changes of
+orders, and, per site and SKU, with the last StockChanged and its version; and every state of a bin that the slot saw with the rule.
 """
 
 from collections import Counter
@@ -52,6 +52,9 @@ def _reservations(evidence: Evidence, finding: Finding, bins: dict[Bin, tuple[in
     for row in evidence.table("fulfilment.reservations"):
         if row["order_id"] in open_wants:
             apart[open_wants[row["order_id"]], row["sku"], row["bin"]] += row["quantity"]
+    for row in evidence.table("fulfilment.amendments"):
+        for sku, bin, quantity in zip(row["skus"], row["bins"], row["quantities"], strict=True):
+            apart[row["site"], sku, bin] += quantity
     for place in bins.keys() | apart.keys():
         stands = bins.get(place, (0, 0))[1]
         finding.expect(

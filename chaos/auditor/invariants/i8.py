@@ -22,10 +22,11 @@ OWNERS: Mapping[str, tuple[str, Callable[[dict[str, object]], str], str]] = {
 }
 """Topic -> the table of its owner, the key of a row, and the column that holds the last version said."""
 
+_OF_WANTS = ("OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled", "AmendmentRequested", "OrderAmended", "AmendmentUndone")
 HEARERS = (
     ("orders", "orders.orders", "work_version", "fulfilment.work.v1", HEARS["orders"]["fulfilment.work.v1"]),
     ("loyalty", "loyalty.orders_view", "version", "orders.order.v1", HEARS["loyalty"]["orders.order.v1"]),
-    ("fulfilment", "fulfilment.wants", "heard_version", "orders.order.v1", ("OrderPlaced", "OrderReleased", "CancelRequested", "OrderCancelled")),
+    ("fulfilment", "fulfilment.wants", "heard_version", "orders.order.v1", _OF_WANTS),
 )
 """Service, table by order_id, the column that holds the last version heard, the topic that it is of, the events that count."""
 

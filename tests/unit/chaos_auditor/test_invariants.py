@@ -102,6 +102,12 @@ def _expects(copy: Copy, op: str, expected: bool) -> None:
     copy.write("journal.jsonl", rows)
 
 
+def _wants_first(copy: Copy) -> dict[str, Any]:
+    """An order, its site and one SKU of it."""
+    want = next(row for row in copy.rows(WANTS) if row["state"] == "reserved")
+    return {"order_id": want["order_id"], "site": want["site"], "skus": want["skus"][:1]}
+
+
 CASES: dict[str, tuple[str, Tamper]] = {
     "accepted over HTTP and gone": ("I1 lost", lambda c: c.journal(*_place("http", {"order_id": OTHER}))),
     "acknowledged by the broker and never answered": ("I1 lost", lambda c: c.journal(*_place("topic", {}))),
@@ -162,6 +168,17 @@ CASES: dict[str, tuple[str, Tamper]] = {
     "a reservation that no bin knows": (
         "I6 reservations",
         lambda c: c.add("tables/fulfilment.reservations.jsonl.gz", {}, order_id=_id(c, "short-1"), line=1),
+    ),
+    "units set apart for a change that no bin knows": (
+        "I1 units, I6 reservations",
+        lambda c: c.write(
+            "tables/fulfilment.amendments.jsonl.gz",
+            [{**_wants_first(c), "bins": ["A-1"], "quantities": [1]}],
+        ),
+    ),
+    "units on their way back that nobody took": (
+        "I1 units",
+        lambda c: c.write("tables/fulfilment.pull_backs.jsonl.gz", [{**_wants_first(c), "sku": "X", "quantity": 1, "done_at": None}]),
     ),
     "a shelf that was said otherwise": (
         "I6 said",

@@ -7,6 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from services.fulfilment.amending.domain import AmendmentPrepared, AmendmentRefused
+from services.fulfilment.amending.domain import Reason as NotAmended
 from services.fulfilment.floor.domain.events import CancelAccepted, CancelRejected, OrderPacked, PickClaimed, PickReleased, PickShort, Reason
 from services.fulfilment.floor.domain.task import Carton, TaskState
 from services.fulfilment.messages import HEARS
@@ -26,7 +28,13 @@ SAID = [
     OrderPacked(uuid(1), uuid(3), Carton.S1, 300, NOW),
     CancelAccepted(uuid(1), uuid(4), NOW),
     CancelRejected(uuid(1), uuid(4), TaskState.CLAIMED),
-]
+    AmendmentPrepared(uuid(1), uuid(4), NOW),
+    AmendmentRefused(
+        uuid(1), uuid(4), NotAmended.NOT_IN_STOCK, "Of CUP 2 more are needed and 0 are free.",
+        [{"instead_of": "CUP", "sku": "MUG", "description": "A mug", "available": 3}],
+        [{"sku": "CUP", "expected_at": "2026-11-25T09:00:00Z", "quantity": 9}],
+    ),
+]  # fmt: skip
 
 
 def example(type: str) -> dict[str, Any]:
@@ -78,6 +86,12 @@ RUBBISH: list[tuple[str, dict[str, Any]]] = [
     *wrong("orders.OrderReleased.v1", "destination", *(None, "US", {})),
     ("orders.OrderReleased.v1", {"site": ""}),
     ("orders.CancelRequested.v1", {"request_id": "7"}),
+    *wrong("orders.AmendmentRequested.v1", "lines", *([], None, "x", line()["lines"] * 2, line(quantity=0)["lines"], line(line=1_000_001)["lines"])),
+    *wrong("orders.AmendmentRequested.v1", "amendment_id", *("7", None)),
+    *wrong("orders.OrderAmended.v1", "lines", *([], line()["lines"] * 2, line(sku="S\0")["lines"])),
+    *wrong("orders.OrderAmended.v1", "hand_over_by", *("2026-11-22T04:58:00", 1)),
+    *wrong("orders.OrderAmended.v1", "destination", *(None, {})),
+    ("orders.AmendmentUndone.v1", {"amendment_id": 7}),
     ("orders.OrderCancelled.v1", {"order_id": None}),
     *wrong("storefront.ItemListed.v1", "weight_grams", *(0, -1, 1.5, "7", True, 10**6)),
     *wrong("storefront.ItemListed.v1", "sku", *("", "S" * 65, None, "S\0", "\ud800")),

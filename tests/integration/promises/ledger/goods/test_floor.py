@@ -12,6 +12,7 @@ from services.kit.ids import uuid7
 from services.kit.promise.keeper import Keeper
 from services.promises.settings import Settings
 from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
+from tests.unit.fulfilment.build import amended, asked_to_amend
 
 
 async def _promised(shop: Shop) -> str:
@@ -111,6 +112,28 @@ async def test_one_field_altered_in_the_work_is_found_in_one_round_and_named(sho
     await shop.database.pool.execute(ALTERED[what])
     assert await keeper.round(), "the view itself is right"
     assert await _altered(shop) == ("differs", [promise_id])
+
+
+async def test_what_was_promised_beside_an_order_stays_when_the_order_is_changed_and_is_not_called_different(shop: Shop, tmp_path: Path) -> None:
+    promise_id = await _promised(shop)
+    await shop.tell()
+    await shop.stock("SOUNDBAR", 3, "S-1")
+    keeper = Keeper("fulfilment", shop.database, Settings(var=tmp_path), httpx.ASGITransport(shop.ledger.app), DUTIES)
+    await shop.hear(asked_to_amend(1, ("SOUNDBAR", 2)))
+    assert await keeper.round()
+    assert await _altered(shop) == ("agrees", [])
+    await shop.hear(amended(1, ("SOUNDBAR", 2)))
+    assert await keeper.round()
+    assert await _altered(shop) == ("agrees", [])
+    assert await shop.rows("select line, sku, quantity from pick_lines order by line") == [(1, "SOUNDBAR", 2), (1_000_001, CABLE, 1)]
+    task = await shop.claim()
+    for sku in (CABLE, "SOUNDBAR", "SOUNDBAR"):
+        await shop.scan(task, sku)
+    await shop.hear(asked_to_amend(1, ("SOUNDBAR", 1), change=2, version=5), amended(1, ("SOUNDBAR", 1), change=2, version=6))
+    assert await shop.rows("select state from pick_tasks") == [("picked",)]
+    assert await shop.rows("select sku, quantity from pull_backs") == [("SOUNDBAR", 1)], "the gift stays in the tote"
+    assert await keeper.round()
+    assert (await _altered(shop), (await _standing(shop, promise_id))["at_risk"]) == (("agrees", []), [])
 
 
 async def _altered(shop: Shop) -> tuple[str, list[str]]:
