@@ -1,6 +1,7 @@
 """The picker's page: one question per screen. Claim, read what was promised, walk and scan, say that a shelf is short, pack, label."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeVar
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from services.fulfilment.floor import handlers, queries
 from services.fulfilment.floor.api import ClaimNext, Fence, Fenced, OneScan, Pack, Short, Unpack, desk_of
 from services.fulfilment.floor.domain.events import Reason
+from services.fulfilment.floor.domain.refusals import StaleClaim
 from services.fulfilment.floor.domain.task import Carton, TaskState
 from services.fulfilment.floor.messages import TaskView
 from services.fulfilment.floor.ports import Who
@@ -115,9 +117,11 @@ async def _short(request: Request, caller: Principal, fields: Mapping[str, str])
 
 
 async def _put_back(request: Request, caller: Principal, fields: Mapping[str, str]) -> str:
+    """Pressed again it is put back already, and so it is where somebody took it over."""
     task_id, body = _of_task(Fenced, fields)
-    async with desk_of(request) as desk:
-        await handlers.put_back(desk.floor, _who(caller), task_id, body.fence)
+    with suppress(StaleClaim):
+        async with desk_of(request) as desk:
+            await handlers.put_back(desk.floor, _who(caller), task_id, body.fence)
     return "/floor?done=put-back"
 
 

@@ -1,6 +1,6 @@
 """How the pages are drawn: their templates and their style, times in the site's zone, refusals in a band with what to do instead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar, cast
@@ -75,8 +75,8 @@ def refusal(error: Exception, not_found: str = _NOT_FOUND) -> Problem:
     problem = problem_of(error)
     if problem.slug == "not-found":
         return Problem(problem.status, problem.slug, not_found)
-    for each in cast("list[dict[str, str]]", problem.extra.get("errors", [])):
-        problem.detail += f" {str(each['pointer']).strip('/').replace('_', ' ').capitalize()}: {each['detail']}"
+    for each in cast("Sequence[Mapping[str, str]]", problem.extra.get("errors", ())):
+        problem.detail += f" {each['pointer'].strip('/').replace('_', ' ').capitalize()}: {each['detail']}"
     return problem
 
 

@@ -127,9 +127,11 @@ async def test_the_last_scan_is_taken_back_and_the_order_put_back(shop: Shop, pe
     await page.press(COUNT, code=TELEVISION)
     await page.press("Take back the last scan")
     assert ((await _task(shop))[2], page.band.startswith("TAKEN BACK")) == (0, True)
-    await page.press("Put the order back")
-    assert (await _task(shop))[:2] == ("ready", None)
-    assert (page.band.startswith("PUT BACK"), CLAIM in page.text) == (True, True)
+    back = page.form("Put the order back")
+    for _ in range(2):
+        await page.send("/floor", back)
+        assert (await _task(shop))[:2] == ("ready", None)
+        assert (page.band.startswith("PUT BACK"), CLAIM in page.text) == (True, True)
 
 
 @pytest.mark.parametrize("how", ["taken back by a planner", "taken over by another"])
