@@ -4,7 +4,7 @@ Each figure beside its target, written to var/bench-ledger.json. `python -m benc
 """
 
 import argparse
-import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import structlog
+import uvloop
 from rich.console import Console
 
 from bench import ledger_agreement, ledger_append, ledger_due, ledger_http, ledger_seen, machine, report
@@ -31,6 +33,7 @@ def main() -> int:
     told = _parse()
     console = Console(width=150, highlight=False)
     tune_python()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     VAR.mkdir(exist_ok=True)
     before, measured = machine.rows("before"), list[Row]()
     console.print(f"machine before: {machine.told(before)}")
@@ -68,7 +71,7 @@ def _verify(_: argparse.Namespace, __: str, admin: str) -> list[Row]:
         async with writing(url) as writer:
             await ask(writer, commands(_VERIFIED))
 
-    asyncio.run(fill())
+    uvloop.run(fill())
     with tempfile.TemporaryDirectory(dir=VAR) as folder:
         file = Path(folder) / "export.jsonl"
         export(url, file)
@@ -92,11 +95,11 @@ def _http(told: argparse.Namespace, kafka: str, admin: str) -> list[Row]:
 
 def _agreement(told: argparse.Namespace, _: str, admin: str) -> list[Row]:
     url = database(admin, "bench_ledger_agreement", "promises", ledger_agreement.SERVICE)
-    return asyncio.run(ledger_agreement.measure(SERVERS, url, promises=told.promises))
+    return uvloop.run(ledger_agreement.measure(SERVERS, url, promises=told.promises))
 
 
 def _due(told: argparse.Namespace, _: str, admin: str) -> list[Row]:
-    return asyncio.run(ledger_due.measure(database(admin, "bench_ledger_due", "promises"), count=told.open))
+    return uvloop.run(ledger_due.measure(database(admin, "bench_ledger_due", "promises"), count=told.open))
 
 
 def _seen(told: argparse.Namespace, kafka: str, admin: str) -> list[Row]:

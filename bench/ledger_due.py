@@ -18,7 +18,7 @@ from services.promises.ledger.due_watch import DueWatch
 from services.promises.ledger.sayings import tariffs
 
 DUE = 5_000
-_AHEAD = timedelta(seconds=4)
+_AHEAD = timedelta(seconds=8)
 _PATIENCE_SECONDS = 60.0
 _AT_PIECES = 5_000
 _BROKEN = "select count(*) from ledger_promises where verdict = 'broken'"
@@ -33,9 +33,9 @@ async def measure(url: str, *, count: int) -> list[Row]:
     async with writing(service_of(url), written) as writer:
         for start in range(0, count - DUE, _AT_PIECES):
             await ask(writer, [make(uuid7(), tariff=tariffs()[-1].version) for _ in range(min(_AT_PIECES, count - DUE - start))])
+        await execute(url, "update ledger_promises set acknowledge_by = null where acknowledge_by is not null; analyze")
         begins = record_now() + _AHEAD
         await ask(writer, [_due_at(uuid7(), begins + timedelta(seconds=number / DUE)) for number in range(DUE)])
-        await execute(url, "update ledger_promises set acknowledge_by = null where acknowledge_by is not null; analyze")
         assert record_now() < begins, "they were due before the watch began"
         watching = asyncio.create_task(DueWatch(writer, database, SystemClock(), tariffs()).run(None))
         commits = await _commits(database.pool, written)

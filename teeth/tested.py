@@ -71,9 +71,9 @@ TESTS = (
     Mutant(
         "words that nobody compares",
         "services/kit/promise/view.py",
-        "Row.held",
-        "is_ours = self.words is None or self.salt is None or commitment(self.salt, self.words) == self.promise.said.words",
-        "is_ours = True",
+        "_is_said",
+        "return words is None or salt is None or commitment(salt, words) == committed",
+        "return True",
         "tests/integration/promises/ledger/test_views.py::test_one_field_altered_in_a_view_is_found_in_one_round_named_and_mended",
     ),
     Mutant(

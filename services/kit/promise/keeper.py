@@ -19,7 +19,7 @@ from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
 from services.kit.promise.agreement import BUCKETS, MOST_MENDED, Buckets, Held, differing
 from services.kit.promise.duties import Duties
 from services.kit.promise.feed import EntryRecorded
-from services.kit.promise.view import Row, apply, forget_letters, replay
+from services.kit.promise.view import apply, forget_letters, held_of, replay
 from services.kit.settings import KitSettings
 from services.kit.transient import end_if_told
 
@@ -208,7 +208,7 @@ class Keeper:
 
 
 def _held(rows: Iterable[Any]) -> list[Held]:
-    return [Row.read(row).held() for row in rows]
+    return [held_of(row) for row in rows]
 
 
 def _read(answered: httpx.Response, answer: type[Any]) -> Any:

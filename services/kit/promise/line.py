@@ -100,15 +100,19 @@ def body_of(fact: Fact) -> bytes:
 
 def digest_of(promise: Promise, said: bytes | None = None) -> bytes:
     """SHA-256 over the canonical JSON of all that is shown of a promise: whoever has the same state has the same digest. `said` is `body_of` what was
-    said, where that is at hand. `erased` is left out until it is true: what was written before there was erasure has the digest that it had."""
-    stands = canonical(promise.stands)
-    told = stands if promise.stands.erased else stands.replace(_NOT_ERASED, b"", 1)
-    return sha256(_SHOWN % (str(promise.promise_id).encode(), said or body_of(promise.said), promise.seq, told)).digest()
+    said, where that is at hand."""
+    return digest_over(promise.promise_id, said or body_of(promise.said), promise.seq, canonical(promise.stands))
+
+
+def digest_over(promise_id: UUID, said: bytes, seq: int, stands: bytes) -> bytes:
+    """The same of a promise whose parts are at hand as canonical JSON. `erased` is left out until it is true: what was written before there was
+    erasure has the digest that it had."""
+    return sha256(_SHOWN % (str(promise_id).encode(), said, seq, stands.replace(_NOT_ERASED, b"", 1))).digest()
 
 
 def standing_of(promise: Promise) -> str:
-    """How it stands, as it is kept."""
-    return msgspec.json.encode(promise.stands).decode()
+    """How it stands, as it is kept: canonical JSON."""
+    return canonical(promise.stands).decode()
 
 
 def promise_of(first: Line, seq: int, standing: str) -> Promise:

@@ -13,12 +13,13 @@ import asyncpg
 import msgspec
 import structlog
 
+from services.kit.canonical import canonical
 from services.kit.database import Transaction
 from services.kit.merkle import leaf_hash
 from services.kit.promise.agreement import Held
 from services.kit.promise.duties import Bound, Duties
 from services.kit.promise.feed import ENTRY_RECORDED, HEARS, TOPIC, EntryRecorded
-from services.kit.promise.line import NAMES, Line, commitment, digest_of, read_line, standing_of
+from services.kit.promise.line import NAMES, Line, body_of, commitment, digest_of, digest_over, read_line, standing_of
 from services.kit.promise.state import Erased, Made, Promise, Standing, after
 from services.kit.stage import Stage
 from services.kit.values import Heard
@@ -45,6 +46,15 @@ update dead_letters l set value = null, settled_at = coalesce(settled_at, clock_
 where topic = $1 and value is not null
   and exists (select from promise_view v where v.customer_id = {_LETTER_OF} and (v.standing::json ->> 'erased')::boolean)"""  # noqa: S608  # ours
 
+_FIRST_MADE, _FIRST_STANDING, _ERASED = b'{"amount_minor":', b'{"at_risk":', b'"erased":true'
+"""How the columns begin, and what tells an erased promise: no text can hold it, since there the quotes are escaped."""
+
+
+class _Committed(msgspec.Struct):
+    words: bytes
+
+
+_read_committed = msgspec.json.Decoder(_Committed).decode
 _read_made = msgspec.json.Decoder(Made).decode
 _read_standing = msgspec.json.Decoder(Standing).decode
 
@@ -76,13 +86,30 @@ class Row(msgspec.Struct, frozen=True):
         promise = Promise(row["promise_id"], row["seq"], _read_made(row["made"]), _read_standing(row["standing"]))
         return cls(promise, row["position"], row["salt"], row["words"])
 
-    def held(self) -> Held:
-        """With the digest of what stands here, and zeros where the sentence is not the one that was committed to, or should be gone."""
-        if self.promise.stands.erased:
-            is_ours = self.words is None and self.salt is None
-        else:
-            is_ours = self.words is None or self.salt is None or commitment(self.salt, self.words) == self.promise.said.words
-        return Held(self.promise.promise_id, self.promise.seq, digest_of(self.promise) if is_ours else bytes(32))
+
+def held_of(row: Any) -> Held:
+    """One promise as the view holds it, with the digest of what stands here; zeros where that is no promise, or where the sentence is not the one
+    that was committed to, or should be gone."""
+    id, seq = row["promise_id"], row["seq"]
+    try:
+        made, standing = _canonical(row["made"].encode(), row["standing"].encode())
+        is_ours = _is_said(row["salt"], row["words"], _read_committed(made).words, erased=_ERASED in standing)
+    except msgspec.DecodeError:
+        is_ours = False
+    return Held(id, seq, digest_over(id, made, seq, standing) if is_ours else bytes(32))
+
+
+def _canonical(made: bytes, standing: bytes) -> tuple[bytes, bytes]:
+    """As they stand. A row that was written when members stood in another order is read first."""
+    if made.startswith(_FIRST_MADE) and standing.startswith(_FIRST_STANDING):
+        return made, standing
+    return canonical(_read_made(made)), canonical(_read_standing(standing))
+
+
+def _is_said(salt: bytes | None, words: str | None, committed: bytes, *, erased: bool) -> bool:
+    if erased:
+        return words is None and salt is None
+    return words is None or salt is None or commitment(salt, words) == committed
 
 
 async def apply(work: Transaction, entries: Sequence[EntryRecorded], duties: Duties | None = None) -> int:
@@ -180,8 +207,7 @@ async def _put(sql: "asyncpg.Connection[asyncpg.Record]", rows: Sequence[Row]) -
 
 def _columns(row: Row) -> tuple[object, ...]:
     promise, said = row.promise, row.promise.said
-    made = msgspec.json.encode(said).decode()
     return (
-        promise.promise_id, promise.seq, row.position, said.customer_id, said.order_id, promise.stands.verdict, made,
+        promise.promise_id, promise.seq, row.position, said.customer_id, said.order_id, promise.stands.verdict, body_of(said).decode(),
         standing_of(promise), row.salt, row.words,
     )  # fmt: skip
