@@ -46,7 +46,7 @@ async def tuesday(stage: Stage, order_id: str, first: str) -> list[str]:
     await stage.until(at(1, "05:12"))
     short = await doing.find_none(stage, await doing.claim(stage))
     teller.must(short["state"] == "short", "the task is put aside")
-    await teller.until("the promise is at risk", lambda: _at_risk(stage, first))
+    await teller.until("the promise is at risk", lambda: _at_risk(stage, first, "short"))
     teller.step("The picker stands before an empty shelf and says so. In that moment the promise is at risk: short.")
     before = len(await reading.mails(stage, GRACE))
     await stage.until(at(1, "07:59"))
@@ -56,6 +56,8 @@ async def tuesday(stage: Stage, order_id: str, first: str) -> list[str]:
     teller.must("Thursday" in warned.text, "the mail names a day that can be kept")
     teller.step("She slept. At eight she is told, with a day that can be kept: Thursday, when more come. She does not answer.")
     await stage.until(at(1, "13:00"))
+    await teller.until("it is known to be late", lambda: _at_risk(stage, first, "late"))
+    teller.must(len(await reading.mails(stage, GRACE)) == before + 1, "she is told once")
     teller.step("One o'clock: the van leaves without it. What was said stands until six.")
     await stage.until(at(1, "17:59"))
     teller.must((await reading.promise(stage, first))["verdict"] == "open", "it is open until it is due")
@@ -79,6 +81,8 @@ async def wednesday(stage: Stage, order_id: str, first: str) -> list[str]:
     teller = stage.teller
     teller.chapter("Wednesday")
     await stage.until(at(2, "09:30"))
+    listed = (await stage.agent.get("promises", f"/v1/customers/{GRACE.id}/promises")).json()["promises"]
+    teller.must(sorted(each["verdict"] for each in listed) == ["broken", "kept"], "the desk sees the broken one, and that it was made good")
     teller.step("She calls, once. The agent has her promises in front of them: one broken, and what was paid for it.")
     await _amend(stage, order_id)
     teller.step("It never was the LM-34 that she wanted. The order is mended while she is on the line: the shelf, the totals and the day agree.")
@@ -150,8 +154,8 @@ async def _tasks(stage: Stage) -> Answer:
     return tasks
 
 
-async def _at_risk(stage: Stage, promise_id: str) -> bool:
-    return "short" in (await reading.promise(stage, promise_id))["at_risk"]
+async def _at_risk(stage: Stage, promise_id: str, reason: str) -> bool:
+    return reason in (await reading.promise(stage, promise_id))["at_risk"]
 
 
 async def _mail_after(stage: Stage, count: int) -> reading.Mail | None:
