@@ -247,6 +247,9 @@ async def test_a_refusal_can_be_read_by_everybody(shop: Shop, site: str, browser
         await page.get_by_role("button", name="Claim the next order").click()
         await _scan(page, CABLE)
         await expect(page.get_by_role("alert")).to_contain_text("it belongs in bin A-1")
+        await page.reload()
+        await expect(page.get_by_role("alert")).to_contain_text("it belongs in bin A-1")
+        assert await shop.rows("select count(*) from scans") == [(1,)], "a page that is loaded again sends its form again, and counts once"
         for screen, width in SMALLEST.items():
             for scheme in SCHEMES:
                 await page.set_viewport_size({"width": width, "height": 900})

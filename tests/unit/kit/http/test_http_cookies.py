@@ -189,6 +189,10 @@ async def test_a_wrong_pin_is_told_in_the_issuers_words_and_the_pin_is_not_shown
     assert issuer.asked[0].url.path == "/oauth/token"
 
 
+async def test_a_form_of_ours_is_told_to_name_its_origin(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/sign-in")).headers["referrer-policy"] == "same-origin", "with no-referrer a browser says that its origin is null"
+
+
 async def test_too_many_tries_say_how_long_to_wait(client: httpx.AsyncClient, issuer: Issuer) -> None:
     issuer.answer = httpx.Response(429, json={"detail": "Too many tries for this badge."}, headers={"retry-after": "800"})
     answered = await _sign_in(client)
