@@ -38,7 +38,7 @@ def agreed_day(held: Sequence[Row], say: Speaker, now: datetime) -> Card | None:
 
 def untold(held: Sequence[Row]) -> list[UUID]:
     """Those whose sentence stands on the page though the ledger has not noted yet that their customer is told."""
-    return [row.promise.promise_id for row in held if row.words is not None and _is_ours(row) and not row.promise.stands.told and not _is_void(row)]
+    return [row.promise.promise_id for row in held if not row.promise.stands.told and not _is_void(row) and _is_ours(row)]
 
 
 def _card(row: Row, good: Mapping[Any, Row], say: Speaker, now: datetime) -> Card:

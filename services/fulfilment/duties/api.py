@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from services.fulfilment.duties import handlers
@@ -11,7 +11,7 @@ from services.fulfilment.duties.domain import DATES_OFFERED, Wanted
 from services.fulfilment.duties.house import at_work
 from services.fulfilment.duties.queries import dates_of
 from services.fulfilment.shipping.settings import database_of, shipping_settings
-from services.kit.http import Instant, Parsed, Quantity, Routes, Sku, Strict, answer, cause_of, operation
+from services.kit.http import Instant, PageSize, Parsed, Quantity, Routes, Sku, Strict, answer, cause_of, operation
 
 
 class HoldBody(Strict):
@@ -41,7 +41,7 @@ async def put_hold(request: Request, promise_id: UUID, body: Annotated[HoldBody,
     "/v1/orders/{order_id}/dates",
     **operation(access={"care": "all", "planner": "all", "admin": "all", "storefront": "all", "service": "all"}, owner={"order_id": "order"}),
 )
-async def get_dates(request: Request, order_id: UUID, limit: Annotated[int, Query(ge=1, le=20)] = DATES_OFFERED) -> Response:
+async def get_dates(request: Request, order_id: UUID, limit: PageSize = DATES_OFFERED) -> Response:
     """The days that can be promised for the whole order, the soonest first, each with the departure that keeps it. Nothing is held by asking."""
     async with database_of(request).transaction() as work:
         return answer(await dates_of(work, order_id, limit, shipping_settings().rates))

@@ -122,5 +122,5 @@ async def test_a_parcel_with_its_label_has_no_other_day_and_nobody_has_one_of_an
     refused = await _ask(shop, order_id)
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:kept:problem:already-picked")
     assert (await _ask(shop, uuid7())).status_code == 404
-    for limit in ("0", "21", "x"):
+    for limit in ("0", "101", "x"):
         assert (await _ask(shop, order_id, f"?limit={limit}")).status_code == 422
