@@ -162,7 +162,7 @@ async def test_a_page_asks_as_often_for_many_promises_as_for_none(shop: Shop, re
     asked.clear()
     page = await shop.page()
     assert page.count('<article class="promise"') == 12
-    assert len(asked) == few == 3
+    assert len(asked) == few == 4
 
 
 async def test_the_first_showing_is_noted_once_and_from_then_on_it_is_no_mistake_any_more(shop: Shop) -> None:
