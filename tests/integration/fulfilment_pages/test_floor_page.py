@@ -7,16 +7,10 @@ import pytest
 from services.kit.ids import uuid7
 from tests.integration.fulfilment_pages.conftest import Person
 from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
-from tests.support.forms import Reader
 from tests.unit.fulfilment.build import placed, released
 
 ODD = 'Bring "it" by 5 <b>sharp</b> & ring twice, it\'s for Zoë — promised.  Two spaces stay.'
 CLAIM, START, COUNT = "Claim the next order", "I have read it: start", "Count it"
-
-
-async def _scan(page: Reader, code: str) -> Reader:
-    await page.open("/floor?at=walk")
-    return await page.press(COUNT, code=code)
 
 
 async def _task(shop: Shop) -> tuple[Any, ...]:
@@ -147,6 +141,17 @@ async def test_a_claim_that_was_lost_is_told_and_the_next_order_is_one_press_awa
     assert (page.status, page.band.startswith("NO LONGER YOURS"), CLAIM in page.text) == (409, True, True)
     assert ("bob" in page.band) == (how == "taken over by another")
     assert (await page.open("/floor")).band == "READY Claim the next order"
+
+
+async def test_a_claim_that_ran_out_is_told_and_kept_by_the_next_scan(shop: Shop, person: Person) -> None:
+    await shop.order()
+    page = await person("picker").open("/floor")
+    await page.press(CLAIM)
+    assert "Not heard from you" not in page.said
+    await shop.database.pool.execute("update pick_tasks set lease_until = clock_timestamp() - interval '1 second'")
+    assert "Not heard from you for a while." in (await page.open("/floor")).said
+    await page.press(COUNT, code=TELEVISION)
+    assert (page.status, "Not heard from you" in page.said) == (200, False)
 
 
 async def test_a_short_shelf_is_told_with_its_reason(shop: Shop, person: Person) -> None:

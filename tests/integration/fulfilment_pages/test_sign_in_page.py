@@ -31,7 +31,7 @@ def services() -> tuple[str, ...]:
 
 @pytest.fixture
 async def door(database_url: str, tmp_path: Path) -> AsyncIterator[Door]:
-    settings = KitSettings(var=tmp_path, DATABASE_URL=database_url, issuer_url="http://issuer")  # type: ignore[call-arg]  # by its alias
+    settings = KitSettings(var=tmp_path, DATABASE_URL=database_url, issuer_url="http://issuer")
     pins = json.loads((await seed(settings)).read_text())["pins"]
     async with AsyncExitStack() as opened:
         checks = issuer(settings)

@@ -186,7 +186,8 @@ async def test_a_wrong_pin_is_told_in_the_issuers_words_and_the_pin_is_not_shown
     assert (answered.status_code, "set-cookie" in answered.headers) == (401, False)
     assert "The two do not fit together: try again." in answered.text
     assert ('value="c-1"' in answered.text, 'value="/work"' in answered.text, "123456" in answered.text) == (True, True, False)
-    assert issuer.asked[0].url.path == "/oauth/token"
+    (asked,) = issuer.asked
+    assert (asked.url.path, asked.headers["x-forwarded-for"]) == ("/oauth/token", "127.0.0.1")
 
 
 async def test_a_form_of_ours_is_told_to_name_its_origin(client: httpx.AsyncClient) -> None:
