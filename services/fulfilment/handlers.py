@@ -60,7 +60,7 @@ class Fold:
     cancelled: list[UUID] = field(default_factory=list)
     decisions: list[CancelDecision] = field(default_factory=list)
     refused: set[UUID] = field(default_factory=set)
-    """Events that were set aside: no part of fulfilment applies them."""
+    """Events that were set aside, and agreed changes older than what was heard since: no part of fulfilment applies them."""
 
     @property
     def amending(self) -> Amending:
@@ -73,6 +73,8 @@ class Fold:
         elif isinstance(heard.data, _OF_ORDERS):
             known = self.books.wants.get(heard.data.order_id)
             if known and 0 < heard.version <= known.heard_version:
+                if isinstance(heard.data, OrderAmended):
+                    self.refused.add(heard.id)
                 return
             self._apply(heard)
             if heard.id in self.refused:

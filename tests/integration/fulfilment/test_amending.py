@@ -220,6 +220,14 @@ async def test_a_change_that_nobody_asked_for_here_is_set_aside(shop: Fulfilment
     assert await shop.hear(asked_to_amend(1, ("CUP", 1), version=3), amended(1, ("CUP", 1), version=5)) == [], "and it can be retried"
 
 
+async def test_an_agreed_change_that_is_older_than_a_cancel_changes_no_part(shop: Fulfilment) -> None:
+    await begun(shop, ("CUP", 2))
+    await shop.hear(asked_to_amend(1, ("MUG", 2), ("CUP", 1)), cancel(1, version=6))
+    assert await shop.hear(amended(1, ("MUG", 2), ("CUP", 1), version=5, postcode="606")) == []
+    assert await stops(shop) == [(1, "CUP", 2, 0)]
+    assert await shop.rows("select lines, postcode_prefix from shipments") == [(1, "402")]
+
+
 async def test_events_that_are_old_or_told_twice_change_nothing(shop: Fulfilment) -> None:
     await begun(shop, ("CUP", 2))
     await shop.hear(asked_to_amend(1, ("CUP", 3)), asked_to_amend(1, ("CUP", 3), version=4))

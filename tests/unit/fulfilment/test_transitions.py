@@ -87,7 +87,10 @@ class Warehouse(RuleBasedStateMachine):
     @rule(number=orders, wanted=st.lists(st.tuples(skus, units), min_size=1, max_size=3), change=st.integers(1, 3))
     def ask_to_change(self, number: int, wanted: list[tuple[str, int]], change: int) -> None:
         self.asked[number, change] = wanted = self.asked.get((number, change), wanted)
+        before, pending = (dict(self.stock.shelves), dict(self.floor.tasks)), self.pending()
         self.hear(asked_to_amend(number, *wanted, change=number * 10 + change, version=self.next_version()))
+        if self.pending() == pending:
+            assert before == (self.stock.shelves, self.floor.tasks), "a change that is refused, or told again, takes nothing"
 
     @rule(
         number=orders, wanted=st.lists(st.tuples(skus, units), min_size=1, max_size=2), picker=pickers, sku=skus,
