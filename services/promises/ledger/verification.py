@@ -143,9 +143,9 @@ class Replaying:
         if key in self._keys:
             return "An entry before it has its key."
         self._keys.add(key)
-        before, said = self._promises.get(line.promise_id) or (None, bytes(line.body))
+        before, said = self._promises.get(line.promise_id, (None, b""))
         if before is None and isinstance(fact, Made) and line.seq == 1:
-            promise = Promise(line.promise_id, 1, fact)
+            promise, said = Promise(line.promise_id, 1, fact), bytes(line.body)
         elif before is not None and not isinstance(fact, Made) and line.seq == before.seq + 1:
             promise = after(before, fact, line.actor.department, line.recorded_at)
         else:
