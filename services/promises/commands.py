@@ -18,7 +18,7 @@ from services.kit.merkle import Frontier
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, note, open_note
 from services.kit.promise.line import read_line
 from services.kit.settings import KitSettings
-from services.promises.ledger.verification import Fault, Hashing, Replaying, Verified, joined, pieces
+from services.promises.ledger.verification import Fault, Hashing, Ordering, Replaying, Verified, joined, pieces
 from services.promises.settings import Settings
 
 _HASH = 32
@@ -127,11 +127,9 @@ def _in_two(size: int, hashing: tuple[Any, ...], replaying: tuple[Any, ...]) -> 
 def _hash_live(url: str, size: int, witnessed: Sequence[Checkpoint]) -> tuple[Verified, int | None]:
     """What the bytes show, and the first position at which a column is not what the line says."""
     kept, beside = list[bytes](), list[int]()
-    hashing = Hashing(_as_they_come(kept), witnessed)
     with _entries(url, _BESIDE, size) as entries:
-        for some in pieces(_noting(entries, kept, beside)):
-            hashing.take(some)
-    return hashing.close(), beside[0] if beside else None
+        found = _hash(_noting(entries, kept, beside), _as_they_come(kept), witnessed)
+    return found, beside[0] if beside else None
 
 
 def _replay_live(url: str, size: int) -> Fault | None:
@@ -141,16 +139,26 @@ def _replay_live(url: str, size: int) -> Fault | None:
 
 def _hash_export(path: Path, witnessed: Sequence[Checkpoint]) -> Verified:
     beside = hashes_of(path)
-    hashing = Hashing(_hashes(beside.read_bytes()) if beside.exists() else None, witnessed)
     with path.open("rb") as file:
-        for some in pieces(line.removesuffix(b"\n") for line in file):
-            hashing.take(some)
-    return hashing.close()
+        return _hash(_lines_of(file), _hashes(beside.read_bytes()) if beside.exists() else None, witnessed)
 
 
 def _replay_export(path: Path) -> Fault | None:
     with path.open("rb") as file:
-        return _replay(line.removesuffix(b"\n") for line in file)
+        return _replay(_lines_of(file))
+
+
+def _lines_of(file: Iterable[bytes]) -> Iterator[bytes]:
+    return (line.removesuffix(b"\n") for line in file)
+
+
+def _hash(lines: Iterable[bytes], leaf_hashes: Iterable[bytes] | None, witnessed: Sequence[Checkpoint]) -> Verified:
+    """What bytes and order show: all but the meaning."""
+    hashing, ordering = Hashing(leaf_hashes, witnessed), Ordering()
+    for some in pieces(lines):
+        hashing.take(some)
+        ordering.take(some)
+    return joined(hashing.close(), ordering.fault)
 
 
 def _replay(lines: Iterable[bytes]) -> Fault | None:
