@@ -13,6 +13,7 @@ from services.kit.clock import SystemClock, record_now
 from services.kit.database import Database
 from services.kit.ids import uuid7
 from services.kit.promise.state import Due
+from services.promises.ledger.batch import Asked
 from services.promises.ledger.due_watch import DueWatch
 from services.promises.ledger.sayings import tariffs
 
@@ -36,7 +37,7 @@ async def measure(url: str, *, count: int) -> list[Row]:
         begins = record_now() + _AHEAD
         await ask(writer, [_due_at(uuid7(), begins + timedelta(seconds=number / DUE)) for number in range(DUE)])
         assert record_now() < begins, "they were due before the watch began"
-        watching = asyncio.create_task(DueWatch(writer, database, SystemClock(), tariffs()).run(None))  # type: ignore[arg-type]  # it reads over the pool
+        watching = asyncio.create_task(DueWatch(writer, database, SystemClock(), tariffs()).run(None))
         commits = await _commits(database.pool, written)
         watching.cancel()
     late = await _lateness(database.pool, commits)
@@ -45,7 +46,7 @@ async def measure(url: str, *, count: int) -> list[Row]:
     return [Row(f"ledger: {DUE:,} fall due in one second, p99 late", "s", _p99(late), less_is_better=True, wanted=Wanted(3, at_most=True), more=more)]
 
 
-def _due_at(id: UUID, at: datetime) -> object:
+def _due_at(id: UUID, at: datetime) -> Asked:
     said = Due(at.strftime("%Y-%m-%dT%H:%M"), "Etc/UTC", "none", "2026.3", at)
     return make(id, due=said, kept_by="carried", tariff=tariffs()[-1].version, order_minor=10_000, currency="EUR")  # without a driver's half hour
 
