@@ -4,7 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +18,11 @@ from services.kit.clock import record_now
 from services.kit.database import session_settings
 from services.kit.promise.line import Actor
 from services.kit.promise.state import Made, Promise, Standing, after
-from services.promises.ledger.batch import Asked
+from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Asked
 from services.promises.ledger.domain.commands import decide
 from services.promises.ledger.writer import MOST
 
+_ACKNOWLEDGED_WITHIN = timedelta(seconds=60)
 OURS, PLAIN, COPY = "kept ledger", "the same rows, without hash and position", "COPY of the lines"
 _PLAIN_TABLES = """
 create table plain_entries (
@@ -29,20 +30,23 @@ create table plain_entries (
     unique (promise_id, seq), unique (key, scope));
 create table plain_promises (
     promise_id uuid primary key, seq int not null, customer_id uuid not null, order_id uuid, verdict text not null, due_at timestamptz not null,
-    state text not null, made_at timestamptz not null) with (fillfactor = 50);
+    state text not null, made_at timestamptz not null, thing bytea not null, acknowledge_by timestamptz) with (fillfactor = 50);
 create index on plain_promises (customer_id);
 create index on plain_promises (order_id) where order_id is not null;
 create index on plain_promises (due_at, promise_id) where verdict = 'open';
+create index on plain_promises (thing);
+create index on plain_promises (acknowledge_by) where acknowledge_by is not null;
 create table plain_words (promise_id uuid primary key, text text not null);
 create table lines (line text not null);"""
 _PLAIN_KNOWN = "select scope, key from plain_entries where key = any ($1::text[]) and scope = any ($2::text[])"
 _PLAIN_SAID = "select promise_id, line from plain_entries where promise_id = any ($1::uuid[]) and seq = 1"
 _PLAIN_STANDING = "select promise_id, seq, state from plain_promises where promise_id = any ($1::uuid[])"
+_PLAIN_ALIKE = "select thing, promise_id from plain_promises where thing = any ($1::bytea[]) and made_at > $2"
 _PLAIN_WRITE = """
 with words as (insert into plain_words select * from unnest($1::uuid[], $2::text[])),
 states as (
     insert into plain_promises select * from unnest($3::uuid[], $4::int[], $5::uuid[], $6::uuid[], $7::text[], $8::timestamptz[], $9::text[],
-                                                    $10::timestamptz[])
+                                                    $10::timestamptz[], $14::bytea[], $15::timestamptz[])
     on conflict (promise_id) do update set seq = excluded.seq, verdict = excluded.verdict, state = excluded.state)
 insert into plain_entries select * from unnest($3::uuid[], $4::int[], $10::timestamptz[], $11::text[], $12::text[], $13::text[])"""
 
@@ -72,13 +76,16 @@ def _plain_promise(line: str, seq: int, standing: str) -> Promise:
 
 
 async def _plain(connection: "asyncpg.Connection[asyncpg.Record]", asked: Sequence[Asked]) -> None:
-    """The same questions by key, the same decisions, the same rows in the same number of commits; no position, no hash, no order between batches."""
+    """The same questions by key and by thing, the same decisions, the same rows in the same number of commits; no position, no hash of anything, no
+    salt for one, no order between batches."""
     for at in range(0, len(asked), MOST):
         batch = asked[at : at + MOST]
         assert not await connection.fetch(_PLAIN_KNOWN, [each.key for each in batch], list({each.scope for each in batch}))
         ids = [each.promise_id for each in batch]
         said = {row["promise_id"]: row["line"] for row in await connection.fetch(_PLAIN_SAID, ids)}
         standing = await connection.fetch(_PLAIN_STANDING, ids)
+        things = [each.thing for each in batch if each.thing]
+        assert not things or not await connection.fetch(_PLAIN_ALIKE, things, record_now() - LOOKS_ALIKE_WITHIN)
         states = {row["promise_id"]: _plain_promise(said[row["promise_id"]], row["seq"], row["state"]) for row in standing}
         rows = [_plain_row(each, states.get(each.promise_id), record_now()) for each in batch]
         words = [(each.promise_id, each.words[1]) for each in batch if each.words]
@@ -94,7 +101,7 @@ def _plain_row(each: Asked, before: Promise | None, now: datetime) -> tuple[obje
     state = msgspec.json.encode(promise.stands).decode()
     said = promise.said
     told = promise.promise_id, promise.seq, said.customer_id, said.order_id, promise.stands.verdict, said.due.at, state, now
-    return *told, each.scope, each.key, line
+    return *told, each.scope, each.key, line, each.thing, now + _ACKNOWLEDGED_WITHIN
 
 
 async def _copy(connection: "asyncpg.Connection[asyncpg.Record]", asked: Sequence[Asked]) -> None:

@@ -10,27 +10,27 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 
 from services.kit.clock import clock_from
 from services.kit.merkle import Frontier
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, note, open_note
+from services.kit.promise.line import read_line
 from services.kit.settings import KitSettings
-from services.promises.ledger.verification import Fault, Hashing, Replaying, Verified, joined, pieces
+from services.promises.ledger.verification import Fault, Hashing, Ordering, Replaying, Verified, joined, pieces
 from services.promises.settings import Settings
 
 _HASH = 32
 _LINE_BYTES = 900
 """About what one takes in an export."""
 _WORTH_A_PROCESS = 20_000
-_ENTRIES = "select line, leaf_hash from ledger_entries where %s::bigint is null or position <= %s order by position"
+_ENTRIES = "select line, leaf_hash from ledger_entries order by position"
 _HEAD = "select size, hashes from ledger_head"
+_LINES = "select line from ledger_entries where position <= %s order by position"
 _BESIDE = """
-select min(position) from ledger_entries, lateral (select line::jsonb offset 0) as told (line_json)
-where position <= %s and (
-    position <> (line_json ->> 'position')::bigint or promise_id::text <> line_json ->> 'promise_id' or seq <> (line_json ->> 'seq')::int
-   or recorded_at <> (line_json ->> 'recorded_at')::timestamptz or scope <> line_json ->> 'scope' or key <> line_json ->> 'key'
-   or fingerprint <> decode(line_json ->> 'fingerprint', 'base64') or state_digest <> decode(line_json ->> 'state_digest', 'base64'))"""
+select line, leaf_hash, position, uuid_send(promise_id), seq, recorded_at, scope, key, fingerprint, state_digest
+from ledger_entries where position <= %s order by position"""
 """The first entry whose columns, by which it is looked for, are not those of its line."""
 
 
@@ -84,7 +84,7 @@ def run_export(given: argparse.Namespace, settings: KitSettings) -> int:
 def export(url: str, path: Path) -> int:
     """Every entry into a new file, its leaf hashes into one beside it. Returns how many."""
     count = 0
-    with path.open("xb") as lines, hashes_of(path).open("xb") as hashes, _entries(url) as entries:
+    with path.open("xb") as lines, hashes_of(path).open("xb") as hashes, _entries(url, _ENTRIES) as entries:
         for line, leaf in entries:
             lines.write(line.encode() + b"\n")
             hashes.write(leaf)
@@ -96,12 +96,11 @@ def verify_live(url: str, witnessed: Sequence[Checkpoint] = ()) -> Verified:
     """The entries in the database, against the leaf hashes and the head that stand beside them, as far as the head reaches now."""
     with _connected(url) as connection:
         size, frontier = connection.execute(_HEAD).fetchone() or (0, b"")
-    found = _in_two(size, (_hash_live, url, size, witnessed), (_replay_live, url, size))
+    (found, beside), fault = _in_two(size, (_hash_live, url, size, witnessed), (_replay_live, url, size))
+    found = joined(found, fault)
     head = Frontier(size, tuple(_hashes(frontier)))
     if found.fault is not None:
         return found
-    with _connected(url) as connection:
-        (beside,) = connection.execute(_BESIDE, [size]).fetchone() or (None,)
     if beside is not None:
         return replace(found, fault=Fault(beside, "The columns beside its line are not those of its line."))
     if (head.size, head.root()) != (found.size, found.root):
@@ -112,45 +111,54 @@ def verify_live(url: str, witnessed: Sequence[Checkpoint] = ()) -> Verified:
 def verify_export(path: Path, witnessed: Sequence[Checkpoint] = ()) -> Verified:
     """The lines of a file, against the leaf hashes beside it where they are there."""
     about = path.stat().st_size // _LINE_BYTES
-    return _in_two(about, (_hash_export, path, witnessed), (_replay_export, path))
+    return joined(*_in_two(about, (_hash_export, path, witnessed), (_replay_export, path)))
 
 
-def _in_two(size: int, hashing: tuple[Any, ...], replaying: tuple[Any, ...]) -> Verified:
-    """Both passes over the entries: side by side where there are enough of them to pay for a process."""
+def _in_two(size: int, hashing: tuple[Any, ...], replaying: tuple[Any, ...]) -> tuple[Any, Fault | None]:
+    """What both passes over the entries find: side by side where there are enough of them to pay for a process."""
     if size < _WORTH_A_PROCESS:
-        return joined(hashing[0](*hashing[1:]), replaying[0](*replaying[1:]))
+        return hashing[0](*hashing[1:]), replaying[0](*replaying[1:])
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
         hashed = beside.submit(*hashing)
         replayed = replaying[0](*replaying[1:])
-        return joined(hashed.result(), replayed)
+        return hashed.result(), replayed
 
 
-def _hash_live(url: str, size: int, witnessed: Sequence[Checkpoint]) -> Verified:
-    kept = list[bytes]()
-    hashing = Hashing(_as_they_come(kept), witnessed)
-    with _entries(url, size) as entries:
-        for some in pieces(_noting(entries, kept)):
-            hashing.take(some)
-    return hashing.close()
+def _hash_live(url: str, size: int, witnessed: Sequence[Checkpoint]) -> tuple[Verified, int | None]:
+    """What the bytes show, and the first position at which a column is not what the line says."""
+    kept, beside = list[bytes](), list[int]()
+    with _entries(url, _BESIDE, size) as entries:
+        found = _hash(_noting(entries, kept, beside), _as_they_come(kept), witnessed)
+    return found, beside[0] if beside else None
 
 
 def _replay_live(url: str, size: int) -> Fault | None:
-    with _entries(url, size) as entries:
-        return _replay(line.encode() for line, _ in entries)
+    with _entries(url, _LINES, size) as entries:
+        return _replay(line.encode() for (line,) in entries)
 
 
 def _hash_export(path: Path, witnessed: Sequence[Checkpoint]) -> Verified:
     beside = hashes_of(path)
-    hashing = Hashing(_hashes(beside.read_bytes()) if beside.exists() else None, witnessed)
     with path.open("rb") as file:
-        for some in pieces(line.removesuffix(b"\n") for line in file):
-            hashing.take(some)
-    return hashing.close()
+        return _hash(_lines_of(file), _hashes(beside.read_bytes()) if beside.exists() else None, witnessed)
 
 
 def _replay_export(path: Path) -> Fault | None:
     with path.open("rb") as file:
-        return _replay(line.removesuffix(b"\n") for line in file)
+        return _replay(_lines_of(file))
+
+
+def _lines_of(file: Iterable[bytes]) -> Iterator[bytes]:
+    return (line.removesuffix(b"\n") for line in file)
+
+
+def _hash(lines: Iterable[bytes], leaf_hashes: Iterable[bytes] | None, witnessed: Sequence[Checkpoint]) -> Verified:
+    """What bytes and order show: all but the meaning."""
+    hashing, ordering = Hashing(leaf_hashes, witnessed), Ordering()
+    for some in pieces(lines):
+        hashing.take(some)
+        ordering.take(some)
+    return joined(hashing.close(), ordering.fault)
 
 
 def _replay(lines: Iterable[bytes]) -> Fault | None:
@@ -174,19 +182,32 @@ def _connected(url: str) -> "Iterator[psycopg.Connection[tuple[Any, ...]]]":
 
 
 @contextmanager
-def _entries(url: str, size: int | None = None) -> "Iterator[psycopg.ServerCursor[tuple[Any, ...]]]":
-    """Line and leaf hash of each entry, in order, up to the one at `size`."""
+def _entries(url: str, statement: str, *arguments: object) -> "Iterator[psycopg.ServerCursor[tuple[Any, ...]]]":
+    """The rows that the statement finds, some thousand at a time."""
     with _connected(url) as connection, connection.cursor(name="entries") as cursor:
         cursor.itersize = 8192
-        cursor.execute(_ENTRIES, [size, size])
+        cursor.execute(statement, arguments, binary=True)
         yield cursor
 
 
-def _noting(entries: Iterable[Any], hashes: list[bytes]) -> Iterator[bytes]:
-    """The lines; their leaf hashes are put on the list as they come."""
-    for line, leaf in entries:
+def _noting(entries: Iterable[Any], hashes: list[bytes], beside: list[int]) -> Iterator[bytes]:
+    """The lines; their leaf hashes are put on one list as they come, positions whose columns say something else on the other."""
+    for line, leaf, *columns in entries:
         hashes.append(leaf)
-        yield line.encode()
+        raw = line.encode()
+        if _says_else(raw, columns):
+            beside.append(columns[0])
+        yield raw
+
+
+def _says_else(raw: bytes, columns: Sequence[object]) -> bool:
+    """Whether the columns are not those of the line; a line that cannot be read is a fault of its own."""
+    try:
+        line = read_line(raw)
+    except msgspec.DecodeError:
+        return False
+    told = (line.position, line.promise_id.bytes, line.seq, line.recorded_at, line.scope, line.key, line.fingerprint, line.state_digest)
+    return told != tuple(columns)
 
 
 def _as_they_come(hashes: list[bytes]) -> Iterator[bytes]:

@@ -47,7 +47,7 @@ NAMES: MappingProxyType[type, str] = MappingProxyType(
 _NOT_ERASED = b'"erased":false,'
 """No text can hold it: there the quotes would be escaped."""
 
-_SHOWN = b'{"promise_id":"%b","said":%b,"seq":%d,"stands":%b}'
+_SHOWN = b'{"promise_id":%b,"said":%b,"seq":%d,"stands":%b}'
 """The canonical JSON of a promise, member by member."""
 
 _BODIES: dict[str, msgspec.json.Decoder[Fact]] = {name: msgspec.json.Decoder(fact) for fact, name in NAMES.items()}
@@ -107,7 +107,7 @@ def digest_of(promise: Promise, said: bytes | None = None) -> bytes:
 def digest_over(promise_id: UUID, said: bytes, seq: int, stands: bytes) -> bytes:
     """The same of a promise whose parts are at hand as canonical JSON. `erased` is left out until it is true: what was written before there was
     erasure has the digest that it had."""
-    return sha256(_SHOWN % (str(promise_id).encode(), said, seq, stands.replace(_NOT_ERASED, b"", 1))).digest()
+    return sha256(_SHOWN % (canonical(promise_id), said, seq, stands.replace(_NOT_ERASED, b"", 1))).digest()
 
 
 def standing_of(promise: Promise) -> str:

@@ -15,9 +15,13 @@ import msgspec
 from services.kit.merkle import Frontier, leaf_hash
 from services.kit.notes import Checkpoint
 from services.kit.promise.line import digest_of, read_line
-from services.kit.promise.state import Made, Promise, after
+from services.kit.promise.state import Made, Promise, Standing, after
 
 _AT_ONCE = 4096
+_UNREADABLE = (ValueError, msgspec.DecodeError, RecursionError)
+_read_made = msgspec.json.Decoder(Made).decode
+_NEW = Standing()
+_NO_LINE = "It is not the line of an entry."
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,25 @@ class Verified:
 def verify(lines: Iterable[bytes], *, leaf_hashes: Iterable[bytes] | None = None, witnessed: Sequence[Checkpoint] = ()) -> Verified:
     """Look at every line, without its line break. `leaf_hashes` are those that an export carries or a view has kept: with them a changed byte is
     named wherever it stands; `witnessed` what others saw of this ledger: without them nobody can tell that its end was cut off."""
-    hashing, replaying = Hashing(leaf_hashes, witnessed), Replaying()
+    hashing, ordering, replaying = Hashing(leaf_hashes, witnessed), Ordering(), Replaying()
     for some in pieces(lines):
+        ordering.take(some)
         replaying.take(some)
-        hashing.take(some[: replaying.whole - hashing.frontier.size] if replaying.fault else some)
-        if hashing.fault or replaying.fault:
-            break
-    return joined(hashing.close(cut=replaying.fault is not None), replaying.fault)
+        fault = earliest(ordering.fault, replaying.fault)
+        hashing.take(some[: fault.position - 1 - hashing.frontier.size] if fault else some)
+        if hashing.fault or fault:
+            return joined(hashing.close(cut=fault is not None), fault)
+    return hashing.close()
 
 
-def joined(hashed: Verified, replayed: Fault | None) -> Verified:
-    """What both passes found: of two faults the first."""
-    if replayed is None or (hashed.fault is not None and hashed.fault.position <= replayed.position):
-        return hashed
-    return replace(hashed, fault=replayed)
+def joined(hashed: Verified, fault: Fault | None) -> Verified:
+    """What two passes found: of their faults the first."""
+    return replace(hashed, fault=earliest(hashed.fault, fault))
+
+
+def earliest(*faults: Fault | None) -> Fault | None:
+    """The one at the lowest position; of several at the same the one that is named first."""
+    return min((fault for fault in faults if fault), key=lambda fault: fault.position, default=None)
 
 
 def pieces(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -108,33 +117,31 @@ class Hashing:
             self.fault = Fault(position, what)
 
 
-class Replaying:
-    """The meaning of the lines: each follows those before it, and leads to the state that it was written with. `whole` are those without a fault."""
+class Ordering:
+    """Each line follows the one before it: position, time, and a key that none before it has."""
 
     def __init__(self) -> None:
-        self.whole = 0
         self.fault: Fault | None = None
+        self._position = 0
         self._recorded_at: datetime | None = None
-        self._promises: dict[UUID, tuple[Promise, bytes]] = {}
         self._keys: set[bytes] = set()
 
     def take(self, lines: Sequence[bytes]) -> None:
         """The next lines, up to the first that is wrong."""
         for line in lines:
+            if self.fault is not None:
+                return
+            self._position += 1
             what = self._fault_of(line)
             if what is not None:
-                self.fault = Fault(self.whole + 1, what)
-                return
-            self.whole += 1
+                self.fault = Fault(self._position, what)
 
     def _fault_of(self, raw: bytes) -> str | None:
-        """What is wrong with this line by itself, and after those before it."""
         try:
             line = read_line(raw)
-            fact = line.fact()
-        except (ValueError, msgspec.DecodeError, RecursionError):
-            return "It is not the line of an entry."
-        if line.position != self.whole + 1:
+        except _UNREADABLE:
+            return _NO_LINE
+        if line.position != self._position:
             return f"It has the position {line.position}."
         if self._recorded_at is not None and line.recorded_at <= self._recorded_at:
             return "It was recorded no later than the one before it."
@@ -143,12 +150,40 @@ class Replaying:
         if key in self._keys:
             return "An entry before it has its key."
         self._keys.add(key)
-        before, said = self._promises.get(line.promise_id) or (None, bytes(line.body))
-        if before is None and isinstance(fact, Made) and line.seq == 1:
-            promise = Promise(line.promise_id, 1, fact)
-        elif before is not None and not isinstance(fact, Made) and line.seq == before.seq + 1:
-            promise = after(before, fact, line.actor.department, line.recorded_at)
-        else:
+        return None
+
+
+class Replaying:
+    """The meaning of the lines: each is the next entry of its promise, and leads to the state that it was written with."""
+
+    def __init__(self) -> None:
+        self.fault: Fault | None = None
+        self._position = 0
+        self._promises: dict[UUID, tuple[bytes, int, Standing]] = {}
+        """What was said, as it stands in its line and is read again: of very many promises their objects would fill the memory."""
+
+    def take(self, lines: Sequence[bytes]) -> None:
+        """The next lines, up to the first that is wrong."""
+        for line in lines:
+            if self.fault is not None:
+                return
+            self._position += 1
+            what = self._fault_of(line)
+            if what is not None:
+                self.fault = Fault(self._position, what)
+
+    def _fault_of(self, raw: bytes) -> str | None:
+        try:
+            line = read_line(raw)
+            fact = line.fact()
+        except _UNREADABLE:
+            return _NO_LINE
+        body, seq, stands = self._promises.get(line.promise_id, (b"", 0, _NEW))
+        if isinstance(fact, Made) != (seq == 0) or line.seq != seq + 1:
             return "It is not the next entry of its promise."
-        self._promises[line.promise_id] = promise, said
-        return None if digest_of(promise, said) == line.state_digest else "The state that its promise then has is not the one it was written with."
+        if isinstance(fact, Made):
+            body, promise = bytes(line.body), Promise(line.promise_id, 1, fact)
+        else:
+            promise = after(Promise(line.promise_id, seq, _read_made(body), stands), fact, line.actor.department, line.recorded_at)
+        self._promises[line.promise_id] = body, promise.seq, promise.stands
+        return None if digest_of(promise, body) == line.state_digest else "The state that its promise then has is not the one it was written with."

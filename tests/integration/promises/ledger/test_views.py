@@ -74,6 +74,7 @@ ALTERED = {
     "the amount that was promised": "made = replace(made, '\"quantity\":1', '\"quantity\":2')",
     "a duty": "made = replace(made, '\"called\"', '\"done\"')",
     "how it stands": "standing = replace(standing, '\"open\"', '\"kept\"')",
+    "so much that it cannot be read": "made = left(made, 40)",
     "a letter of the words": "words = words || '.'",
     "the number of its entries": "seq = seq + 1",
 }
@@ -89,6 +90,13 @@ async def test_one_field_altered_in_a_view_is_found_in_one_round_named_and_mende
     assert await view.keeper.round()
     loyalty = (await view.board())["loyalty"]
     assert (loyalty["state"], loyalty["mended"], loyalty["last_mended"]) == ("agrees", 1, ids[2])
+
+
+async def test_a_row_whose_members_stand_in_another_order_is_no_other_promise(view: View) -> None:
+    await _some(view.ledger)
+    await view.hear(*(await view.ledger.told(5)))
+    assert await view.do("update promise_view set made = made::jsonb::text, standing = standing::jsonb::text") == "UPDATE 3"
+    assert await view.keeper.round()
 
 
 async def test_a_promise_that_is_gone_and_one_that_never_was_are_found(view: View) -> None:

@@ -103,7 +103,7 @@ def test_a_key_that_stands_twice_is_named() -> None:
     assert verify([first, second.replace(other, key)]).fault == Fault(2, "An entry before it has its key.")
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"{}", b"null", b"\xff", b"[" * 100_000, LINES[0][:-1], LINES[0].replace(b'"made"', b'"other"')])
+@pytest.mark.parametrize("rubbish", [b"", b"{}", b"null", b"\xff", b"[" * 100_000, LINES[0][:-1], LINES[1].replace(b'"made"', b'"other"')])
 def test_what_is_no_line_is_named(rubbish: bytes) -> None:
     assert verify([LINES[0], rubbish]).fault == Fault(2, "It is not the line of an entry.")
 
