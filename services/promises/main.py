@@ -22,7 +22,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.kit.database import Database
     from services.kit.http import create_app
     from services.kit.http.forward import forwarding
-    from services.kit.http.near import Through, behind
+    from services.kit.http.near import Near, Through
     from services.promises.dates.api import router as dates
     from services.promises.ledger import pages
     from services.promises.ledger.agreement_api import router as agreement
@@ -34,7 +34,7 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.promises.quoting.api import router as quoting
 
     address = settings.promises_ledger_url
-    process = Through(ledger, address) if ledger else behind(address, most=settings.requests_in_hand)
+    process = Through(ledger, address) if ledger else Near(address, most=settings.requests_in_hand)
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:

@@ -1,18 +1,17 @@
-"""One of our own processes asked over connections that stay open: HTTP/1.1, requests and answers whole, bytes as they are.
+"""One of our own processes asked over connections that stay open: requests and answers whole, bytes as they are.
 
-How long an answer may take is for whoever asks to say, who cancels it.
+By aiohttp, to which a request costs a small part of what it costs httpx. How long an answer may take is for whoever asks to say, who cancels it.
 """
 
-import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import httptools
 import httpx
 
-Headers = Sequence[tuple[bytes, bytes]]
+if TYPE_CHECKING:
+    import aiohttp
 
-_LARGEST_ANSWER = 16 * 2**20
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class NotReached(ConnectionError):
@@ -40,56 +39,47 @@ class Behind(Protocol):
     async def close(self) -> None: ...
 
 
-def behind(address: str, *, most: int) -> Behind:
-    """The process at this address, over up to `most` connections; through httpx where it is not plain HTTP."""
-    url = httpx.URL(address)
-    if url.scheme == "http":
-        return Near(url.host, url.port or 80, most=most)
-    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most)
-    return Through(httpx.AsyncHTTPTransport(limits=limits, trust_env=False), address)
-
-
 class Near:
-    """Up to `most` connections; whoever finds none free waits."""
+    """Up to `most` connections to the process at this address; whoever finds none free waits."""
 
-    def __init__(self, host: str, port: int, *, most: int) -> None:
-        self._address = host, port
-        self._head = b"\r\nhost: %b:%d\r\n" % (host.encode(), port)
-        self._places, self._idle = asyncio.Semaphore(most), list[_Connection]()
+    def __init__(self, address: str, *, most: int) -> None:
+        self._address, self._most = address, most
+        self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, method: str, target: bytes, headers: Headers, body: bytes) -> Answered:
-        lines = b"".join(b"%b: %b\r\n" % each for each in headers)
-        written = b"%b %b HTTP/1.1%b%bcontent-length: %d\r\n\r\n%b" % (method.encode(), target, self._head, lines, len(body), body)
-        async with self._places:
-            connection = await self._connection()
-            try:
-                answered = await connection.ask(written)
-            except BaseException:
-                connection.close()  # what is still to come would be taken for the next answer
-                raise
-            if not connection.ends:
-                self._idle.append(connection)
-            return answered
+        import aiohttp
+        from yarl import URL
+
+        url = URL(self._address + target.decode(), encoded=True)
+        told = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        try:
+            async with self._opened().request(method, url, headers=told, data=body, allow_redirects=False) as given:
+                return Answered(given.status, [(name.lower(), value) for name, value in given.raw_headers], await given.read())
+        except aiohttp.ClientConnectorError as error:
+            raise NotReached(str(error)) from error
+        except aiohttp.ClientError as error:
+            raise NoAnswer(str(error)) from error
 
     async def close(self) -> None:
-        for connection in self._idle:
-            connection.close()
-        self._idle.clear()
+        if self._session is not None:
+            await self._session.close()
 
-    async def _connection(self) -> "_Connection":
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.ends:
-                return connection
-        try:
-            _, made = await asyncio.get_running_loop().create_connection(_Connection, *self._address)
-        except OSError as error:
-            raise NotReached(str(error)) from error
-        return made
+    def _opened(self) -> "aiohttp.ClientSession":
+        """Opened by the first who asks: it belongs to the loop that runs then."""
+        if self._session is None:
+            import aiohttp
+
+            connector, quiet = aiohttp.TCPConnector(limit=self._most, use_dns_cache=True), aiohttp.DummyCookieJar()
+            skipped = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+            forever = aiohttp.ClientTimeout(total=None)
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=quiet, skip_auto_headers=skipped, auto_decompress=False, timeout=forever
+            )
+        return self._session
 
 
 class Through:
-    """The same by a transport of httpx, which knows more than plain HTTP."""
+    """The same by a transport of httpx: an application in this very process, in tests."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, address: str) -> None:
         self._transport, self._address = transport, address
@@ -106,61 +96,3 @@ class Through:
 
     async def close(self) -> None:
         await self._transport.aclose()
-
-
-class _Connection(asyncio.Protocol):
-    """One request at a time."""
-
-    def __init__(self) -> None:
-        self.ends = False
-        self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Answered] | None = None
-        self._reset()
-
-    async def ask(self, written: bytes) -> Answered:
-        """The whole answer. Raises NoAnswer."""
-        assert self._transport is not None, "a connection that was made"
-        self._reset()
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(written)
-        return await self._answer
-
-    def close(self) -> None:
-        self.ends = True
-        if self._transport is not None:
-            self._transport.close()
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # asyncio hands over a Transport
-        self._transport = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.ends = True
-        self._fail("the connection ended before the answer did")
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            self._fail(str(error))
-            self.close()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
-
-    def on_body(self, body: bytes) -> None:
-        self._body += body
-        if len(self._body) > _LARGEST_ANSWER:
-            self._fail("the answer does not end")
-            self.close()
-
-    def on_message_complete(self) -> None:
-        self.ends = self.ends or not self._parser.should_keep_alive()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answered(self._parser.get_status_code(), self._headers, bytes(self._body)))
-
-    def _reset(self) -> None:
-        self._parser, self._headers, self._body = httptools.HttpResponseParser(self), list[tuple[bytes, bytes]](), bytearray()
-
-    def _fail(self, why: str) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(NoAnswer(why))
