@@ -12,7 +12,7 @@ from uuid import UUID
 from services.kit.values import Refusal
 from services.orders.capture import postcode_prefix
 from services.orders.decisions import settle
-from services.orders.domain import Amendment, Decision, Order, State, Status, amended, spoken, undone
+from services.orders.domain import Amendment, Decision, Instead, Order, State, Status, amended, spoken, undone
 from services.orders.events import AmendmentRequested, AmendmentUndone, Destination, OrderAmended
 
 _TOO_LATE = frozenset({State.HANDED_OVER, State.DELIVERED, State.CANCELLED})
@@ -120,10 +120,10 @@ def dated(order: Order, amendment_id: UUID, date: NewDate, now: datetime) -> Dec
     return _when_both_agree(amended(order, amendment=told), now)
 
 
-def refuse(order: Order, amendment_id: UUID, reason: str, sentence: str, now: datetime) -> Decision:
+def refuse(order: Order, amendment_id: UUID, reason: str, sentence: str, now: datetime, instead: Instead | None = None) -> Decision:
     """One of them said no: the order goes on as it was. Once, whatever the other one says."""
     pending = _pending(order, amendment_id)
-    return _undo(order, pending, reason, sentence, now) if pending else Decision(order)
+    return _undo(order, pending, reason, sentence, now, instead) if pending else Decision(order)
 
 
 def _pending(order: Order, amendment_id: UUID) -> Amendment | None:
@@ -143,8 +143,9 @@ def _when_both_agree(order: Order, now: datetime) -> Decision:
     return Decision(settled.order, (_amended(agreed, pending, now), *settled.events))
 
 
-def _undo(order: Order, pending: Amendment, reason: str, sentence: str, now: datetime) -> Decision:
-    as_it_was = _paid(amended(order, amendment=undone(pending, reason, sentence, now)), pending, order.total_minor, Status.UNDONE, now)
+def _undo(order: Order, pending: Amendment, reason: str, sentence: str, now: datetime, instead: Instead | None = None) -> Decision:
+    ended = undone(pending, reason, sentence, now, instead)
+    as_it_was = _paid(amended(order, amendment=ended), pending, order.total_minor, Status.UNDONE, now)
     settled = settle(as_it_was, now)
     said = AmendmentUndone(order.order_id, order.customer_id, pending.amendment_id, reason, sentence, now)
     return Decision(settled.order, (said, *settled.events))

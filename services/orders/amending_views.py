@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.orders.domain import Instead
 from services.orders.messages import LineWire, differences
 from services.orders.tables import AmendmentRow
 
@@ -40,7 +41,8 @@ class RefundView:
 
 @dataclass(frozen=True, slots=True)
 class AmendmentView:
-    """`status`: pending, agreed or undone; `reason` and `sentence` say why it was undone. `fields` names all that differs, lines apart, never what it
+    """`status`: pending, agreed or undone; `reason` and `sentence` say why it was undone, `instead` what there is in place of goods that lack.
+    `fields` names all that differs, lines apart, never what it
     holds; `asked_because` are the asker's own words."""
 
     amendment_id: UUID
@@ -48,6 +50,7 @@ class AmendmentView:
     status: str
     reason: str | None
     sentence: str | None
+    instead: Instead | None
     asked_because: str
     requested_by: str
     requested_at: datetime
@@ -71,6 +74,7 @@ def amendment_view(row: AmendmentRow, currency: str) -> AmendmentView:
         status=row.status,
         reason=row.refusal,
         sentence=row.sentence,
+        instead=msgspec.json.decode(row.instead, type=Instead) if row.instead else None,
         asked_because=row.reason,
         requested_by=row.requested_by,
         requested_at=row.requested_at,

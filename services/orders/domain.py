@@ -125,6 +125,33 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Substitute:
+    """An item that is as good, of which so many are there."""
+
+    instead_of: str
+    sku: str
+    description: str
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Units that a supplier said will come."""
+
+    sku: str
+    expected_at: datetime
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """What there is in place of goods that an amendment wanted and that are not there."""
+
+    substitutes: tuple[Substitute, ...] = ()
+    expected: tuple[Expected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Amendment:
     """A change of an order that was asked for: `wanted` is the whole order as it would be, `before` its body as it stood. `paid_minor` was paid in
     addition. `prepared` and `dated`: fulfilment, and whoever promises dates, have agreed; the date is None where the one that stands still stands.
@@ -149,6 +176,7 @@ class Amendment:
     sentence: str | None = None
     decided_at: datetime | None = None
     refund_minor: int = 0
+    instead: Instead | None = None
 
 
 @dataclass(frozen=True)
@@ -246,9 +274,9 @@ def amended(order: Order, **changed: Any) -> Order:
     return order_of({**order.__dict__, **changed})
 
 
-def undone(amendment: Amendment, reason: str, sentence: str, at: datetime) -> Amendment:
+def undone(amendment: Amendment, reason: str, sentence: str, at: datetime, instead: Instead | None = None) -> Amendment:
     """The amendment as it ends when somebody says no: the order stays as it was."""
-    return replace(amendment, status=Status.UNDONE, refusal=reason, sentence=sentence, decided_at=at)
+    return replace(amendment, status=Status.UNDONE, refusal=reason, sentence=sentence, decided_at=at, instead=instead)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from services.kit.envelope import Hears, Reads
 from services.kit.ids import named_uuid
+from services.orders.domain import Expected, Substitute
 from services.orders.events import Address, Line
 from services.orders.validation import Buyer, Charge, Item, Payment, Submission
 
@@ -179,12 +180,14 @@ class AmendmentPrepared:
 
 @dataclass(frozen=True, slots=True)
 class AmendmentRefused:
-    """Fulfilment's no."""
+    """Fulfilment's no, and what there is in place of goods that are not there."""
 
     order_id: UUID
     amendment_id: UUID
     reason: str
     sentence: str
+    substitutes: tuple[Substitute, ...] = ()
+    expected: tuple[Expected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

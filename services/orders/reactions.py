@@ -10,7 +10,7 @@ from services.kit.values import Cause, Heard, Refusal
 from services.orders import amending, decisions
 from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting
 from services.orders.capture import OrderIdTaken, ReferenceReused, accept, meet, placed, reference_candidates
-from services.orders.domain import Decision, Hold, HoldReason, Order, OrderUnknown, Promised, Step, TooLateToCancel, amended
+from services.orders.domain import Decision, Hold, HoldReason, Instead, Order, OrderUnknown, Promised, Step, TooLateToCancel, amended
 from services.orders.events import CancelRefused
 from services.orders.messages import (
     AmendmentDated,
@@ -187,8 +187,9 @@ def _work_decision(order: Order, work: Work, event_id: UUID, now: datetime) -> D
             return decisions.reject_cancel(order, request_id, now)
         case AmendmentPrepared(amendment_id=amendment_id):
             return amending.prepared(order, amendment_id, now)
-        case AmendmentRefused(amendment_id=amendment_id, reason=reason, sentence=sentence):
-            return amending.refuse(order, amendment_id, reason, sentence, now)
+        case AmendmentRefused() as no:
+            instead = Instead(no.substitutes, no.expected) if no.substitutes or no.expected else None
+            return amending.refuse(order, no.amendment_id, no.reason, no.sentence, now, instead)
 
 
 def _on_dated(book: Book, heard: Heard[AmendmentDated | AmendmentNotDated], now: datetime) -> None:

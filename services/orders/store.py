@@ -69,7 +69,7 @@ _PUT_AMENDMENTS = """
 insert into amendments select * from json_populate_recordset(null::amendments, $1)
 on conflict (amendment_id) do update set status = excluded.status, prepared = excluded.prepared, dated = excluded.dated, due_at = excluded.due_at,
     hand_over_by = excluded.hand_over_by, carrier_service = excluded.carrier_service, refusal = excluded.refusal, sentence = excluded.sentence,
-    decided_at = excluded.decided_at, refund_minor = excluded.refund_minor"""
+    decided_at = excluded.decided_at, refund_minor = excluded.refund_minor, instead = excluded.instead"""
 _DROP_ORDERS = "delete from orders where order_id = any($1)"
 _PUT_HOLDS = "insert into holds select * from json_populate_recordset(null::holds, $1)"
 _LIFT_HOLDS = "update holds set lifted_at = $2 where hold_id = any($1)"

@@ -95,6 +95,7 @@ class AmendmentRow(SQLModel, table=True):
     refund_minor: int = Field(sa_type=BigInteger)
     promised_at: datetime | None = _instant(null=True)
     not_promised: str | None
+    instead: str | None
 
 
 class HoldRow(SQLModel, table=True):

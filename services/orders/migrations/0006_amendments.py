@@ -19,7 +19,7 @@ STATEMENTS = (
         requested_by text not null, requested_at timestamptz not null,
         status text not null check (status in ('pending', 'agreed', 'undone')), prepared boolean not null, dated boolean not null,
         due_at timestamptz, hand_over_by timestamptz, carrier_service text, refusal text, sentence text, decided_at timestamptz,
-        refund_minor bigint not null check (refund_minor >= 0), promised_at timestamptz, not_promised text,
+        refund_minor bigint not null check (refund_minor >= 0), promised_at timestamptz, not_promised text, instead text,
         check ((status = 'pending') = (decided_at is null)), check ((status = 'undone') = (refusal is not null and sentence is not null)),
         check (status <> 'agreed' or (prepared and dated)))""",
     "create unique index amendments_pending on amendments (order_id) where status = 'pending'",

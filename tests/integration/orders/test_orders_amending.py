@@ -34,6 +34,12 @@ async def version(api: Api) -> int:
     return int((await api.call("GET", PATH)).json()["version"])
 
 
+INSTEAD = {
+    "substitutes": [{"instead_of": "85123A", "sku": "85123B", "description": "A larger heart", "available": 14}],
+    "expected": [{"sku": "85123A", "expected_at": "2026-11-25T09:00:00Z", "quantity": 48}],
+}
+
+
 async def ask(api: Api, data: Any = None, *, key: str | None = None, role: str = "care", **given: Any) -> httpx.Response:
     """Ask for a change of the order as it now is."""
     headers = {"if_match": f'"{await version(api)}"'} | {name: given.pop(name) for name in ("if_match",) if name in given}
@@ -46,7 +52,7 @@ def prepared(orders: Orders, id: str, at: int = 100) -> Any:
 
 
 def refused(orders: Orders, id: str, at: int = 100) -> Any:
-    no = {"reason": "not-in-stock", "sentence": "Only two are here.", "substitutes": [], "expected": []}
+    no = {"reason": "not-in-stock", "sentence": "Only two are here.", **INSTEAD}
     return orders.event("fulfilment.AmendmentRefused.v1", {"order_id": ORDER, "amendment_id": id, **no}, version=at)
 
 
@@ -111,6 +117,7 @@ async def test_either_no_undoes_it_once_and_the_order_goes_on_as_it_was(orders: 
     assert [name for name in await orders.names() if name != "OrderPlaced"] == ["AmendmentRequested", "AmendmentUndone"]
     shown = (await api.call("GET", f"{PATH}/amendments/{id}")).json()
     assert (shown["status"], bool(shown["sentence"]), shown["refund"]["amount_minor"]) == ("undone", True, 500)
+    assert shown["instead"] == (INSTEAD if no is refused else None)
     read = (await api.call("GET", PATH)).json()
     assert (read["total_minor"], read["lines"][0]["quantity"]) == (1000, 2)
 
