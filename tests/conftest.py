@@ -18,13 +18,16 @@ structlog.configure(
 )
 
 
+_E2E = "e2e"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those through a browser come last: their stack runs from the first of them to the end of the run, beside everything else. What is run side by
-    side is files, whose tests share what they opened, and those tests that say they stand alone (`xdist_group`)."""
-    items.sort(key=lambda item: "e2e" in item.path.parts)
+    """Those on a whole stack come first, one after the other, since a stack is every process of Kept. What is run side by side is files, whose
+    tests share what they opened, and those tests that say they stand alone (`xdist_group`)."""
+    items.sort(key=lambda item: _E2E not in item.path.parts)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+            item.add_marker(pytest.mark.xdist_group(_E2E if _E2E in item.path.parts else item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

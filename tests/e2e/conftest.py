@@ -57,7 +57,7 @@ def a_stack(var: Path, first: datetime, servers: tuple[str, str], templates: Tem
             remove(servers[0], prefix)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def standing(servers: tuple[str, str], templates: Templates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
     """One stack for all customers' days; carriers, catalogue and stock are there."""
     with a_stack(tmp_path_factory.mktemp("stack"), _FIRST_DAY, servers, templates) as made:
