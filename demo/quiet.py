@@ -58,6 +58,8 @@ class Quiet:
 
 
 def _why_busy(progress: dict[str, Any], now: datetime) -> str | None:
+    if not progress["positions"]:
+        return "it has no partition, so nobody can tell what it has read"
     if progress["outbox"]:
         return f"{progress['outbox']} events wait in the outbox"
     if not progress["errands_idle"]:
