@@ -136,8 +136,11 @@ class _Shipping:
         self._house = house
 
     async def put_service(self, whose: str, who: str) -> Ask:
-        code = f"new-{str(uuid7())[-12:]}" if whose == "missing" else CODE[whose]
-        return Ask(f"/v1/carrier-services/{code}", SERVICE | {"site": SITE[whose]})
+        """One of its own: whoever sends it rubbish that fits changes no service that others load trailers for."""
+        path, body = f"/v1/carrier-services/new-{str(uuid7())[-12:]}", SERVICE | {"site": SITE[whose]}
+        if whose != "missing":
+            await self._house.do(f"PUT {path}", body, "planner")
+        return Ask(path, body)
 
     async def service(self, whose: str, who: str) -> Ask:
         return Ask(f"/v1/carrier-services/{CODE[whose]}")

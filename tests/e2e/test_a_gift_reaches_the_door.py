@@ -57,6 +57,7 @@ async def test_a_gift_that_is_not_there_is_refused_with_what_can_be_promised(tod
     assert refused["type"] == "urn:kept:problem:not-in-stock"
     assert {"refund", "credit", "call_back"} <= set(refused["instead"])
     await today.claim()
+    await today.until(today.at("09:30"))
 
 
 def _body(today: Today, order: Ordered) -> dict[str, Any]:

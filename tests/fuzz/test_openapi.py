@@ -25,7 +25,7 @@ from tests.support.databases import Templates
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "200"))
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 # Rules over several fields, characters that nobody sees, and ids that are there cannot be said in a schema; nor how often one may guess a signature.
-_ALLOWED_WHERE_IT_FITS = ["2xx", "400", "401", "403", "404", "409", "412", "422", "428", "429"]
+_ALLOWED_WHERE_IT_FITS = ["2xx", "400", "401", "403", "404", "409", "410", "412", "422", "428", "429"]
 _ALLOWED_WHERE_NOT = ["400", "401", "403", "404", "405", "406", "409", "413", "414", "415", "422", "428", "429", "431"]
 _CHECKS = {
     "positive_data_acceptance": {"expected-statuses": _ALLOWED_WHERE_IT_FITS},
