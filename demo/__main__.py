@@ -4,42 +4,23 @@ Exits with 1 unless everything reconciles. With `--keep` the stack stays up for 
 """
 
 import argparse
-import asyncio
-import os
-import shutil
 import sys
 import time
 from pathlib import Path
 
 from demo import day, report
 from demo.run import live_the_day
-from deploy.local.errors import CannotStart
-from deploy.local.stack import configured
-from services.kit.clock import FileClockDriver
+from demo.standing import on_a_stack
 
 VAR = Path("var")
 
 
 def main() -> int:
     arguments = _parse()
-    started, folder = time.monotonic(), VAR / "demo"
-    stack = configured(folder, servers_only=False)
-    stack.down()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    instant = folder.resolve() / "instant"
-    clock = FileClockDriver(instant, day.local(22, "06:00"))
-    os.environ["KEPT_CLOCK"] = f"file:{instant}"
-    try:
-        stack = configured(folder, servers_only=False)
-        stack.up(attached=not arguments.keep)
-        figures = asyncio.run(live_the_day(folder.resolve(), clock))
-    except CannotStart as refusal:
-        sys.stderr.write(f"{refusal}\n")
+    started = time.monotonic()
+    figures = on_a_stack(VAR / "demo", day.local(22, "06:00"), live_the_day, keep=arguments.keep)
+    if figures is None:
         return 1
-    finally:
-        if not arguments.keep:
-            stack.down()
     report.show(figures, seconds=time.monotonic() - started, kept=arguments.keep)
     report.write(figures, VAR / "demo.json")
     return 0 if figures["reconciled"] else 1

@@ -4,10 +4,7 @@ The last line is one JSON object; exits with 1 unless all of it went well.
 """
 
 import argparse
-import asyncio
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,11 +13,10 @@ from demo.driver import Driver
 from demo.house import BotStopped, House
 from demo.quiet import Quiet
 from demo.shop import Storefront
+from demo.standing import on_a_stack
 from demo.story import branches, television
 from demo.story.stage import ZONE, Look, Stage, at, look_away
 from demo.story.teller import Teller
-from deploy.local.errors import CannotStart
-from deploy.local.stack import configured
 from services.kit.clock import FileClockDriver
 
 STORIES = ("television",)
@@ -29,23 +25,9 @@ _FOLDER = Path("var") / "story"
 
 def main() -> int:
     arguments = _parse()
-    stack = configured(_FOLDER, servers_only=False)
-    stack.down()
-    shutil.rmtree(_FOLDER, ignore_errors=True)
-    _FOLDER.mkdir(parents=True)
-    instant = _FOLDER.resolve() / "instant"
-    clock = FileClockDriver(instant, at(28, "09:00", month=11))
-    os.environ["KEPT_CLOCK"] = f"file:{instant}"
-    try:
-        stack = configured(_FOLDER, servers_only=False)
-        stack.up(attached=not arguments.keep)
-        told = asyncio.run(live(_FOLDER.resolve(), clock))
-    except CannotStart as refusal:
-        sys.stderr.write(f"{refusal}\n")
+    told = on_a_stack(_FOLDER, at(28, "09:00", month=11), live, keep=arguments.keep)
+    if told is None:
         return 1
-    finally:
-        if not arguments.keep:
-            stack.down()
     print(json.dumps(told), flush=True)
     return 0 if told["ok"] else 1
 

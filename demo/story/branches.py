@@ -1,6 +1,8 @@
 """The same story where it goes wrong: no cable lies in stock, and a van that does not come."""
 
-from demo.story import doing, reading
+from datetime import datetime
+
+from demo.story import doing
 from demo.story.stage import CABLE, LM_43, LONG_CABLE, Customer, Stage, at
 from services.kit.ids import uuid7
 
@@ -25,7 +27,7 @@ async def no_cable(stage: Stage) -> list[str]:
     teller.quote(refused["detail"])
     teller.must([each["sku"] for each in refused["substitutes"]] == [LONG_CABLE], "the longer cable is offered")
     teller.must(refused["expected"] and "credit" in refused["instead"], "so are a date and a credit")
-    when = reading.instant(refused["expected"][0]["expected_at"]).astimezone(at(3, "09:10").tzinfo)
+    when = datetime.fromisoformat(refused["expected"][0]["expected_at"]).astimezone(at(3, "09:10").tzinfo)
     teller.step(f"What can be promised instead: the longer cable, which is there; a day after {when:%A} {when.day} {when:%B}; or a credit.")
     longer = doing.cable_of(HENRY, order_id, _THURSDAY, LONG_CABLE, "a long HDMI cable for your television", rides_with=day["promise_id"])
     gift = await doing.promised(stage, stage.agent, longer)
@@ -59,7 +61,7 @@ async def no_van(stage: Stage) -> list[str]:
     await stage.until(at(4, "18:01"))
     for each in (day, cable):
         broken = await doing.settled(stage, each["promise_id"], "broken")
-        teller.must(reading.instant(broken["settled_at"]) == at(4, "18:00"), "each broke at its due instant")
+        teller.must(datetime.fromisoformat(broken["settled_at"]) == at(4, "18:00"), "each broke at its due instant")
     paid = await doing.made_good(stage, IRIS, day["promise_id"])
     listed = (await stage.agent.get("promises", f"/v1/customers/{IRIS.id}/promises")).json()["promises"]
     teller.must(len(paid) == len([each for each in listed if each["cause"]]) == 1, "one delivery is paid once")

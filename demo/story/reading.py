@@ -3,7 +3,6 @@
 import html
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any
 
@@ -113,7 +112,3 @@ def promised_in(answered: Any) -> list[dict[str, Any]]:
         own = [each for each in answered.get("promised") or () if isinstance(each, dict)]
         return own + [found for value in answered.values() for found in promised_in(value)]
     return [found for each in answered for found in promised_in(each)] if isinstance(answered, list) else []
-
-
-def instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)

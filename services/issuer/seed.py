@@ -13,10 +13,8 @@ from services.kit import tokens
 from services.kit.awaiting import until_migrated
 from services.kit.clock import clock_from
 from services.kit.database import Database
-from services.kit.ids import uuid7
 from services.kit.settings import KitSettings
-from services.kit.trace import child_of
-from services.kit.values import Cause
+from services.kit.trace import own_cause
 
 _CHANNEL, _SITE = "retail", "SDF1"
 
@@ -37,9 +35,9 @@ async def seed(settings: KitSettings) -> Path:
 
 async def _people_and_shop(database: Database) -> dict[str, dict[str, str]]:
     pins = {f"{role}-1": f"{secrets.randbelow(10**8):08}" for role in STAFF_ROLES}
-    secret, hashing, id = secrets.token_urlsafe(32), Hashing(), uuid7()
+    secret, hashing = secrets.token_urlsafe(32), Hashing()
     async with database.transaction() as work:
-        store = Store(work, Cause(id, id, child_of(None)))
+        store = Store(work, own_cause())
         for role, (badge, pin) in zip(STAFF_ROLES, pins.items(), strict=True):
             await store.put_staff(Staff(badge, f"The first {role}", role, _SITE, True))
             await store.set_pin(badge, await hashing.hash(pin))

@@ -3,6 +3,9 @@
 import re
 from random import Random
 
+from services.kit.ids import uuid7
+from services.kit.values import Cause
+
 random = Random()  # noqa: S311  # no secret
 """Our own: the one that all share is watched by who tests with random numbers."""
 
@@ -18,6 +21,12 @@ def child_of(traceparent: str | None) -> str:
     """A `traceparent` of a new span in the same trace; a new trace when there is none to continue."""
     trace_id = traceparent[3:35] if traceparent else _hex(128)
     return f"00-{trace_id}-{_hex(64)}-01"
+
+
+def own_cause() -> Cause:
+    """Of what no event and no request asked for: it begins a story of its own."""
+    id = uuid7()
+    return Cause(id, id, child_of(None))
 
 
 def _hex(bits: int) -> str:

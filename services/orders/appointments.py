@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 from services.kit.database import Transaction
-from services.kit.ids import uuid7
 from services.kit.promise.duties import Bound
 from services.kit.promise.state import Kind, Promise, Verdict
-from services.kit.trace import child_of
-from services.kit.values import Cause
+from services.kit.trace import own_cause
 from services.orders import decisions
 from services.orders.book import Wanted
 from services.orders.domain import BY_APPOINTMENT, Promised
@@ -24,14 +22,9 @@ async def agree_days(work: Transaction, changed: Sequence[Bound]) -> None:
     for order_id, order in book.orders.items():
         if order.service == BY_APPOINTMENT:
             agreed = days[order_id]
-            book.note(decisions.take_promise(order, Promised(agreed.promise_id, agreed.said.due.at), work.now), _cause())
+            book.note(decisions.take_promise(order, Promised(agreed.promise_id, agreed.said.due.at), work.now), own_cause())
     await store.record(book)
 
 
 def _is_a_day(promise: Promise) -> bool:
     return promise.said.kind is Kind.DELIVERY_DATE and promise.said.order_id is not None and promise.stands.verdict is Verdict.OPEN
-
-
-def _cause() -> Cause:
-    id = uuid7()
-    return Cause(id, id, child_of(None))

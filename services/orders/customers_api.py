@@ -11,22 +11,10 @@ from starlette.responses import Response
 from services.kit.http import Caller, Routes, answer, operation
 from services.kit.values import NotFound
 from services.orders import queries
+from services.orders.events import Address
 from services.orders.tables import AddressRow, OrderRow
 
 router = Routes()
-
-
-@dataclass(frozen=True, slots=True)
-class AddressView:
-    address_id: UUID
-    name: str
-    line1: str
-    line2: str | None
-    city: str
-    region: str | None
-    postcode: str
-    country: str
-    po_box: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +44,7 @@ class CustomerView:
     phone: str | None
     language: str
     zone: str
-    addresses: Sequence[AddressView]
+    addresses: Sequence[Address]
     orders: Sequence[OrderOfCustomer]
 
 
@@ -83,8 +71,8 @@ async def get_customer(request: Request, customer_id: UUID, caller: Caller) -> R
     )  # fmt: skip
 
 
-def _address(row: AddressRow) -> AddressView:
-    return AddressView(row.address_id, row.name, row.line1, row.line2, row.city, row.region, row.postcode, row.country, row.po_box)
+def _address(row: AddressRow) -> Address:
+    return Address(row.address_id, row.name, row.line1, row.line2, row.city, row.region, row.postcode, row.country, row.po_box)
 
 
 def _order(row: OrderRow) -> OrderOfCustomer:

@@ -154,8 +154,8 @@ class OrderCompleted:
 
 
 @dataclass(frozen=True, slots=True)
-class AmendmentRequested:
-    """The whole order as it would be, not what differs."""
+class _WholeOrder:
+    """An order after a change, all of it."""
 
     order_id: UUID
     amendment_id: UUID
@@ -174,31 +174,20 @@ class AmendmentRequested:
     goods_minor: int
     charges_minor: int
     total_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class AmendmentRequested(_WholeOrder):
+    """The whole order as it would be, not what differs."""
+
     requested_by: str
     requested_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class OrderAmended:
-    """The whole order as it now is. The last three are None where the date that stands still stands."""
+class OrderAmended(_WholeOrder):
+    """The whole order as it now is. The three are None where the date that stands still stands."""
 
-    order_id: UUID
-    amendment_id: UUID
-    customer_id: UUID
-    address_id: UUID
-    site: str
-    lines: tuple[Line, ...]
-    service: str
-    signature_required: bool
-    po_box: bool
-    destination: Destination
-    language: str
-    quote_id: UUID | None
-    chosen_on: date | None
-    currency: str
-    goods_minor: int
-    charges_minor: int
-    total_minor: int
     due_at: datetime | None
     hand_over_by: datetime | None
     carrier_service: str | None

@@ -45,7 +45,6 @@ SAID_OF = {
 DATED = "promises.AmendmentDated.v1"
 NOT_DATED = "promises.AmendmentNotDated.v1"
 
-_APPOINTMENT = "appointment"
 """The service of an order whose day a person promises."""
 _YEARS = range(2000, 2100)
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
@@ -183,10 +182,9 @@ def _amendment(wire: Amendment) -> AmendmentRequested:
     """Which channel it is of is not said: the story knows it."""
     there = Destination(wire.destination.country, plain_postcode(wire.destination.postcode_prefix))
     lines = tuple(Line(line.sku, line.quantity) for line in wire.lines)
-    appointed = wire.service == _APPOINTMENT
-    ask = Ask("", wire.site, there, lines, Service.STANDARD if appointed else Service(wire.service), wire.chosen_on)
+    ask = Ask("", wire.site, there, lines, Service(wire.service), wire.chosen_on)
     placed = Order(wire.order_id, wire.customer_id, wire.language, _zone(wire.destination.zone), _instant(wire.requested_at), wire.quote_id, ask)
-    return AmendmentRequested(wire.order_id, wire.amendment_id, placed, appointed)
+    return AmendmentRequested(wire.order_id, wire.amendment_id, placed)
 
 
 def _amended(wire: OrderAmended) -> Amended:

@@ -14,12 +14,10 @@ from services.fulfilment.duties.store import differing, unsure
 from services.fulfilment.settings import fulfilment_settings
 from services.kit.calling import Away, call
 from services.kit.database import Database, Transaction
-from services.kit.ids import uuid7
 from services.kit.promise.duties import Bound, Duties
 from services.kit.promise.state import Department, Verdict
 from services.kit.stage import Errand
-from services.kit.trace import child_of
-from services.kit.values import Cause
+from services.kit.trace import own_cause
 
 _UNSURE_AFTER = timedelta(minutes=2)
 _ENDED = frozenset({Verdict.RELEASED, Verdict.VOID})
@@ -32,7 +30,7 @@ async def take(work: Transaction, changed: Sequence[Bound]) -> None:
     async with at_work(work) as house:
         held = {each.wanted.promise_id: each for each in await _holds(house, {*made, *ended})}
         await handlers.confirm(house, [held[id] for id in made if id in held and id not in ended])
-        await handlers.free(house, [held[id] for id in ended if id in held], _cause())
+        await handlers.free(house, [held[id] for id in ended if id in held], own_cause())
 
 
 DUTIES = Duties(frozenset({Department.WAREHOUSE, Department.DELIVERY}), take, differing=differing)
@@ -47,7 +45,7 @@ async def ask_about_holds(database: Database) -> int:
         promised = await _is_promised(promise_id)
         async with database.transaction() as work, at_work(work) as house:
             holds = [each for each in await _holds(house, [promise_id]) if each.state is HoldState.HELD]
-            await (handlers.confirm(house, holds) if promised else handlers.free(house, holds, _cause()))
+            await (handlers.confirm(house, holds) if promised else handlers.free(house, holds, own_cause()))
     return len(ids)
 
 
@@ -67,8 +65,3 @@ async def _holds(house: HouseSql, ids: Collection[UUID]) -> list[Hold]:
     """The holds of these promises, locked behind the tasks of their orders, as everywhere here."""
     await house.floor.of_orders([], also=await house.holds.orders_of(ids))
     return await house.holds.of_promises(ids)
-
-
-def _cause() -> Cause:
-    id = uuid7()
-    return Cause(id, id, child_of(None))

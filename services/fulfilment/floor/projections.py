@@ -4,9 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.kit.database import Transaction
-from services.kit.ids import uuid7
-from services.kit.trace import child_of
-from services.kit.values import Cause
+from services.kit.trace import own_cause
 
 CAPACITY_TOPIC = "fulfilment.capacity.v1"
 _EVERY = timedelta(minutes=1)
@@ -46,7 +44,5 @@ async def _keep(work: Transaction, old: Any, figures: dict[str, int]) -> None:
     version = old["version"] + changed
     await work.connection.execute(_KEEP, old["site"], version, work.now, *figures.values())
     if changed:
-        id = uuid7()
         data = {"site": old["site"], **figures, "measured_at": work.now}
-        cause = Cause(id, id, child_of(None))
-        work.say(CAPACITY_TOPIC, "fulfilment.QueueMeasured.v1", data, key=old["site"], cause=cause, version=version)
+        work.say(CAPACITY_TOPIC, "fulfilment.QueueMeasured.v1", data, key=old["site"], cause=own_cause(), version=version)

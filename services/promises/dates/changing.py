@@ -1,6 +1,5 @@
 """What a change of an order means for its date: what would be promised instead, and what becomes of the promise that stands. Pure."""
 
-from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,7 +19,8 @@ from services.promises.dates.domain import (
     made,
     settled,
 )
-from services.promises.quoting.domain import Ask, Quote
+from services.promises.domain import Service
+from services.promises.quoting.domain import Ask, Quote, pieces
 
 _CHANGED = "the customer changed the order"
 
@@ -32,19 +32,12 @@ def has_ended(story: Story) -> bool:
 
 def date_stands(story: Story, asked: AmendmentRequested) -> bool:
     """Whether the change cannot move the date: another promises it, or no more is asked for than was."""
-    return asked.appointed or _asks_no_more(story.order.ask, asked.order.ask)
+    return asked.order.ask.service is Service.APPOINTMENT or _asks_no_more(story.order.ask, asked.order.ask)
 
 
 def _asks_no_more(old: Ask, new: Ask) -> bool:
     same = (old.site, old.destination, old.service, old.chosen_on) == (new.site, new.destination, new.service, new.chosen_on)
-    return same and _pieces(new) <= _pieces(old)
-
-
-def _pieces(ask: Ask) -> Counter[str]:
-    pieces: Counter[str] = Counter()
-    for line in ask.lines:
-        pieces[line.sku] += line.quantity
-    return pieces
+    return same and pieces(new) <= pieces(old)
 
 
 def answer(story: Story, asked: AmendmentRequested, quote: Quote | None) -> Dated:

@@ -53,12 +53,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class AmendmentRequested:
-    """A change that somebody asks for: `order` as it would be, placed when that was asked. `appointed`: a person promises its day, not we."""
+    """A change that somebody asks for: `order` as it would be, placed when that was asked."""
 
     order_id: UUID
     amendment_id: UUID
     order: Order
-    appointed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,8 +149,7 @@ class _Fold:
 
     def _answer(self, story: Story, asked: AmendmentRequested, cause: Cause) -> None:
         """Say which date a change would have, and remember it. An order that waits for a date for the same reason as the change would, waits on."""
-        channel = story.order.ask.channel
-        order = story.order if asked.appointed else replace(asked.order, ask=replace(asked.order.ask, channel=channel))
+        order = replace(asked.order, ask=replace(asked.order.ask, channel=story.order.ask.channel))
         amending = Amending(asked.amendment_id, order)
         try:
             if has_ended(story):

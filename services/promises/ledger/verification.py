@@ -3,6 +3,7 @@
 It needs the lines alone, so that an export can be checked by whoever holds one. What it finds is the position of the first entry that is wrong.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -117,17 +118,15 @@ class Hashing:
             self.fault = Fault(position, what)
 
 
-class Ordering:
-    """Each line follows the one before it: position, time, and a key that none before it has."""
+class _LineByLine(ABC):
+    """Reads lines in their order, up to the first that is wrong."""
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
         self._position = 0
-        self._recorded_at: datetime | None = None
-        self._keys: set[bytes] = set()
 
     def take(self, lines: Sequence[bytes]) -> None:
-        """The next lines, up to the first that is wrong."""
+        """The next lines."""
         for line in lines:
             if self.fault is not None:
                 return
@@ -135,6 +134,19 @@ class Ordering:
             what = self._fault_of(line)
             if what is not None:
                 self.fault = Fault(self._position, what)
+
+    @abstractmethod
+    def _fault_of(self, raw: bytes) -> str | None:
+        """What is wrong with the line at this position."""
+
+
+class Ordering(_LineByLine):
+    """Each line follows the one before it: position, time, and a key that none before it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._recorded_at: datetime | None = None
+        self._keys: set[bytes] = set()
 
     def _fault_of(self, raw: bytes) -> str | None:
         try:
@@ -153,24 +165,13 @@ class Ordering:
         return None
 
 
-class Replaying:
+class Replaying(_LineByLine):
     """The meaning of the lines: each is the next entry of its promise, and leads to the state that it was written with."""
 
     def __init__(self) -> None:
-        self.fault: Fault | None = None
-        self._position = 0
+        super().__init__()
         self._promises: dict[UUID, tuple[bytes, int, Standing]] = {}
         """What was said, as it stands in its line and is read again: of very many promises their objects would fill the memory."""
-
-    def take(self, lines: Sequence[bytes]) -> None:
-        """The next lines, up to the first that is wrong."""
-        for line in lines:
-            if self.fault is not None:
-                return
-            self._position += 1
-            what = self._fault_of(line)
-            if what is not None:
-                self.fault = Fault(self._position, what)
 
     def _fault_of(self, raw: bytes) -> str | None:
         try:

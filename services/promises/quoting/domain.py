@@ -163,7 +163,7 @@ def still_holds(quoted: Ask, quote: Quote, ordered: Ask, placed_at: datetime) ->
     there = quoted.destination.country == ordered.destination.country
     there = there and quoted.destination.postcode.startswith(ordered.destination.postcode)
     same = (quoted.channel, quoted.service, quoted.chosen_on, quote.site) == (ordered.channel, ordered.service, ordered.chosen_on, ordered.site)
-    return there and same and _pieces(quoted) == _pieces(ordered) and placed_at <= quote.valid_until
+    return there and same and pieces(quoted) == pieces(ordered) and placed_at <= quote.valid_until
 
 
 def work_seconds(ask: Ask, queue: Queue | None, policy: Policy) -> tuple[tuple[str, int], ...]:
@@ -215,11 +215,12 @@ def _no_lane(ask: Ask, possible: str) -> str:
     return f"{missing}; what can be promised is {possible}." if possible else f"{missing} yet; give another address, or call us."
 
 
-def _pieces(ask: Ask) -> Counter[str]:
-    pieces: Counter[str] = Counter()
+def pieces(ask: Ask) -> Counter[str]:
+    """Units by SKU."""
+    found: Counter[str] = Counter()
     for line in ask.lines:
-        pieces[line.sku] += line.quantity
-    return pieces
+        found[line.sku] += line.quantity
+    return found
 
 
 def _chain(start: datetime, steps: Iterable[tuple[str, int]], ends: Iterable[tuple[str, datetime]]) -> tuple[Term, ...]:
