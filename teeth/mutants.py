@@ -1,4 +1,5 @@
-"""The planted bugs. `statement` is what `ast.unparse` prints of exactly one statement of the function; `replacement` stands in its place."""
+"""The planted bugs. `statement` is what `ast.unparse` prints of exactly one statement of the function (of the module, where none is named);
+`replacement` stands in its place."""
 
 from dataclasses import dataclass
 

@@ -39,7 +39,7 @@ def plant(mutant: Mutant, folder: Path) -> None:
 
 def _function(tree: ast.Module, mutant: Mutant) -> ast.AST:
     place: ast.AST = tree
-    for name in mutant.function.split("."):
+    for name in mutant.function.split(".") if mutant.function else ():
         found = [each for each in ast.iter_child_nodes(place) if getattr(each, "name", None) == name]
         if len(found) != 1:
             raise NotPlanted(f"{mutant.name}: there is no {mutant.function} in {mutant.file}")

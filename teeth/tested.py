@@ -71,9 +71,9 @@ TESTS = (
     Mutant(
         "words that nobody compares",
         "services/kit/promise/view.py",
-        "_is_said",
-        "return words is None or salt is None or commitment(salt, words) == committed",
-        "return True",
+        "",
+        r"""_IS_COMMITTED = 'right(made, 55) = \'"words":"\' || encode(sha256(salt || convert_to(words, \'UTF8\')), \'base64\') || \'"}\''""",
+        "_IS_COMMITTED = 'true'",
         "tests/integration/promises/ledger/test_views.py::test_one_field_altered_in_a_view_is_found_in_one_round_named_and_mended",
     ),
     Mutant(

@@ -4,7 +4,7 @@ It runs on one worker of the service at a time. While the ledger is away the vie
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +16,10 @@ from services.kit.calling import signed
 from services.kit.database import Database
 from services.kit.merkle import EMPTY_ROOT, is_consistent
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
-from services.kit.promise.agreement import BUCKETS, MOST_MENDED, Buckets, Held, differing
+from services.kit.promise.agreement import BUCKETS, MOST_MENDED, Buckets, Hashed, Held, differing, hashed
 from services.kit.promise.duties import Duties
 from services.kit.promise.feed import EntryRecorded
-from services.kit.promise.view import apply, forget_letters, held_of, replay
+from services.kit.promise.view import HELD, apply, forget_letters, replay
 from services.kit.settings import KitSettings
 from services.kit.transient import end_if_told
 
@@ -27,14 +27,15 @@ log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 10.0
 _AT_ONCE = 100
-_ROWS_A_ROUND = 5_000
+_ROWS_A_ROUND = 20_000
 """So many promises are computed anew in each round, beside those that changed: a smaller view is looked at whole, each time."""
 
 _STATE = "select position, heard_to, witnessed_size, witnessed_root, witnessed_key from promise_view_state"
 _WITNESSED = "select witnessed_size from promise_view_state"
 _COUNT = "select count(*) from promise_view"
 _CHANGED = "select distinct bucket from promise_view where position > $1"
-_HELD = "select promise_id, seq, position, made, standing, salt, words from promise_view where bucket = any ($1::int[])"
+_HASHED = hashed(f"{HELD} where bucket = any ($1::int[])")
+_OF_BUCKET = f"select promise_id, seq, state_digest from ({HELD} where bucket = $1) as held"  # noqa: S608  # ours
 _DROP = "delete from promise_view where promise_id = any ($1::uuid[])"
 _WITNESS = "update promise_view_state set witnessed_size = $1, witnessed_root = $2, witnessed_note = $3, witnessed_key = $4"
 
@@ -134,8 +135,7 @@ class Keeper:
             position = int((await sql.fetchrow(_STATE))["position"])
             changed = {row["bucket"] for row in await sql.fetch(_CHANGED, self._seen)}
             buckets = changed | set(self._slice(await sql.fetchval(_COUNT)))
-            rows = await sql.fetch(_HELD, sorted(buckets))
-        self._buckets.put(buckets, await asyncio.to_thread(_held, rows))
+            self._buckets.put(buckets, [Hashed(*row) for row in await sql.fetch(_HASHED, sorted(buckets))])
         self._seen = position
         return position
 
@@ -149,8 +149,7 @@ class Keeper:
         return ids
 
     async def _compute(self, buckets: Collection[int]) -> None:
-        rows = await self._database.pool.fetch(_HELD, sorted(buckets))
-        self._buckets.put(buckets, await asyncio.to_thread(_held, rows))
+        self._buckets.put(buckets, [Hashed(*row) for row in await self._database.pool.fetch(_HASHED, sorted(buckets))])
 
     def _slice(self, count: int) -> range:
         """The buckets whose turn it is."""
@@ -168,7 +167,7 @@ class Keeper:
 
     async def _mend_bucket(self, bucket: int, position: int) -> None:
         theirs = {each.promise_id: each for each in (await self._get(f"/v1/agreement/buckets/{bucket}?position={position}", _Promises)).promises}
-        mine = {each.promise_id: each for each in _held(await self._database.pool.fetch(_HELD, [bucket]))}
+        mine = {row["promise_id"]: Held(*row) for row in await self._database.pool.fetch(_OF_BUCKET, bucket)}
         for id in [id for id in mine.keys() | theirs.keys() if mine.get(id) != theirs.get(id)]:
             log.error("a promise of the view is not the ledger's: it is put anew", promise_id=str(id), view=self._service)
             entries = (await self._get(f"/v1/promises/{id}/entries", _Feed)).entries if id in theirs else []
@@ -205,10 +204,6 @@ class Keeper:
 
     async def _post(self, path: str, body: object, answer: type[Any]) -> Any:
         return _read(await self._client.post(path, content=msgspec.json.encode(body), headers=signed(self._settings, self._service)), answer)
-
-
-def _held(rows: Iterable[Any]) -> list[Held]:
-    return [held_of(row) for row in rows]
 
 
 def _read(answered: httpx.Response, answer: type[Any]) -> Any:

@@ -13,13 +13,11 @@ import asyncpg
 import msgspec
 import structlog
 
-from services.kit.canonical import canonical
 from services.kit.database import Transaction
 from services.kit.merkle import leaf_hash
-from services.kit.promise.agreement import Held
 from services.kit.promise.duties import Bound, Duties
 from services.kit.promise.feed import ENTRY_RECORDED, HEARS, TOPIC, EntryRecorded
-from services.kit.promise.line import NAMES, Line, body_of, commitment, digest_of, digest_over, read_line, standing_of
+from services.kit.promise.line import NAMES, Line, body_of, digest_of, read_line, standing_of
 from services.kit.promise.state import Erased, Made, Promise, Standing, after
 from services.kit.stage import Stage
 from services.kit.values import Heard
@@ -46,15 +44,18 @@ update dead_letters l set value = null, settled_at = coalesce(settled_at, clock_
 where topic = $1 and value is not null
   and exists (select from promise_view v where v.customer_id = {_LETTER_OF} and (v.standing::json ->> 'erased')::boolean)"""  # noqa: S608  # ours
 
-_FIRST_MADE, _FIRST_STANDING, _ERASED = b'{"amount_minor":', b'{"at_risk":', b'"erased":true'
-"""How the columns begin, and what tells an erased promise: no text can hold it, since there the quotes are escaped."""
+_DIGEST = """
+    sha256(convert_to('{"promise_id":"' || promise_id || '","said":' || made || ',"seq":' || seq ||
+        ',"stands":' || replace(standing, '"erased":false,', '') || '}', 'UTF8'))"""
+_IS_ERASED = """position('"erased":true' in standing) > 0"""
+_IS_COMMITTED = """right(made, 55) = '"words":"' || encode(sha256(salt || convert_to(words, 'UTF8')), 'base64') || '"}'"""
+_IS_SAID = f"case when {_IS_ERASED} then salt is null and words is null else coalesce({_IS_COMMITTED}, true) end"
+HELD = f"""
+select bucket, promise_id, seq, case when {_IS_SAID} then {_DIGEST} else decode(repeat('00', 32), 'hex') end as state_digest
+from promise_view"""  # noqa: S608  # ours
+"""Every promise as it stands here, with the digest of what stands (`services.kit.promise.line.digest_over`); zeros where the sentence is not the one
+that was committed to, which is how `made` ends, or should be gone. No text can hold what is looked for: there the quotes would be escaped."""
 
-
-class _Committed(msgspec.Struct):
-    words: bytes
-
-
-_read_committed = msgspec.json.Decoder(_Committed).decode
 _read_made = msgspec.json.Decoder(Made).decode
 _read_standing = msgspec.json.Decoder(Standing).decode
 
@@ -85,31 +86,6 @@ class Row(msgspec.Struct, frozen=True):
     def read(cls, row: Any) -> "Row":
         promise = Promise(row["promise_id"], row["seq"], _read_made(row["made"]), _read_standing(row["standing"]))
         return cls(promise, row["position"], row["salt"], row["words"])
-
-
-def held_of(row: Any) -> Held:
-    """One promise as the view holds it, with the digest of what stands here; zeros where that is no promise, or where the sentence is not the one
-    that was committed to, or should be gone."""
-    id, seq = row["promise_id"], row["seq"]
-    try:
-        made, standing = _canonical(row["made"].encode(), row["standing"].encode())
-        is_ours = _is_said(row["salt"], row["words"], _read_committed(made).words, erased=_ERASED in standing)
-    except msgspec.DecodeError:
-        is_ours = False
-    return Held(id, seq, digest_over(id, made, seq, standing) if is_ours else bytes(32))
-
-
-def _canonical(made: bytes, standing: bytes) -> tuple[bytes, bytes]:
-    """As they stand. A row that was written when members stood in another order is read first."""
-    if made.startswith(_FIRST_MADE) and standing.startswith(_FIRST_STANDING):
-        return made, standing
-    return canonical(_read_made(made)), canonical(_read_standing(standing))
-
-
-def _is_said(salt: bytes | None, words: str | None, committed: bytes, *, erased: bool) -> bool:
-    if erased:
-        return words is None and salt is None
-    return words is None or salt is None or commitment(salt, words) == committed
 
 
 async def apply(work: Transaction, entries: Sequence[EntryRecorded], duties: Duties | None = None) -> int:

@@ -12,17 +12,20 @@ from datetime import datetime
 from uuid import UUID
 
 from services.kit.database import Database
-from services.kit.promise.agreement import BUCKETS, Buckets, Held, bucket_of
+from services.kit.promise.agreement import BUCKETS, Buckets, Hashed, Held, hashed
 
 _SLICE = 2048
 _SIZE = "select size from ledger_head"
-_BETWEEN = "select distinct promise_id from ledger_entries where position > $1 and position <= $2"
+_BETWEEN = """
+select distinct p.bucket from ledger_entries e join ledger_promises p on p.promise_id = e.promise_id where e.position > $1 and e.position <= $2"""
 _AT = """
-select promise_id, seq, state_digest from ledger_promises where bucket = any ($1::int[]) and position <= $2
+select bucket, promise_id, seq, state_digest from ledger_promises where bucket = any ($1::int[]) and position <= $2
 union all
-select p.promise_id, e.seq, e.state_digest from ledger_promises p cross join lateral (
+select p.bucket, p.promise_id, e.seq, e.state_digest from ledger_promises p cross join lateral (
     select seq, state_digest from ledger_entries where promise_id = p.promise_id and position <= $2 order by seq desc limit 1) e
 where p.bucket = any ($1::int[]) and p.position > $2"""
+_HASHED = hashed(_AT)
+_OF_BUCKET = f"select promise_id, seq, state_digest from ({_AT}) as held"  # noqa: S608  # ours
 _REPORT = """
 insert into ledger_views (view, position, count, root, agrees, reported_at, witnessed_size, altered) values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (view) do update set position = excluded.position, count = excluded.count, root = excluded.root, agrees = excluded.agrees,
@@ -61,23 +64,25 @@ class LedgerBuckets:
             if self._position < 0:
                 await self._fill(position)
             low, high = sorted((self._position, position))
-            changed = {bucket_of(row["promise_id"]) for row in await self._database.pool.fetch(_BETWEEN, low, high)}
+            changed = [row["bucket"] for row in await self._database.pool.fetch(_BETWEEN, low, high)]
             buckets = self._buckets if position >= self._position else self._buckets.copy()
             if changed:
-                buckets.put(changed, await self.held(changed, position))
+                await self._put(buckets, changed, position)
             if position > self._position:
                 self._position = position
             return buckets
 
-    async def held(self, buckets: Collection[int], position: int) -> list[Held]:
-        """The promises of these buckets as they were at this position."""
-        return [Held(*row) for row in await self._database.pool.fetch(_AT, sorted(buckets), position)]
+    async def held(self, bucket: int, position: int) -> list[Held]:
+        """The promises of this bucket as they were at this position."""
+        return [Held(*row) for row in await self._database.pool.fetch(_OF_BUCKET, [bucket], position)]
 
     async def _fill(self, position: int) -> None:
         for start in range(0, BUCKETS, _SLICE):
-            some = range(start, start + _SLICE)
-            self._buckets.put(some, await self.held(some, position))
+            await self._put(self._buckets, range(start, start + _SLICE), position)
         self._position = position
+
+    async def _put(self, buckets: Buckets, some: Collection[int], position: int) -> None:
+        buckets.put(some, [Hashed(*row) for row in await self._database.pool.fetch(_HASHED, sorted(some), position)])
 
 
 async def note(database: Database, report: Report, agrees: bool, at: datetime) -> None:

@@ -58,7 +58,7 @@ async def get_group(request: Request, group: Annotated[int, Path(ge=0, lt=BUCKET
 @router.get("/v1/agreement/buckets/{bucket}", **operation(access={"service": "all", "admin": "all"}))
 async def get_bucket(request: Request, bucket: Annotated[int, Path(ge=0, lt=BUCKETS)], position: Position) -> Response:
     """The promises of one bucket, each with its digest."""
-    held: list[Held] = await _buckets(request).held([bucket], position)
+    held: list[Held] = await _buckets(request).held(bucket, position)
     return answer({"promises": held})
 
 

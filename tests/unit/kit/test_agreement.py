@@ -4,6 +4,7 @@ from random import Random
 from uuid import UUID
 
 from services.kit.promise.agreement import BUCKETS, IN_GROUP, Buckets, Held, bucket_of, differing
+from tests.support.held import hashed
 
 
 def _some(count: int, seed: int = 1) -> list[Held]:
@@ -13,7 +14,7 @@ def _some(count: int, seed: int = 1) -> list[Held]:
 
 def _whole(held: list[Held]) -> Buckets:
     buckets = Buckets()
-    buckets.put(range(BUCKETS), held)
+    buckets.put(range(BUCKETS), hashed(held))
     return buckets
 
 
@@ -22,7 +23,7 @@ def test_in_whatever_order_and_pieces_the_root_is_the_same() -> None:
     pieces = Buckets()
     for start in range(0, BUCKETS, 4096):
         some = range(start, start + 4096)
-        pieces.put(some, [each for each in reversed(held) if bucket_of(each.promise_id) in some])
+        pieces.put(some, hashed(each for each in reversed(held) if bucket_of(each.promise_id) in some))
     assert pieces.root() == _whole(held).root()
     assert pieces.count == 2000
 

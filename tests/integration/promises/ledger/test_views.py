@@ -11,10 +11,13 @@ import pytest
 from services.kit.clock import FixedClock
 from services.kit.ids import uuid7
 from services.kit.notes import NoteRefused
-from services.kit.promise.agreement import bucket_of
+from services.kit.promise.agreement import Hashed, Held, bucket_of, hashed
 from services.kit.promise.feed import EntryRecorded
+from services.kit.promise.line import digest_over
+from services.kit.promise.view import HELD
 from tests.integration.promises.ledger.speaking import Speaking, promise_body, speaking
 from tests.integration.promises.ledger.viewing import View, viewing
+from tests.support.held import hashed as hashed_by_hand
 
 
 @pytest.fixture
@@ -92,11 +95,29 @@ async def test_one_field_altered_in_a_view_is_found_in_one_round_named_and_mende
     assert (loyalty["state"], loyalty["mended"], loyalty["last_mended"]) == ("agrees", 1, ids[2])
 
 
-async def test_a_row_whose_members_stand_in_another_order_is_no_other_promise(view: View) -> None:
+async def test_a_row_in_another_form_is_put_anew_in_the_one_that_was_hashed(view: View) -> None:
     await _some(view.ledger)
     await view.hear(*(await view.ledger.told(5)))
+    before = await view.database.pool.fetch("select made, standing from promise_view order by promise_id")
     assert await view.do("update promise_view set made = made::jsonb::text, standing = standing::jsonb::text") == "UPDATE 3"
+    assert not await view.keeper.round()
     assert await view.keeper.round()
+    assert await view.database.pool.fetch("select made, standing from promise_view order by promise_id") == before
+
+
+WORDS = ("plain", 'quotes " and \\ back', '"erased":true', "für Sie – 日本", "{}", "%s $1")
+
+
+async def test_the_database_hashes_a_view_as_is_written_down(view: View) -> None:
+    """Its digests, and its hashes of buckets, against the same in Python, over what texts may hold."""
+    for words in WORDS * 3:
+        await view.ledger.promise(**promise_body(kind="free_text", department="care", customer_text=words))
+    await view.hear(*(await view.ledger.told(18)))
+    rows = await view.database.pool.fetch("select * from promise_view")
+    made = [digest_over(row["promise_id"], row["made"].encode(), row["seq"], row["standing"].encode()) for row in rows]
+    held = [Held(row["promise_id"], row["seq"], digest) for row, digest in zip(rows, made, strict=True)]
+    assert len(held) == 18
+    assert sorted(Hashed(*row) for row in await view.database.pool.fetch(hashed(HELD))) == sorted(hashed_by_hand(held))
 
 
 async def test_a_promise_that_is_gone_and_one_that_never_was_are_found(view: View) -> None:
