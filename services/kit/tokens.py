@@ -5,8 +5,10 @@ Elsewhere an OpenID provider signs people in, and nothing here is used.
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ ROLES = ("customer", "storefront", "picker", "loader", "driver", "care", "planne
 """Who a token may be for; `service` is one of our own processes."""
 
 LIFETIME = timedelta(hours=12)
+_SAME_SECONDS = 10.0
+"""How long a service shows the same token: whoever checks it remembers it."""
 
 
 def signing_key(folder: Path) -> tuple[str, Ed25519PrivateKey]:
@@ -48,7 +52,14 @@ def service_token(settings: "KitSettings", subject: str) -> str:
     """The token by which one of our own processes calls another service. Raises OSError where its file cannot be read."""
     if settings.service_token_file is not None:
         return settings.service_token_file.read_text().strip()
-    return token(settings.var / "keys", "service", issuer=settings.token_issuer, audience=settings.token_audience, subject=subject)
+    this_while = int(time.monotonic() // _SAME_SECONDS)
+    return _signed_once(settings.var / "keys", settings.token_issuer, settings.token_audience, subject, this_while)
+
+
+@lru_cache(64)
+def _signed_once(folder: Path, issuer: str, audience: str, subject: str, _: int) -> str:
+    """Signing and checking a signature cost more than most of what is asked with it."""
+    return token(folder, "service", issuer=issuer, audience=audience, subject=subject)
 
 
 def claims(

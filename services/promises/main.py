@@ -18,11 +18,13 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     """The API over a database of its own, which it waits for. `ledger` is how the process that writes the ledger is reached, where not by its
     address."""
     from services.kit.awaiting import until_migrated
+    from services.kit.calling import signed
     from services.kit.clock import clock_from
     from services.kit.database import Database
     from services.kit.http import create_app
     from services.kit.http.forward import forwarding
     from services.kit.http.near import Near, Through
+    from services.kit.http.together import Together
     from services.promises.dates.api import router as dates
     from services.promises.ledger import pages
     from services.promises.ledger.agreement_api import router as agreement
@@ -34,7 +36,8 @@ def application(settings: Settings, ledger: "httpx.AsyncBaseTransport | None" = 
     from services.promises.quoting.api import router as quoting
 
     address = settings.promises_ledger_url
-    process = Through(ledger, address) if ledger else Near(address, most=settings.requests_in_hand)
+    near = Near(address, most=settings.requests_in_hand)
+    process = Through(ledger, address) if ledger else Together(near, lambda: signed(settings, "promises"), settings.body_limit_bytes)
 
     @asynccontextmanager
     async def lifespan(app: "FastAPI") -> AsyncIterator[None]:
@@ -62,13 +65,13 @@ def connect(app: "FastAPI", database: "Database", settings: Settings) -> None:
 
 def writing_application(settings: Settings) -> "FastAPI":
     """The process that writes the ledger, once it is elected; until then it answers 503."""
-    from services.kit.http import create_app
+    from services.kit.http import create_app, together
     from services.promises.ledger.commands_api import router as commands
     from services.promises.ledger.erasure_api import router as erasure
     from services.promises.ledger.process import lifespan_of
     from services.promises.ledger.reports_api import router as reports
 
-    return create_app("promises", [commands, reports, erasure], settings, lifespan=lifespan_of(settings))
+    return create_app("promises", [commands, reports, erasure, together.routes()], settings, lifespan=lifespan_of(settings))
 
 
 def run_api(settings: Settings) -> None:

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.telemetry import TelemetryConfig
 from starlette.responses import Response
 
 from services.kit.http import pages as looks
@@ -16,9 +17,12 @@ from services.kit.http.replies import answer
 from services.kit.http.revoked import Revoked
 from services.kit.http.routing import Guarded, Routes, operation, refuse_unguarded, refuse_unowned
 from services.kit.http.signin import SignIn
+from services.kit.http.straight import Straight
 from services.kit.settings import KitSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+_NONE: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""Metrics and traces are our own (`services.kit.http.front`)."""
 
 
 def create_app(
@@ -35,7 +39,10 @@ def create_app(
         async with (lifespan or _nothing)(app):
             yield
 
-    app = FastAPI(title=f"Kept: {service}", version="1", openapi_url=None, docs_url=None, redoc_url=None, lifespan=guarded, redirect_slashes=False)
+    app = FastAPI(
+        title=f"Kept: {service}", version="1", openapi_url=None, docs_url=None, redoc_url=None, lifespan=guarded, redirect_slashes=False,
+        telemetry=_NONE,
+    )  # fmt: skip
     app.router.route_class = Guarded
     revoked = Revoked(lambda: getattr(app.state, "database", None))
     app.state.signin = SignIn(keys_of(settings), settings.token_issuer, settings.token_audience, revoked)
@@ -45,6 +52,7 @@ def create_app(
     if pages:
         looks.install(app)
     app.state.capacity = Capacity(service, settings)
+    app.add_middleware(Straight, routes=app.router.routes)
     app.add_middleware(Front, service=service, settings=settings, capacity=app.state.capacity)
     refuse_unguarded(app.routes)
     refuse_unowned(app.routes)

@@ -3,6 +3,7 @@
 Without keys nobody is let in: 503, never 200.
 """
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,7 @@ class FileKeys:
 
     def _look(self) -> None:
         try:
-            stat = self._path.stat()
+            stat = os.stat(self._path)  # noqa: PTH116  # at every request: half the time of Path's
             state = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             if state != self._seen:
                 self._keys, self._seen = keys_in(self._path.read_bytes()), state

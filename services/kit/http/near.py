@@ -3,7 +3,8 @@
 By aiohttp, to which a request costs a small part of what it costs httpx. How long an answer may take is for whoever asks to say, who cancels it.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import httpx
@@ -58,6 +59,23 @@ class Near:
         except aiohttp.ClientConnectorError as error:
             raise NotReached(str(error)) from error
         except aiohttp.ClientError as error:
+            raise NoAnswer(str(error)) from error
+
+    async def parts(self, target: str, headers: Mapping[str, str], body: bytes) -> AsyncIterator[bytes]:
+        """What is answered with 200 to this POST, part by part as it is sent, each behind its length in 4 bytes. Raises NotReached, also where the
+        process was too busy to begin, or NoAnswer, also in the middle."""
+        import aiohttp
+
+        try:
+            async with self._opened().post(self._address + target, headers=headers, data=body, allow_redirects=False) as given:
+                if given.status != 200:
+                    raise (NotReached if given.status in (429, 503) else NoAnswer)(f"{target} was answered {given.status}")
+                while head := await given.content.read(1):
+                    length = int.from_bytes(head + await given.content.readexactly(3))
+                    yield await given.content.readexactly(length)
+        except aiohttp.ClientConnectorError as error:
+            raise NotReached(str(error)) from error
+        except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
             raise NoAnswer(str(error)) from error
 
     async def close(self) -> None:

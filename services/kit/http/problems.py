@@ -100,7 +100,7 @@ def validation_problem(errors: Iterable[Mapping[str, Any]], known: frozenset[str
 def install(app: FastAPI) -> None:
     """Answer every exception of this application with a problem."""
     for kind in (Problem, Refusal, RequestValidationError, HTTPException, *_DEPENDENCIES, Exception):
-        app.add_exception_handler(kind, _answer)
+        app.add_exception_handler(kind, answer_to)
 
 
 def _is_away(error: Exception) -> bool:
@@ -110,7 +110,8 @@ def _is_away(error: Exception) -> bool:
     return is_transient(error)
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+async def answer_to(request: Request, error: Exception) -> Response:
+    """The problem that it is to whoever asked, or a page of it where a person reads."""
     problem = problem_of(error)
     if problem.status == 405:
         problem.headers = {"allow": ", ".join(sorted(_methods(request)))}

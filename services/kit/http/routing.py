@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from inspect import iscoroutinefunction
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_type_hints
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
@@ -22,6 +22,7 @@ from services.kit.http.idempotency import key_of
 from services.kit.http.problems import Problem
 from services.kit.http.signin import Principal, Scope, SignIn
 from services.kit.tokens import ROLES
+from services.kit.values import NotFound
 
 Access = Mapping[str, Scope] | Literal["public"]
 PAGE = "text/html"
@@ -99,8 +100,12 @@ class Guarded(APIRoute):
         """The media type of its successes."""
         return str((self.openapi_extra or {}).get("x-produces", "application/json"))
 
+    straight: Callable[[Request], Awaitable[Response]] | None = None
+    """What answers a request by itself; None where FastAPI has to find parameters or to lend a thread."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle: Callable[[Request], Awaitable[Response]] = _straight(self.dependant) or super().get_route_handler()
+        straight = _straight(self.dependant)
+        handle: Callable[[Request], Awaitable[Response]] = straight or super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             request.scope["route_path"] = self.path_format
@@ -111,6 +116,7 @@ class Guarded(APIRoute):
                 key_of(request)
             return await handle(request)
 
+        self.straight = guarded if straight else None
         return guarded
 
     async def _admit(self, request: Request) -> None:
@@ -126,24 +132,40 @@ class Guarded(APIRoute):
 
 
 def _straight(dependant: Dependant) -> Callable[[Request], Awaitable[Response]] | None:
-    """The handler itself where the request alone makes all that it takes (body, caller, key); None where FastAPI is to find parameters or to lend a
-    thread. FastAPI would ask anew, at every request, what each parameter is."""
+    """The handler itself where the request alone makes all that it takes (body, caller, key, what stands in the path); None where FastAPI is to find
+    parameters or to lend a thread. FastAPI would ask anew, at every request, what each parameter is."""
     readers = {str(each.name): each.call for each in dependant.dependencies}
-    handle, request_name = dependant.call, str(dependant.request_param_name)
-    if not all(map(_takes_request_alone, (dependant, *dependant.dependencies))) or any(each.dependencies for each in dependant.dependencies):
+    handle, request_name = dependant.call, dependant.request_param_name
+    if not _is_plain(dependant) or not all(_is_plain(each) and each.request_param_name and not each.path_params for each in dependant.dependencies):
         return None
+    assert handle is not None, "a route has a handler"
+    types = get_type_hints(handle, include_extras=True)
+    in_path = {field.name: TypeAdapter[Any](types[field.name]).validate_python for field in dependant.path_params}
 
     async def straight(request: Request) -> Response:
-        given = {name: await read(request) for name, read in readers.items()}  # type: ignore[misc]  # each is a coroutine function
-        return cast(Response, await handle(**{request_name: request}, **given))  # type: ignore[misc]  # as it is
+        given = _read_path(in_path, request.path_params) if in_path else {}
+        for name, read in readers.items():
+            given[name] = await read(request)  # type: ignore[misc]  # each is a coroutine function
+        if request_name:
+            given[request_name] = request
+        return cast(Response, await handle(**given))
 
     return straight
 
 
-def _takes_request_alone(dependant: Dependant) -> bool:
-    found = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params, dependant.body_params)
+def _read_path(read: Mapping[str, Callable[[str], Any]], given: Mapping[str, str]) -> dict[str, Any]:
+    """Raises NotFound: a path that does not parse names nothing."""
+    try:
+        return {name: validate(given[name]) for name, validate in read.items()}
+    except ValidationError:
+        raise NotFound from None
+
+
+def _is_plain(dependant: Dependant) -> bool:
+    """Whether it is a coroutine function that takes the request, what stands in the path, and what its own dependencies make of the request."""
+    found = (dependant.query_params, dependant.header_params, dependant.cookie_params, dependant.body_params)
     lent = (dependant.response_param_name, dependant.background_tasks_param_name, dependant.security_scopes_param_name)
-    return iscoroutinefunction(dependant.call) and dependant.request_param_name is not None and not any(found) and not any(lent)
+    return iscoroutinefunction(dependant.call) and not any(found) and not any(lent) and not any(each.dependencies for each in dependant.dependencies)
 
 
 class Routes(APIRouter):
