@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from services.fulfilment.pages import look
-from services.fulfilment.pages.queries import manifests_of, zone_of
+from services.fulfilment.pages.queries import manifests_of, waiting_pull_backs, zone_of
 from services.fulfilment.shipping.dock import queries
 from services.fulfilment.shipping.dock.api import Id, LoadListBody, ScanBody, SiteQuery
 from services.fulfilment.shipping.dock.store import Dock
@@ -134,8 +134,8 @@ _STEPS: Mapping[str, _Step] = MappingProxyType(
 async def _departures(request: Request, site: str | None, problem: Problem | None = None) -> Response:
     async with database_of(request).transaction() as work:
         rows = await queries.board(work, site, shipping_settings().rates) if site else []
-        zone, now = await zone_of(work, site), work.now
-    return look.draw("dock", problem, site=site, rows=rows, zone=zone, now=now)
+        zone, now, waiting = await zone_of(work, site), work.now, await waiting_pull_backs(work, site)
+    return look.draw("dock", problem, site=site, rows=rows, zone=zone, now=now, waiting=waiting)
 
 
 async def _trailer(at: _At, *, done: str = "", typing: bool = False, problem: Problem | None = None) -> Response:
