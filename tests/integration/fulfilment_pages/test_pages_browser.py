@@ -205,6 +205,20 @@ async def loading(shop: Shop) -> str:
     return f"/dock/{load_list}"
 
 
+async def left_behind(shop: Shop) -> str:
+    """Nothing is in the trailer: not the parcel with a promised cable, and not the order that nobody packed."""
+    address = await loading(shop)
+    await shop.done(f"POST /v1/load-lists/{address.removeprefix('/dock/')}/unload", {"scan_id": uuid7(), "parcel_id": await _gift(shop)}, "loader")
+    await shop.stock(TELEVISION, 1, "T-1")
+    await shop.order(3)
+    return f"{address}?ask=close"
+
+
+async def _gift(shop: Shop) -> str:
+    ((parcel,),) = await shop.rows("select parcel_id::text from parcels where state = 'loaded'")
+    return str(parcel)
+
+
 async def closed(shop: Shop) -> str:
     address = await loading(shop)
     await shop.done(f"POST /v1/load-lists/{address.removeprefix('/dock/')}/close", None, "loader")
@@ -281,7 +295,8 @@ AT_WORK: tuple[tuple[str, State], ...] = (
 )
 BESIDES: tuple[tuple[str, State], ...] = (
     ("picker", idle), ("picker", none), ("picker", promised), ("picker", typing), ("picker", short), ("picker", packed), ("picker", labelled),
-    ("loader", departures), ("loader", closed), ("loader", nothing_leaves), ("driver", vans), ("driver", no_van), ("driver", next_stop),
+    ("loader", departures), ("loader", closed), ("loader", left_behind), ("loader", nothing_leaves), ("driver", vans), ("driver", no_van),
+    ("driver", next_stop),
     ("picker", to_put_back), ("picker", another_thing), ("picker", to_its_shelf), ("picker", back_on_its_shelf), ("picker", nothing_to_put_back),
     ("picker", packing_less),
 )  # fmt: skip
