@@ -165,18 +165,18 @@ async def _trailer(at: _At, *, done: str = "", ask: str = "", typing: bool = Fal
         if found is None or at.caller.site not in (None, found[0]):
             raise NotFound
         site, view = found
-        left = await queries.left_behind(work, at.load_list_id) if ask else ()
+        left = await queries.left_behind(work, at.load_list_id)
         listed = await manifests_of(work, [parcel.manifest_id for parcel in view.parcels])
         board = await queries.board(work, site, shipping_settings().rates) if view.trailer.state == "open" else []
         zone, now = await zone_of(work, site), work.now
     key = view.trailer.carrier_service, view.trailer.departs_at
     row = next((each for each in board if (each.carrier_service, each.departs_at) == key), None)
     told = {"view": view, "trailer": view.trailer, "row": row, "site": site, "who": at.caller, "zone": zone, "now": now, "done": done}
-    if left:
+    if left and ask:
         return look.draw("left_behind", problem, left=left, mark=_mark(left), ask=ask, **told)
     untold = [each for each in listed if each.state != "transmitted"]
     reopens = all(each.state == "open" for each in listed)
-    return look.draw("trailer", problem, untold=untold, reopens=reopens, typing=typing, **told)
+    return look.draw("trailer", problem, untold=untold, left=left, reopens=reopens, typing=typing, **told)
 
 
 def _mark(left: Sequence[queries.LeftBehind]) -> str:

@@ -25,7 +25,6 @@ _PICKERS: Access = {"picker": "own"}
 _READERS: Access = {"picker": "own", "loader": "own"}
 _ONE = {"pull_back_id": "pull-back"}
 _AT_ONCE = 50
-_GONE = "No pull-back of this site has this address: look at the list again."
 
 
 class _InHand(Strict):
@@ -43,7 +42,7 @@ async def get_pull_backs(request: Request, caller: Caller, after: Annotated[UUID
         rows = await amending.open_pull_backs(work, caller.site, after, _AT_ONCE)
         waiting, zone, now = await waiting_pull_backs(work, caller.site), await zone_of(work, caller.site), work.now
     further = rows[-1]["pull_back_id"] if len(rows) == _AT_ONCE else None
-    return look.draw("pull_backs", rows=rows, waiting=waiting, after=after, further=further, who=caller, zone=zone, now=now)
+    return look.draw("pull_backs", rows=rows, waiting=waiting, further=further, who=caller, zone=zone, now=now)
 
 
 @router.get("/pull-backs/{pull_back_id}", **page(access=_READERS, owner=_ONE))
@@ -64,7 +63,7 @@ async def post_pull_back(request: Request, caller: Caller, pull_back_id: UUID, f
             raise Problem(409, "done-by-another", sentence)
         return look.go(f"/pull-backs/{pull_back_id}?done=put-back")
     except look.REFUSED as error:
-        return await _show(request, caller, pull_back_id, fields.get("code", ""), problem=look.refusal(error, _GONE))
+        return await _show(request, caller, pull_back_id, fields.get("code", ""), problem=look.refusal(error))
 
 
 async def _show(
@@ -91,5 +90,5 @@ async def _not_in_hand(work: Transaction, pulled: PulledBack, code: str) -> Prob
         items = await PullBacksSql(work).items(pulled.units.site, fit(_InHand, {"code": code}).code)
         refuse_wrong(pulled.units, items, pulled.units.bin)
     except look.REFUSED as error:
-        return look.refusal(error, _GONE)
+        return look.refusal(error)
     return None

@@ -99,7 +99,7 @@ async def test_before_it_is_closed_what_would_stay_behind_is_told_in_the_custome
     page = await _trailer(shop, person)
     address = page.address
     await page.press("Close the trailer")
-    assert (page.status, page.band, page.words) == (200, "NOT CLOSED YET Something would stay behind", [WORDS])
+    assert (page.status, page.band, page.words) == (200, "NOT CLOSED YET Something is missing", [WORDS])
     assert "2 parcels would stay behind, 1 of them with something promised. Close the trailer without them?" in page.said
     assert (barcode in page.said, "0000-0002 not packed yet" in page.said, await _list(shop)) == (True, True, "open")
     await page.open(address)
@@ -129,6 +129,22 @@ async def test_what_is_missing_since_the_loader_looked_is_told_before_it_is_clos
     await page.press("Close it without them")
     assert (page.band.startswith("CLOSED"), await _list(shop)) == (True, "closed")
     assert (await page.open(f"{address}?ask=close")).band.startswith("CLOSED"), "the page before, loaded again"
+
+
+async def test_a_parcel_on_board_without_what_was_promised_with_it_is_told_before_the_trailer_is_closed(shop: Shop, person: Person) -> None:
+    await shop.gift(await shop.order())
+    await shop.tell()
+    task = await shop.claim()
+    await shop.scan(task, TELEVISION)
+    short = {"report_id": uuid7(), "fence": task["fence"], "line": 1_000_001, "found": 0, "reason": "not-found"}
+    await shop.done(f"POST /v1/pick-tasks/{task['task_id']}/short", short, "picker")
+    page = await person("loader", "lou").open(f"/dock/{await shop.loaded(await shop.pack(task))}")
+    assert "Something is not in it" in page.said
+    await page.press("Close the trailer")
+    assert (page.band.startswith("NOT CLOSED YET"), page.words, "on board, without this" in page.said) == (True, [WORDS], True)
+    assert "1 parcel on board lacks something promised. Close the trailer as it is?" in page.said
+    await page.press("Close it as it is")
+    assert (page.band.startswith("CLOSED"), await _list(shop)) == (True, "closed")
 
 
 async def test_a_site_without_departures_says_so_and_who_works_everywhere_says_where(shop: Shop, person: Person) -> None:
