@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def application(settings: KitSettings, issuer: "httpx.AsyncBaseTransport | None" = None) -> "FastAPI":
     """The API and the pages over a database of its own, which it waits for. `issuer` reaches whoever checks badges, in tests."""
-    from services.fulfilment.amending.api import router as pull_backs
+    from services.fulfilment.amending.api import router as amending
     from services.fulfilment.duties.api import router as duties
     from services.fulfilment.floor.api import router as floor
-    from services.fulfilment.pages import dock, look, stops
+    from services.fulfilment.pages import dock, look, pull_backs, stops
     from services.fulfilment.pages.floor import router as floor_page
     from services.fulfilment.shipping.api import routers as shipping
     from services.fulfilment.stock.alternatives_api import router as alternatives
@@ -35,8 +35,8 @@ def application(settings: KitSettings, issuer: "httpx.AsyncBaseTransport | None"
         yield
         await app.state.database.close()
 
-    pages = [sign_in_pages(settings, look.HOMES, issuer), floor_page, dock.router, stops.router]
-    app = create_app("fulfilment", [stock, alternatives, floor, *shipping, duties, pull_backs], settings, lifespan=lifespan, pages=pages)
+    pages = [sign_in_pages(settings, look.HOMES, issuer), floor_page, dock.router, stops.router, pull_backs.router]
+    app = create_app("fulfilment", [stock, alternatives, floor, *shipping, duties, amending], settings, lifespan=lifespan, pages=pages)
     look.install(app)
     lead_to_sign_in(app)
     return app

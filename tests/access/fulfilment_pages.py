@@ -29,6 +29,16 @@ class Pages:
         task = await self._house.claimed(whose, f"{who}-{uuid7()}" if whose == "theirs" or who == "nobody" else who)
         return _form("/floor", do="scan", scan_id=uuid7(), code=task["sku"], quantity=1, fence=task["fence"], task_id=task["task_id"])
 
+    async def pull_backs(self, whose: str, who: str) -> Ask:
+        return Ask("/pull-backs", shows=(await self._house.pulled_back(whose, f"picker-{uuid7()}"))[0])
+
+    async def pull_back(self, whose: str, who: str) -> Ask:
+        return Ask(f"/pull-backs/{(await self._house.pulled_back(whose, f'picker-{uuid7()}'))[0]}")
+
+    async def put_back(self, whose: str, who: str) -> Ask:
+        id, sku = await self._house.pulled_back(whose, f"picker-{uuid7()}")
+        return _form(f"/pull-backs/{id}", scan_id=uuid7(), code=sku, bin=f"A-{sku}")
+
     async def dock(self, whose: str, who: str) -> Ask:
         return Ask(f"/dock?site={SITE[whose]}")
 
@@ -66,6 +76,9 @@ def of_pages(made: Pages) -> dict[str, Example]:
     return {
         "GET /floor": made.floor,
         "POST /floor": made.scan,
+        "GET /pull-backs": made.pull_backs,
+        "GET /pull-backs/{pull_back_id}": made.pull_back,
+        "POST /pull-backs/{pull_back_id}": made.put_back,
         "GET /dock": made.dock,
         "POST /dock": made.open_trailer,
         "GET /dock/{load_list_id}": made.trailer,

@@ -9,6 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from services.fulfilment.amending import handlers, queries
+from services.fulfilment.amending.domain import PullBack
 from services.fulfilment.amending.store import PullBacksSql
 from services.fulfilment.floor.domain.refusals import IdTaken
 from services.fulfilment.floor.ports import Who
@@ -16,7 +17,7 @@ from services.fulfilment.shipping.settings import database_of
 from services.fulfilment.stock.api import BinName, Site
 from services.fulfilment.stock.store import StockSql
 from services.fulfilment.work import WorkLog
-from services.kit.http import Caller, PageSize, Parsed, Routes, Strict, answer, cause_of, operation
+from services.kit.http import Caller, PageSize, Parsed, Principal, Routes, Strict, answer, cause_of, operation
 
 
 class PutAway(Strict):
@@ -45,11 +46,15 @@ async def get_pull_backs(
 
 @router.post("/v1/pull-backs/{pull_back_id}/done", **operation(access={"picker": "own"}, owner={"pull_back_id": "pull-back"}, body=PutAway))
 async def post_done(request: Request, pull_back_id: UUID, body: Annotated[PutAway, Parsed(PutAway)], caller: Caller) -> Response:
+    return answer(await put_away(request, caller, pull_back_id, body))
+
+
+async def put_away(request: Request, caller: Principal, pull_back_id: UUID, body: PutAway) -> PullBack:
+    """The pull-back as it is then, by whomever it was done. Raises NotFound, what refuses the scan, and IdTaken."""
     told = pull_back_id, body.scan_id, body.code, body.bin
     try:
         async with database_of(request).transaction() as work:
             stock = StockSql(work, WorkLog(work))
-            done = await handlers.put_away(PullBacksSql(work), stock, Who(caller.subject, caller.site), *told, cause_of(request))
+            return await handlers.put_away(PullBacksSql(work), stock, Who(caller.subject, caller.site), *told, cause_of(request))
     except asyncpg.UniqueViolationError:
         raise IdTaken("This scan_id stands for another scan: make a new one.") from None
-    return answer(done)

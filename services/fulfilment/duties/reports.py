@@ -30,14 +30,20 @@ where h.order_id = any($1::uuid[]) and h.state <> 'freed' and v.verdict not in (
             and later.state <> 'freed'))
 order by h.order_id, h.line nulls first, h.promise_id"""
 
+_LACKING = """
+select h.order_id, h.promise_id, h.line, h.sku, h.quantity, v.words as customer_text, h.due_at
+from promise_holds h join promise_view v using (promise_id)
+where h.order_id = any($1::uuid[]) and h.state = 'freed' and h.line is not null and v.verdict = 'open' order by h.order_id, h.line, h.promise_id"""
+
 
 async def promised(work: Transaction, order_ids: Collection[UUID]) -> dict[UUID, tuple[Promised, ...]]:
     """By order, what was promised with it and stands, or is still to be done; a day that was not kept gives way to the next one."""
-    found: dict[UUID, list[Promised]] = {}
-    for row in await work.connection.fetch(_PROMISED, sorted(set(order_ids))) if order_ids else ():
-        order_id, *rest = row.values()
-        found.setdefault(order_id, []).append(Promised(*rest))
-    return {order_id: tuple(each) for order_id, each in found.items()}
+    return await _by_order(work, _PROMISED, order_ids)
+
+
+async def lacking(work: Transaction, order_ids: Collection[UUID]) -> dict[UUID, tuple[Promised, ...]]:
+    """By order, what was promised with it and is not with it, since no shelf had it."""
+    return await _by_order(work, _LACKING, order_ids)
 
 
 def report_seen(work: Transaction, order_ids: Collection[UUID], department: Department) -> None:
@@ -66,3 +72,11 @@ async def let_go(work: Transaction, order_id: UUID, line: int) -> None:
     """A promised line that is no longer in the task holds nothing."""
     await work.write_now()
     await work.connection.execute(_GONE, order_id, line)
+
+
+async def _by_order(work: Transaction, statement: str, order_ids: Collection[UUID]) -> dict[UUID, tuple[Promised, ...]]:
+    found: dict[UUID, list[Promised]] = {}
+    for row in await work.connection.fetch(statement, sorted(set(order_ids))) if order_ids else ():
+        order_id, *rest = row.values()
+        found.setdefault(order_id, []).append(Promised(*rest))
+    return {order_id: tuple(each) for order_id, each in found.items()}

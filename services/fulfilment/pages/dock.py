@@ -1,7 +1,8 @@
 """The loader's pages: the departures of a site with their trailers, and one trailer: load by scan, close, tell the carrier, hand over."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Annotated
 from uuid import UUID
@@ -11,7 +12,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from services.fulfilment.pages import look
-from services.fulfilment.pages.queries import manifests_of, zone_of
+from services.fulfilment.pages.queries import manifests_of, waiting_pull_backs, zone_of
 from services.fulfilment.shipping.dock import queries
 from services.fulfilment.shipping.dock.api import Id, LoadListBody, ScanBody, SiteQuery
 from services.fulfilment.shipping.dock.store import Dock
@@ -41,6 +42,12 @@ class _Load(Strict):
             return ScanBody(scan_id=self.scan_id, barcode=self.code)
 
 
+class _Close(Strict):
+    """`without` stands for what was shown to stay behind, empty before anything was."""
+
+    without: Annotated[str, Field(max_length=64)] = ""
+
+
 class _Manifest(Strict):
     manifest_id: Id
 
@@ -54,7 +61,8 @@ class _At:
     load_list_id: UUID
 
 
-_Step = Callable[[_At, Mapping[str, str]], Awaitable[None]]
+_Step = Callable[[_At, Mapping[str, str]], Awaitable[str | None]]
+"""Does what a form asks for; returns what the page asks back where that comes first."""
 
 router = Routes()
 
@@ -80,9 +88,14 @@ async def post_dock(request: Request, caller: Caller, fields: Fields) -> Respons
 
 @router.get("/dock/{load_list_id}", **page(access=_LOADERS, owner=_TRAILER))
 async def get_trailer(
-    request: Request, caller: Caller, load_list_id: UUID, done: Annotated[str, Query(max_length=16)] = "", typing: bool = False
+    request: Request,
+    caller: Caller,
+    load_list_id: UUID,
+    done: Annotated[str, Query(max_length=16)] = "",
+    ask: Annotated[str, Query(max_length=16)] = "",
+    typing: bool = False,
 ) -> Response:
-    return await _trailer(_At(request, caller, load_list_id), done=done, typing=typing)
+    return await _trailer(_At(request, caller, load_list_id), done=done, ask=ask, typing=typing)
 
 
 @router.post("/dock/{load_list_id}", **page(access=_LOADERS, owner=_TRAILER))
@@ -90,8 +103,8 @@ async def post_trailer(request: Request, caller: Caller, load_list_id: UUID, fie
     """One step; refused, the page says why and what to do. A trailer that is not there is no page."""
     at, name, rest = _At(request, caller, load_list_id), fields.get("do", ""), {key: text for key, text in fields.items() if key != "do"}
     try:
-        await look.step_of(_STEPS, name)(at, rest)
-        return look.go(f"/dock/{load_list_id}?done={name}")
+        ask = await look.step_of(_STEPS, name)(at, rest)
+        return look.go(f"/dock/{load_list_id}?ask={ask}" if ask else f"/dock/{load_list_id}?done={name}")
     except look.REFUSED as error:
         return await _trailer(at, problem=look.refusal(error))
 
@@ -106,9 +119,17 @@ async def _unload(at: _At, fields: Mapping[str, str]) -> None:
         await _dock(work, at.caller).unload(fit(ScanBody, fields).scan(at.load_list_id, at.caller.subject))
 
 
-async def _close(at: _At, fields: Mapping[str, str]) -> None:
+async def _close(at: _At, fields: Mapping[str, str]) -> str | None:
+    """Closed once nothing stays behind that the loader was not shown; else it is shown first."""
+    shown = fit(_Close, fields).without
     async with database_of(at.request).transaction() as work:
-        await _dock(work, at.caller).close(at.load_list_id)
+        dock = _dock(work, at.caller)
+        await dock.load_list(at.load_list_id, lock=True)
+        left = await queries.left_behind(work, at.load_list_id)
+        if left and shown != _mark(left):
+            return "again" if shown else "close"
+        await dock.close(at.load_list_id)
+    return None
 
 
 async def _reopen(at: _At, fields: Mapping[str, str]) -> None:
@@ -134,25 +155,34 @@ _STEPS: Mapping[str, _Step] = MappingProxyType(
 async def _departures(request: Request, site: str | None, problem: Problem | None = None) -> Response:
     async with database_of(request).transaction() as work:
         rows = await queries.board(work, site, shipping_settings().rates) if site else []
-        zone, now = await zone_of(work, site), work.now
-    return look.draw("dock", problem, site=site, rows=rows, zone=zone, now=now)
+        zone, now, waiting = await zone_of(work, site), work.now, await waiting_pull_backs(work, site)
+    return look.draw("dock", problem, site=site, rows=rows, zone=zone, now=now, waiting=waiting)
 
 
-async def _trailer(at: _At, *, done: str = "", typing: bool = False, problem: Problem | None = None) -> Response:
+async def _trailer(at: _At, *, done: str = "", ask: str = "", typing: bool = False, problem: Problem | None = None) -> Response:
     async with database_of(at.request).transaction() as work:
         found = await queries.load_list(work, at.load_list_id)
         if found is None or at.caller.site not in (None, found[0]):
             raise NotFound
         site, view = found
+        left = await queries.left_behind(work, at.load_list_id)
         listed = await manifests_of(work, [parcel.manifest_id for parcel in view.parcels])
         board = await queries.board(work, site, shipping_settings().rates) if view.trailer.state == "open" else []
         zone, now = await zone_of(work, site), work.now
     key = view.trailer.carrier_service, view.trailer.departs_at
     row = next((each for each in board if (each.carrier_service, each.departs_at) == key), None)
     told = {"view": view, "trailer": view.trailer, "row": row, "site": site, "who": at.caller, "zone": zone, "now": now, "done": done}
+    if left and ask:
+        return look.draw("left_behind", problem, left=left, mark=_mark(left), ask=ask, **told)
     untold = [each for each in listed if each.state != "transmitted"]
     reopens = all(each.state == "open" for each in listed)
-    return look.draw("trailer", problem, untold=untold, reopens=reopens, typing=typing, **told)
+    return look.draw("trailer", problem, untold=untold, left=left, reopens=reopens, typing=typing, **told)
+
+
+def _mark(left: Sequence[queries.LeftBehind]) -> str:
+    """Another one for anything else that stays behind, and for anything else that was promised with it."""
+    told = sorted(f"{each.order_id} {each.parcel_id} {[one.customer_text for one in each.promised]}" for each in left)
+    return sha256("\n".join(told).encode()).hexdigest()
 
 
 def _dock(work: Transaction, caller: Principal) -> Dock:

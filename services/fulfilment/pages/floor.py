@@ -19,7 +19,7 @@ from services.fulfilment.floor.domain.task import Carton, TaskState
 from services.fulfilment.floor.messages import TaskView
 from services.fulfilment.floor.ports import Who
 from services.fulfilment.pages import look
-from services.fulfilment.pages.queries import LastScan, last_scans, task_of, zone_of
+from services.fulfilment.pages.queries import LastScan, PulledBack, last_scans, pulled_out_of, task_of, waiting_pull_backs, zone_of
 from services.fulfilment.shipping.labels import handlers as labelling
 from services.fulfilment.shipping.labels.queries import ParcelView
 from services.fulfilment.shipping.labels.queries import parcel as parcel_view
@@ -55,6 +55,7 @@ class _Seen:
     parcel: ParcelView | None
     packed: UUID | None
     scans: Sequence[LastScan]
+    pulled: Sequence[PulledBack]
 
 
 router = Routes()
@@ -169,10 +170,14 @@ async def _show(
         if parcel and caller.site not in (None, parcel.site):
             parcel = None
         packed = await task_of(work, parcel.parcel_id) if parcel else None
-        seen = _Seen(held[0] if held else None, parcel, packed, await last_scans(work, held[0].task_id) if held else ())
+        beside = (await last_scans(work, held[0].task_id), await pulled_out_of(work, held[0].task_id)) if held else ((), ())
+        seen = _Seen(held[0] if held else None, parcel, packed, *beside)
+        waiting = await waiting_pull_backs(work, caller.site)
         zone = await zone_of(work, seen.task.site if seen.task else caller.site)
     told = {"seen": seen, "task": seen.task, "parcel": parcel, "who": caller, "zone": zone, "done": done, "typed": typed}
-    return look.draw("floor", problem, screen=_screen(seen, at), cartons=list(Carton), reasons=list(Reason), **told)
+    return look.draw(
+        "floor", problem, screen=_screen(seen, at), pulled=seen.pulled, waiting=waiting, cartons=list(Carton), reasons=list(Reason), **told
+    )
 
 
 def _screen(seen: _Seen, at: At) -> str:

@@ -39,6 +39,7 @@ _WORDS = {
     "wrong-trailer": "OTHER TRAILER",
     "not-for-this-stop": "NOT FOR HERE",
     "order-held": "HELD",
+    "done-by-another": "DONE ALREADY",
     "load-list-not-open": "CLOSED",
     "not-found": "NOT FOUND",
 }

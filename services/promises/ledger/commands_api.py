@@ -67,13 +67,17 @@ class Desk:
 
     async def answer(self, asked: Asked) -> Response:
         """Have it recorded. Raises Problem, or what the writer raises."""
-        (asked,) = await self._with_holds([asked])
-        return response_to(asked, given := await self.writer.ask(asked), await self._first(given))
+        (held,) = await self._with_holds([asked])
+        if isinstance(held, Problem):
+            raise held
+        return response_to(held, given := await self.writer.ask(held), await self._first(given))
 
     async def answer_all(self, asked: Sequence[Asked], request_id: str) -> Response:
         """The same for several in their order, in one answer; a problem as the answer that it would be alone."""
-        asked = await self._with_holds(asked)
-        given = await self.writer.ask_all(asked)
+        held = await self._with_holds(asked)
+        decided = [each for each in held if isinstance(each, Asked)]
+        answers = iter(await self.writer.ask_all(decided) if decided else ())
+        given = [next(answers) if isinstance(each, Asked) else each for each in held]
         answered = [await self._answer_or_problem(each, its, request_id) for each, its in zip(asked, given, strict=True)]
         return answer({"answers": [{"status": each.status_code, "answer": msgspec.Raw(bytes(each.body))} for each in answered]})
 
@@ -85,8 +89,8 @@ class Desk:
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this one's answer, and no other's
             return problem_of(error).response(request_id)
 
-    async def _with_holds(self, asked: Sequence[Asked]) -> Sequence[Asked]:
-        """What is promised already needs no hold: its key tells its answer."""
+    async def _with_holds(self, asked: Sequence[Asked]) -> Sequence[Asked | Problem]:
+        """Each with its hold, or why it has no answer yet. What is promised already needs no hold: its key tells its answer."""
         goods = {place: each for place, each in enumerate(asked) if needs_goods(each)}
         if not goods:
             return asked

@@ -62,10 +62,13 @@ def needs_goods(asked: Asked) -> bool:
     return True
 
 
-async def with_hold(asked: Asked, holder: Holder) -> Asked:
-    """The same command, with what whoever has the goods or the place said."""
+async def with_hold(asked: Asked, holder: Holder) -> Asked | Problem:
+    """The same command, with what whoever has the goods or the place said; the problem where nobody answers, which is this one's alone."""
     assert isinstance(asked.command, Make)
-    cannot = await holder.hold(asked.promise_id, asked.command.made)
+    try:
+        cannot = await holder.hold(asked.promise_id, asked.command.made)
+    except Problem as unanswered:
+        return unanswered
     return replace(asked, command=replace(asked.command, held=cannot is None, cannot=cannot))
 
 

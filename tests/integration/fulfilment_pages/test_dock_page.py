@@ -27,6 +27,11 @@ async def _parcel(shop: Shop) -> Any:
     return state
 
 
+async def _list(shop: Shop) -> Any:
+    ((state,),) = await shop.rows("select state from load_lists")
+    return state
+
+
 async def test_a_parcel_is_loaded_the_trailer_closed_and_handed_over(shop: Shop, person: Person) -> None:
     parcel, barcode = await _labelled(shop)
     page = await person("loader", "lou").open("/dock")
@@ -88,6 +93,60 @@ async def test_a_closed_trailer_is_opened_again_while_the_carrier_does_not_know(
     assert (page.band.startswith("OPEN AGAIN"), "It is in" in page.text) == (True, True)
 
 
+async def test_before_it_is_closed_what_would_stay_behind_is_told_in_the_customers_words_and_asked_once_more(shop: Shop, person: Person) -> None:
+    _, barcode = await _labelled(shop)
+    await shop.order(2)
+    page = await _trailer(shop, person)
+    address = page.address
+    await page.press("Close the trailer")
+    assert (page.status, page.band, page.words) == (200, "NOT CLOSED YET Something is missing", [WORDS])
+    assert "2 parcels would stay behind, 1 of them with something promised. Close the trailer without them?" in page.said
+    assert (barcode in page.said, "0000-0002 not packed yet" in page.said, await _list(shop)) == (True, True, "open")
+    await page.open(address)
+    assert ("It is in" in page.text, await _list(shop)) == (True, "open")
+    await page.press("Close the trailer")
+    without = page.form("Close it without them")
+    for _ in range(2):
+        await page.send(address, without)
+        assert (page.band.startswith("CLOSED"), await _list(shop)) == (True, "closed")
+
+
+async def test_what_is_missing_since_the_loader_looked_is_told_before_it_is_closed(shop: Shop, person: Person) -> None:
+    await shop.order()
+    page = await _trailer(shop, person)
+    address = page.address
+    await page.press("Close the trailer")
+    assert "1 parcel would stay behind. Close the trailer without it?" in page.said
+    order_id = await shop.order(2)
+    await page.press("Close it without it")
+    assert (page.band.startswith("LOOK AGAIN"), "2 parcels would stay behind" in page.said, page.words) == (True, True, [])
+    await shop.gift(order_id)
+    await shop.tell()
+    await page.press("Close it without them")
+    assert (page.band.startswith("LOOK AGAIN"), page.words, await _list(shop)) == (True, [WORDS], "open")
+    for wrong in ("x", "0" * 64):
+        assert (await page.send(address, {"do": "close", "without": wrong})).band.startswith("LOOK AGAIN")
+    await page.press("Close it without them")
+    assert (page.band.startswith("CLOSED"), await _list(shop)) == (True, "closed")
+    assert (await page.open(f"{address}?ask=close")).band.startswith("CLOSED"), "the page before, loaded again"
+
+
+async def test_a_parcel_on_board_without_what_was_promised_with_it_is_told_before_the_trailer_is_closed(shop: Shop, person: Person) -> None:
+    await shop.gift(await shop.order())
+    await shop.tell()
+    task = await shop.claim()
+    await shop.scan(task, TELEVISION)
+    short = {"report_id": uuid7(), "fence": task["fence"], "line": 1_000_001, "found": 0, "reason": "not-found"}
+    await shop.done(f"POST /v1/pick-tasks/{task['task_id']}/short", short, "picker")
+    page = await person("loader", "lou").open(f"/dock/{await shop.loaded(await shop.pack(task))}")
+    assert "Something is not in it" in page.said
+    await page.press("Close the trailer")
+    assert (page.band.startswith("NOT CLOSED YET"), page.words, "on board, without this" in page.said) == (True, [WORDS], True)
+    assert "1 parcel on board lacks something promised. Close the trailer as it is?" in page.said
+    await page.press("Close it as it is")
+    assert (page.band.startswith("CLOSED"), await _list(shop)) == (True, "closed")
+
+
 async def test_a_site_without_departures_says_so_and_who_works_everywhere_says_where(shop: Shop, person: Person) -> None:
     page = await person("loader", "lou", site="CGN1").open("/dock")
     assert "Nothing leaves from CGN1 in the next day." in page.said
@@ -106,6 +165,7 @@ async def test_no_form_whatever_is_in_it_breaks_the_page(shop: Shop, person: Per
         {"do": "load", "scan_id": str(uuid7()), "code": "a\x00"},
         {"do": "unload"}, {"do": "unload", **ids}, {"do": "unload", **ids, "barcode": "b"}, {"do": "manifest"},
         {"do": "manifest", "manifest_id": str(uuid7())}, {"do": "hand-over"},
+        {"do": "close", "without": "a" * 65}, {"do": "close", "more": "1"},
     ):  # fmt: skip
         await page.send(address, fields)
         assert (400 <= page.status < 500, page.band != "") == (True, True), (fields, page.text)

@@ -10,8 +10,10 @@ from playwright.async_api import Browser, Page, expect
 
 from services.fulfilment.main import application
 from services.kit.http.cookies import COOKIE
+from services.kit.ids import uuid7
 from services.kit.settings import KitSettings
 from tests.integration.fulfilment_pages.test_floor_page import ODD
+from tests.integration.fulfilment_pages.test_pull_backs_page import pulled_back
 from tests.integration.fulfilment_pages.test_stops_page import on_the_road
 from tests.integration.promises.ledger.goods.shop import CABLE, TELEVISION, WORDS, Shop
 from tests.support.browsing import SCHEMES, SCREENS, a_browser, is_for_everybody, is_readable, picture, served
@@ -42,9 +44,9 @@ async def window(shop: Shop, browser: Browser, site: str, role: str, *, plain: b
     await context.close()
 
 
-async def _scan(page: Page, code: str) -> None:
+async def _scan(page: Page, code: str, into: str = "Scan here") -> None:
     """As a scanner does: keys into what has the focus, and Enter."""
-    await expect(page.get_by_label("Scan here")).to_be_focused()
+    await expect(page.get_by_label(into)).to_be_focused()
     await page.keyboard.type(code)
     await page.keyboard.press("Enter")
     await page.wait_for_load_state("networkidle")
@@ -117,6 +119,26 @@ async def test_a_driver_starts_a_stop_and_hands_over_by_clicks_and_a_scanner(sho
     assert await shop.rows("select state from parcels") == [("delivered",)]
 
 
+async def test_what_is_not_wanted_any_more_is_put_back_by_clicks_and_a_scanner(shop: Shop, site: str, browser: Browser) -> None:
+    await pulled_back(shop)
+    async with window(shop, browser, site, "picker") as page:
+        await page.goto("/floor")
+        await page.get_by_role("link", name="1 to put back").click()
+        await page.get_by_role("link", name="Put back 1 × A lm-43").click()
+        await _targets(page)
+        await _scan(page, CABLE, "Scan one of them here")
+        await expect(page.get_by_role("alert")).to_contain_text(f"To be put away is {TELEVISION}")
+        await _scan(page, TELEVISION, "Scan one of them here")
+        await expect(page.get_by_role("status")).to_contain_text("THAT IS IT")
+        await _targets(page)
+        await _scan(page, "T-1", "Scan the shelf here")
+        await expect(page.get_by_role("status")).to_contain_text("PUT BACK")
+        await page.go_back()
+        await page.reload()
+        await expect(page.get_by_role("heading", name="on shelf T-1 again")).to_be_visible()
+    assert await shop.rows("select done_by from pull_backs") == [("picker-1",)]
+
+
 async def idle(shop: Shop) -> str:
     return "/floor"
 
@@ -183,6 +205,20 @@ async def loading(shop: Shop) -> str:
     return f"/dock/{load_list}"
 
 
+async def left_behind(shop: Shop) -> str:
+    """Nothing is in the trailer: not the parcel with a promised cable, and not the order that nobody packed."""
+    address = await loading(shop)
+    await shop.done(f"POST /v1/load-lists/{address.removeprefix('/dock/')}/unload", {"scan_id": uuid7(), "parcel_id": await _gift(shop)}, "loader")
+    await shop.stock(TELEVISION, 1, "T-1")
+    await shop.order(3)
+    return f"{address}?ask=close"
+
+
+async def _gift(shop: Shop) -> str:
+    ((parcel,),) = await shop.rows("select parcel_id::text from parcels where state = 'loaded'")
+    return str(parcel)
+
+
 async def closed(shop: Shop) -> str:
     address = await loading(shop)
     await shop.done(f"POST /v1/load-lists/{address.removeprefix('/dock/')}/close", None, "loader")
@@ -216,11 +252,53 @@ async def at_the_door(shop: Shop) -> str:
     return address
 
 
+async def to_put_back(shop: Shop) -> str:
+    return (await pulled_back(shop)).rpartition("/")[0]
+
+
+async def to_take_out(shop: Shop) -> str:
+    return await pulled_back(shop)
+
+
+async def another_thing(shop: Shop) -> str:
+    return f"{await pulled_back(shop)}?code={CABLE}"
+
+
+async def to_its_shelf(shop: Shop) -> str:
+    return f"{await pulled_back(shop)}?code={TELEVISION}"
+
+
+async def back_on_its_shelf(shop: Shop) -> str:
+    address = await pulled_back(shop)
+    await shop.done(f"POST /v1{address}/done", {"scan_id": uuid7(), "code": TELEVISION, "bin": "T-1"}, "picker")
+    return f"{address}?done=put-back"
+
+
+async def nothing_to_put_back(shop: Shop) -> str:
+    return "/pull-backs"
+
+
+async def packing_less(shop: Shop) -> str:
+    """A tote out of which something has to come."""
+    await pulled_back(shop)
+    await shop.claim()
+    return "/floor"
+
+
 State = Callable[[Shop], Awaitable[str]]
-AT_WORK: tuple[tuple[str, State], ...] = (("picker", walking), ("picker", packing), ("loader", loading), ("driver", at_the_door))
+AT_WORK: tuple[tuple[str, State], ...] = (
+    ("picker", walking),
+    ("picker", packing),
+    ("picker", to_take_out),
+    ("loader", loading),
+    ("driver", at_the_door),
+)
 BESIDES: tuple[tuple[str, State], ...] = (
     ("picker", idle), ("picker", none), ("picker", promised), ("picker", typing), ("picker", short), ("picker", packed), ("picker", labelled),
-    ("loader", departures), ("loader", closed), ("loader", nothing_leaves), ("driver", vans), ("driver", no_van), ("driver", next_stop),
+    ("loader", departures), ("loader", closed), ("loader", left_behind), ("loader", nothing_leaves), ("driver", vans), ("driver", no_van),
+    ("driver", next_stop),
+    ("picker", to_put_back), ("picker", another_thing), ("picker", to_its_shelf), ("picker", back_on_its_shelf), ("picker", nothing_to_put_back),
+    ("picker", packing_less),
 )  # fmt: skip
 SMALLEST = SCREENS if "PICTURES" in os.environ else {"narrow": SCREENS["narrow"]}
 """Where something is too wide it is so here; who wants pictures wants all."""

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.fulfilment.domain import Promised
-from services.fulfilment.duties.reports import promised
+from services.fulfilment.duties.reports import lacking, promised
 from services.fulfilment.shipping.domain import Phase, Rates
 from services.fulfilment.shipping.schedule import store as schedules
 from services.fulfilment.shipping.schedule.domain import CarrierService, Departure, departures_within
@@ -32,6 +32,13 @@ _MISSING = """
 select p.parcel_id, p.order_id, p.state, p.staging_lane, p.manifest_id, l.barcode from parcels p
 join labels l on l.parcel_id = p.parcel_id and l.state = 'bought' and l.carrier_service = $2 join shipments s on s.order_id = p.order_id
 where p.site = $1 and p.state in ('packed', 'staged') and (s.hand_over_by <= $3) = $4 order by p.staging_lane, p.parcel_id limit 500"""
+_LEFT_BEHIND = """
+select s.order_id, p.parcel_id, p.state, p.staging_lane, l.barcode from load_lists t
+join shipments s on s.site = t.site and s.carrier_service = t.carrier_service and s.state = 'released'
+left join parcels p on p.order_id = s.order_id left join labels l on l.parcel_id = p.parcel_id and l.state = 'bought'
+where t.load_list_id = $1 and t.state = 'open'
+    and (p.load_list_id = $1 or s.hand_over_by <= t.departs_at and coalesce(p.state in ('packed', 'staged'), true))
+order by s.hand_over_by, s.order_id, p.parcel_id"""
 _MANIFESTS = """
 select m.manifest_id, m.carrier, m.site, m.ship_on, m.state, m.transmitted_at, m.confirmation, m.problem,
     (select count(*)::int from parcels p where p.manifest_id = m.manifest_id) as parcels
@@ -84,6 +91,19 @@ class ListedParcel:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What is to go by the departure of a trailer, and is in none: a parcel, or an order of which there is none yet, whose `parcel_id` is None; or a
+    parcel that is `loaded`, without what was `promised` with it."""
+
+    order_id: UUID
+    parcel_id: UUID | None
+    state: str | None
+    staging_lane: str | None
+    barcode: str | None
+    promised: tuple[Promised, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ListView:
     """A trailer with its parcels. While it is open: the labelled ones that have to be in it and are not, and those ready ahead of their own
     departure, which may go along."""
@@ -129,6 +149,16 @@ async def load_list(work: Transaction, load_list_id: UUID) -> tuple[str, ListVie
         for is_due in (True, False)
     ]
     return row["site"], ListView(_trailer(row), within, *waiting)
+
+
+async def left_behind(work: Transaction, load_list_id: UUID) -> tuple[LeftBehind, ...]:
+    """What this trailer would leave behind if it were closed now; nothing where it is closed. What was promised with stands first."""
+    rows = await work.connection.fetch(_LEFT_BEHIND, load_list_id)
+    orders = [row["order_id"] for row in rows]
+    told, lack = await promised(work, orders), await lacking(work, orders)
+    words = {row["order_id"]: (*(told.get(row["order_id"], ()) if row["state"] != "loaded" else ()), *lack.get(row["order_id"], ())) for row in rows}
+    left = [LeftBehind(**dict(row), promised=words[row["order_id"]]) for row in rows]
+    return tuple(sorted((each for each in left if each.state != "loaded" or each.promised), key=lambda each: not each.promised))
 
 
 async def _listed(work: Transaction, statement: str, *arguments: object) -> tuple[ListedParcel, ...]:

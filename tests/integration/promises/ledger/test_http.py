@@ -227,6 +227,22 @@ async def test_a_batch_answers_for_each_and_one_bad_one_does_not_fail_the_others
     assert (alone.status_code, alone.json()) == (200, told[0]["answer"])
 
 
+async def test_a_hold_that_nobody_answers_fails_its_own_promise_alone_and_is_not_remembered(ledger: Speaking) -> None:
+    ledger.shelves.silent.add("HDMI-2M")
+    call, silent = promise_body(key="s-1"), promise_body(key="s-2", kind="gift", sku="HDMI-2M", thing="a cable")
+    other = promise_body(key="s-3", kind="gift", sku="LM-43", thing="a television")
+    batch = {"promises": [silent, call, other]}
+    told = (await ledger.post("/v1/promises:batch", batch, None)).json()["answers"]
+    assert [each["status"] for each in told] == [503, 201, 201]
+    assert told[0]["answer"]["type"] == "urn:kept:problem:nothing-can-be-held"
+    assert [each["answer"]["promise_id"] for each in told[1:]] == [call["promise_id"], other["promise_id"]], "each answer stands at its own place"
+    alone = await ledger.post("/v1/promises:batch", {"promises": [silent]}, None)
+    assert [each["status"] for each in alone.json()["answers"]] == [503]
+    ledger.shelves.silent.clear()
+    again = (await ledger.post("/v1/promises:batch", batch, None)).json()["answers"]
+    assert ([each["status"] for each in again], again[1:]) == ([201, 200, 200], [each | {"status": 200} for each in told[1:]])
+
+
 BAD = {
     "past due": (409, {"due": {"said": "2026-11-01", "zone": "Europe/Berlin"}}),
     "empty words": (422, {"customer_text": " "}),
