@@ -2,7 +2,8 @@
 given back, and never in another currency.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     """Why a person must see to it."""
 
     ABOVE_CAPTURED = "above-captured"
+    SEVERAL_PAYMENTS = "several-payments"
     NOTHING_CAPTURED = "nothing-captured"
     OTHER_CURRENCY = "other-currency"
     UNKNOWN_ORDER = "unknown-order"
@@ -55,12 +57,21 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """An order's payment. `refunded_minor` counts what the provider was asked for as well; `awaited`: more may yet be captured."""
+    """An order's payment, which may be several: the order's own, then what was paid for changes of it. `left_minor` is by their references what was
+    captured less what the provider was asked to give back; `awaited`: more may yet be captured."""
 
-    reference: str
-    captured: Money
-    refunded_minor: int
+    currency: str
+    captured_minor: int
+    left_minor: Mapping[str, int]
     awaited: bool
+
+    def bearer(self, amount_minor: int) -> str | None:
+        """The newest that bears so much: what was paid for a change that was undone goes back to where it came from."""
+        return next((reference for reference, left in reversed([*self.left_minor.items()]) if left >= amount_minor), None)
+
+    def without(self, reference: str, amount_minor: int) -> "Payment":
+        """The same once so much of it is given back."""
+        return replace(self, left_minor={**self.left_minor, reference: self.left_minor[reference] - amount_minor})
 
 
 def still_wanted(promise: Promise) -> bool:
@@ -78,11 +89,12 @@ def decide(owed: Owed, payment: Payment | None) -> Way | Reason | None:
         return Way.ACCOUNT
     if payment is None:
         return Reason.UNKNOWN_ORDER
-    if payment.captured.currency != owed.amount.currency:
+    if payment.currency != owed.amount.currency:
         return Reason.OTHER_CURRENCY
     if payment.awaited:
         return None
-    if payment.captured.amount_minor == 0:
+    if payment.captured_minor == 0:
         return Way.ACCOUNT if owed.cause else Reason.NOTHING_CAPTURED
-    left = payment.captured.amount_minor - payment.refunded_minor
-    return Way.CARD if owed.amount.amount_minor <= left else Reason.ABOVE_CAPTURED
+    if payment.bearer(owed.amount.amount_minor):
+        return Way.CARD
+    return Reason.SEVERAL_PAYMENTS if owed.amount.amount_minor <= sum(payment.left_minor.values()) else Reason.ABOVE_CAPTURED

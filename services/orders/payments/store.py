@@ -3,8 +3,9 @@
 Locks: rows of `refunds`, then orders by id. The order's lock is what makes two refunds of it look at each other.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -32,9 +33,12 @@ order by number limit $1 for update skip locked"""
 _ORDERS = """
 select order_id, payment_state, payment_reference, state, total_minor, paid_minor, currency from orders where order_id = any ($1::uuid[])
 order by order_id for no key update"""
+_ADDED = """
+select order_id, payment_reference, paid_minor from amendments
+where order_id = any ($1::uuid[]) and status <> 'pending' and paid_minor > 0 and payment_reference is not null order by decided_at, amendment_id"""
 _REFUNDED = """
-select order_id, sum(amount_minor)::bigint as refunded from refunds
-where order_id = any ($1::uuid[]) and paid_by = 'card' and state in ('asked', 'paid') group by 1"""
+select order_id, payment_reference, amount_minor from refunds
+where order_id = any ($1::uuid[]) and paid_by = 'card' and state in ('asked', 'paid')"""
 _ASK = """
 update refunds r set state = 'asked', paid_by = 'card', payment_reference = a.reference, tries = 1, tried_at = clock_timestamp()
 from unnest($1::uuid[], $2::text[]) as a (promise_id, reference) where r.promise_id = a.promise_id"""
@@ -91,12 +95,12 @@ class Refunds:
             ready = [_owed(row) for row in await work.connection.fetch(_READY, limit)]
             payments = await _payments(work, {owed.order_id for owed in ready if owed.kind is Kind.REFUND and owed.order_id})
             ways = {owed: _decide(owed, payments) for owed in ready}
-            await _credit(work, [owed for owed, way in ways.items() if way is Way.ACCOUNT])
-            await _refuse(work, [(owed.promise_id, way) for owed, way in ways.items() if isinstance(way, Reason)])
-            asked = [_asked(owed, payments) for owed, way in ways.items() if way is Way.CARD]
+            await _credit(work, [owed for owed, (way, _) in ways.items() if way is Way.ACCOUNT])
+            await _refuse(work, [(owed.promise_id, way) for owed, (way, _) in ways.items() if isinstance(way, Reason)])
+            asked = [Asked(owed.promise_id, reference, owed.amount, wanted=True) for owed, (_, reference) in ways.items() if reference]
             if asked:
                 await work.connection.execute(_ASK, [each.promise_id for each in asked], [each.payment_reference for each in asked])
-        return asked, sum(way is not None for way in ways.values())
+        return asked, sum(way is not None for way, _ in ways.values())
 
     async def unsettled(self, older_than_seconds: int, limit: int) -> list[Asked]:
         rows = await self.database.pool.fetch(_UNSETTLED, older_than_seconds, limit)
@@ -129,33 +133,38 @@ def _owed(row: Any) -> Owed:
 
 
 async def _payments(work: Transaction, order_ids: Iterable[UUID]) -> dict[UUID, Payment]:
-    """By order, locked, with what was given back before: read by a statement of its own, once nobody else can add to it."""
+    """By order, locked, with what was given back before: read by statements of their own, once nobody else can add to it."""
     ids = sorted(order_ids)
     if not ids:
         return {}
     orders = await work.connection.fetch(_ORDERS, ids)
-    refunded = {row["order_id"]: row["refunded"] for row in await work.connection.fetch(_REFUNDED, ids)}
-    return {row["order_id"]: _payment(row, refunded.get(row["order_id"], 0)) for row in orders}
+    left = {row["order_id"]: Counter({row["payment_reference"]: row["paid_minor"]}) for row in orders}
+    for row in await work.connection.fetch(_ADDED, ids):
+        of_order = left[row["order_id"]]
+        of_order[next(iter(of_order))] -= row["paid_minor"]
+        of_order[row["payment_reference"]] += row["paid_minor"]
+    for row in await work.connection.fetch(_REFUNDED, ids):
+        of_order = left[row["order_id"]]
+        of_order[row["payment_reference"] if row["payment_reference"] in of_order else next(iter(of_order))] -= row["amount_minor"]
+    return {row["order_id"]: _payment(row, left[row["order_id"]]) for row in orders}
 
 
-def _payment(row: Any, refunded: int) -> Payment:
-    captured = row["paid_minor"] if row["payment_state"] == "captured" else 0
-    awaited = row["payment_state"] != "captured" and row["state"] != "cancelled" and row["total_minor"] > 0
-    return Payment(row["payment_reference"], Money(captured, row["currency"]), refunded, awaited)
+def _payment(row: Any, left: Mapping[str, int]) -> Payment:
+    is_captured = row["payment_state"] == "captured"
+    awaited = not is_captured and row["state"] != "cancelled" and row["total_minor"] > 0
+    return Payment(row["currency"], row["paid_minor"] if is_captured else 0, left, awaited)
 
 
-def _decide(owed: Owed, payments: dict[UUID, Payment]) -> Way | Reason | None:
-    """As the domain decides, each on what those before it have left."""
+def _decide(owed: Owed, payments: dict[UUID, Payment]) -> tuple[Way | Reason | None, str | None]:
+    """As the domain decides, each on what those before it have left; and the payment that is given back, where it is one."""
     payment = payments.get(owed.order_id) if owed.order_id else None
     way = decide(owed, payment)
-    if way is Way.CARD and payment is not None and owed.order_id is not None:
-        payments[owed.order_id] = replace(payment, refunded_minor=payment.refunded_minor + owed.amount.amount_minor)
-    return way
-
-
-def _asked(owed: Owed, payments: dict[UUID, Payment]) -> Asked:
-    assert owed.order_id is not None, "only what an order's payment covers goes back to a card"
-    return Asked(owed.promise_id, payments[owed.order_id].reference, owed.amount, wanted=True)
+    if way is not Way.CARD or payment is None or owed.order_id is None:
+        return way, None
+    reference = payment.bearer(owed.amount.amount_minor)
+    assert reference, "it was decided because one bears it"
+    payments[owed.order_id] = payment.without(reference, owed.amount.amount_minor)
+    return way, reference
 
 
 async def _credit(work: Transaction, owed: Sequence[Owed]) -> None:

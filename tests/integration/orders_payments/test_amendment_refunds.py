@@ -20,13 +20,13 @@ from tests.integration.orders_payments.conftest import Till
 from tests.unit.orders.samples import cause
 
 
-async def amended(till: Till, order: Mapping[str, Any], total: int, paid: int = 0) -> UUID:
+async def amended(till: Till, order: Mapping[str, Any], total: int, paid: int = 0, by: str = "pay-2") -> UUID:
     """The order, changed to this total. Returns the promise that would owe what is too much."""
     refund_id, amendment_id, id = uuid7(), uuid7(), UUID(order["order_id"])
     ((customer, version),) = await till.orders.rows("select customer_id, version from orders where order_id = $1", id)
     lines = [{**order["lines"][0], "unit_price_minor": total}]
     wanted = msgspec.convert({"lines": lines, "total_minor": total}, ChangeWire)
-    change = Change(id, customer, version, amendment_id, refund_id, wanted, paid, "pay-2" if paid else None, "cheaper", "care")
+    change = Change(id, customer, version, amendment_id, refund_id, wanted, paid, by if paid else None, "cheaper", "care")
     async with till.database.transaction() as work:
         await amend(PostgresStore(work), change, Reach(), cause())
     told = {"order_id": order["order_id"], "amendment_id": str(amendment_id), "customer_id": str(customer)}
@@ -69,6 +69,29 @@ async def test_after_a_change_to_less_no_more_than_was_captured_is_given_back(ti
     await till.pay()
     assert {moved[:2] for moved in till.provider.moved()} == {(refund_id, 400), (whole, 600)}
     assert await till.row(above, "state, reason") == ("refused", "above-captured")
+
+
+async def test_each_payment_is_given_back_no_more_than_was_taken_by_it(till: Till, settings: Settings) -> None:
+    """A thousand was paid first, five hundred more for a change; then refunds, the last of which neither payment bears whole."""
+    order = await till.order(1000)
+    await amended(till, order, 1500, 500)
+    refund_id = await amended(till, order, 1100)
+    await ask_ledger(till, settings)
+    await till.pay()
+    own = order["payment"]["reference"]
+    assert till.provider.moved() == [(refund_id, 400, "pay-2")]
+    first, both, rest, last = [await till.promise(order, amount) for amount in (900, 200, 100, 100)]
+    await till.pay()
+    assert {moved for moved in till.provider.moved() if moved[0] != refund_id} == {(first, 900, own), (rest, 100, "pay-2"), (last, 100, own)}
+    assert await till.row(both, "state, reason") == ("refused", "several-payments")
+
+
+async def test_what_was_taken_by_the_same_payment_again_is_given_back_in_one(till: Till, settings: Settings) -> None:
+    order = await till.order(1000)
+    await amended(till, order, 1500, 500, order["payment"]["reference"])
+    whole = await till.promise(order, 1500)
+    await till.pay()
+    assert till.provider.moved() == [(whole, 1500, order["payment"]["reference"])]
 
 
 async def test_a_change_that_owes_nothing_asks_the_ledger_nothing(till: Till, settings: Settings) -> None:

@@ -22,7 +22,11 @@ def owed(**changes: Any) -> Owed:
 
 
 def payment(captured: int = 900, refunded: int = 0, currency: str = "EUR", *, awaited: bool = False) -> Payment:
-    return Payment("pay-1", Money(captured, currency), refunded, awaited)
+    return Payment(currency, captured, {"pay-1": captured - refunded}, awaited)
+
+
+def several(**left: int) -> Payment:
+    return Payment("EUR", 900, left, awaited=False)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,9 @@ def payment(captured: int = 900, refunded: int = 0, currency: str = "EUR", *, aw
         (owed(), payment(900, 400), Way.CARD),
         (owed(), payment(900, 401), Reason.ABOVE_CAPTURED),
         (owed(cause=ONE), payment(900, 401), Reason.ABOVE_CAPTURED),
+        (owed(), several(first=400, second=500), Way.CARD),
+        (owed(), several(first=400, second=499), Reason.SEVERAL_PAYMENTS),
+        (owed(), several(first=400, second=99), Reason.ABOVE_CAPTURED),
         (owed(), payment(currency="USD"), Reason.OTHER_CURRENCY),
         (owed(), None, Reason.UNKNOWN_ORDER),
         (owed(), payment(0, awaited=True), None),
@@ -46,6 +53,17 @@ def payment(captured: int = 900, refunded: int = 0, currency: str = "EUR", *, aw
 )
 def test_a_refund_never_exceeds_what_was_captured_less_what_was_given_back(what: Owed, paid: Payment | None, way: Way | Reason | None) -> None:
     assert decide(what, paid) == way
+
+
+@pytest.mark.parametrize(
+    ("left", "bearer"),
+    [({"first": 500, "second": 500}, "second"), ({"first": 500, "second": 499}, "first"), ({"first": 499, "second": 499}, None), ({}, None)],
+)
+def test_the_newest_payment_that_bears_it_is_given_back(left: dict[str, int], bearer: str | None) -> None:
+    paid = several(**left)
+    assert paid.bearer(500) == bearer
+    if bearer:
+        assert paid.without(bearer, 500).left_minor == {**left, bearer: 0}
 
 
 def asked(id: UUID = ONE, *, wanted: bool = True, amount: Money = EUR) -> Asked:
