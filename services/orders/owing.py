@@ -12,6 +12,7 @@ import structlog
 
 from services.kit.calling import Away, call
 from services.kit.database import Database
+from services.kit.failpoints import ARMED, hit
 from services.kit.settings import KitSettings
 from services.kit.stage import Errand
 from services.orders.settings import Settings
@@ -58,7 +59,11 @@ async def _promise(row: Any, settings: KitSettings, transport: "httpx.AsyncBaseT
         "order_minor": row["paid_minor"],
     }
     key = f"amendment-{row['amendment_id']}"
+    if ARMED:
+        hit("owed.asking", row["amendment_id"])
     answered = await call(settings, "orders", "POST", f"{settings.promises_url}/v1/promises", body, transport, key=key)
+    if ARMED:
+        hit("owed.answered", row["amendment_id"])
     if answered.is_success:
         return None
     if answered.status_code not in _REFUSED:
