@@ -47,19 +47,19 @@ def _kept(finding: Finding, order: Row, changes: list[Row], form: Row) -> None:
 
 
 def _promised(evidence: Evidence, finding: Finding, owed: Mapping[str, Row], refunds: Mapping[str, Row]) -> None:
-    """Each that is owed is a refund in the ledger, and paid or refused; and no refund that nobody caused is in the ledger for nothing."""
+    """Each that is owed is a refund in the ledger, and paid: at the bed nobody is erased, no card is closed. And none is there for nothing."""
     made = {row["promise_id"]: json.loads(row["line"])["body"] for row in evidence.table("promises.ledger_entries") if row["seq"] == 1}
     for promise_id, change in owed.items():
         finding.counted["refunds owed"] += 1
         name, amount = f"refund {promise_id} of order {change['order_id']}", change["refund_minor"]
-        if change["not_promised"] is None:
-            said, row = made.get(promise_id, {}), refunds.get(promise_id, {})
-            told = change["promised_at"] is not None and (said.get("kind"), said.get("order_id")) == ("refund", change["order_id"])
-            finding.expect(told, "not-promised", f"{name} is owed, and no refund of it is in the ledger")
-            same = not told or (said["amount_minor"] == amount and row.get("amount_minor", amount) == amount)
-            finding.expect(same, "other-amount", f"{name} is {amount}; promised are {said.get('amount_minor')}, to be paid {row.get('amount_minor')}")
-            done = not told or row.get("state") in ("paid", "refused")
-            finding.expect(done, "not-paid", f"{name} is promised, and is {row.get('state', 'unknown')} to whoever pays it")
+        said, row = made.get(promise_id, {}), refunds.get(promise_id, {})
+        told = change["promised_at"] is not None and (said.get("kind"), said.get("order_id")) == ("refund", change["order_id"])
+        why = change["not_promised"] or "no refund of it is in the ledger"
+        finding.expect(told, "not-promised", f"{name} is owed and not promised: {why}")
+        same = not told or (said["amount_minor"] == amount and row.get("amount_minor", amount) == amount)
+        finding.expect(same, "other-amount", f"{name} is {amount}; promised are {said.get('amount_minor')}, to be paid {row.get('amount_minor')}")
+        done = not told or row.get("state") == "paid"
+        finding.expect(done, "not-paid", f"{name} is promised, and is {row.get('state', 'unknown')} to whoever pays it")
     asked = {call.body.get("promise_id") for call in evidence.calls("promise")}
     for promise_id, said in made.items():
         caused = said.get("kind") != "refund" or said.get("cause") is not None or promise_id in asked

@@ -146,7 +146,12 @@ CASES: dict[str, tuple[str, Tamper]] = {
     "an order that counts too little as paid": ("I4 sums", lambda c: c.change(ORDERS, {"external_ref": "amended-6"}, paid_minor=22_500_780)),
     "an order that is worth what it was": ("I4 sums", lambda c: c.change(ORDERS, {"external_ref": "amended-3"}, total_minor=780)),
     "a refund that nobody promised": ("I4 not-promised", lambda c: c.change(CHANGES, {"refund_id": _refund(c)["refund_id"]}, promised_at=None)),
+    "a refund that the ledger refused": (
+        "I4 not-promised",
+        lambda c: c.change(CHANGES, {"refund_id": _refund(c)["refund_id"]}, promised_at=None, not_promised="looks-like-duplicate"),
+    ),
     "a refund of another amount": ("I4 other-amount", _promised_otherwise),
+    "a refund that a person must pay": ("I4 for-nothing, I4 not-paid", lambda c: c.change(REFUNDS, {"state": "paid"}, state="refused")),
     "a refund that was not paid": ("I4 not-paid", lambda c: c.drop(BOOKS, {})),
     "a refund that nobody pays": ("I4 for-nothing, I4 not-paid", lambda c: c.drop(REFUNDS, {})),
     "a refund that was paid twice": ("I4 for-nothing", lambda c: c.add(BOOKS, {}, key=NEW)),
