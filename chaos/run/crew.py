@@ -34,6 +34,8 @@ class Crew:
         self._picker = client.house.caller("picker", "picker-at-work", site=day.SITE)
         self._loader = client.house.caller("loader", "loader-at-work", site=day.SITE)
         self._carrier = Carrier(client)
+        self._put_back: dict[str, str] = {}
+        """The scan by which each pull-back is put away, however often it is asked for."""
         self._codes = {item.sku: item.barcode for item in day.items().values()}
 
     async def work(self) -> None:
@@ -65,7 +67,8 @@ class Crew:
 
     async def _put_away(self) -> None:
         for row in (await self._look(f"/v1/pull-backs?site={day.SITE}", self._picker)).get("pull_backs", ())[1:]:
-            scan = {"scan_id": str(uuid7()), "code": self._codes[row["sku"]], "bin": row["bin"]}
+            scan_id = self._put_back.setdefault(row["pull_back_id"], str(uuid7()))
+            scan = {"scan_id": scan_id, "code": self._codes[row["sku"]], "bin": row["bin"]}
             await self._pick("put_away", f"/v1/pull-backs/{row['pull_back_id']}/done", scan)
 
     async def _label(self, parcel: str, torn: bool) -> None:
