@@ -20,7 +20,8 @@ def main() -> int:
         case "close-slot":
             close_slot(_database())
         case "collect":
-            collect(Sources(given.bootstrap, _database(), given.journal, given.timeline, given.mails, given.prefix), given.folder)
+            told = (given.journal, given.timeline, given.mails, given.prefix, given.payments)
+            collect(Sources(given.bootstrap, _database(), *told), given.folder)
         case _:
             return _check(given.folder, given.figures)
     return 0
@@ -60,6 +61,7 @@ def _parse() -> argparse.Namespace:
     saving.add_argument("--journal", type=Path, required=True, help="the load client's journal")
     saving.add_argument("--timeline", type=Path, help="the faults")
     saving.add_argument("--mails", type=Path, help="the folder in which the mail server keeps what it took")
+    saving.add_argument("--payments", type=Path, help="the payment provider's books")
     checking.add_argument("--figures", type=Path, help="write the run's counts there as JSON")
     return parser.parse_args()
 

@@ -1,5 +1,6 @@
 """All invariants over one folder, and the figures of a run that come of them."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,9 @@ def audit(folder: Path) -> Audit:
 
 
 def figures(audited: Audit) -> dict[str, Any]:
-    """The counts of a run: `orders` {sent, acknowledged, unknown}, `events` (different ones, on all topics), `missing`, `doubled`, `out_of_order`,
-    `dead_lettered` and `expected_dead_letters`, `recovery_seconds` by kind of target, `violations` as sentences."""
+    """The counts of a run: `orders` {sent, acknowledged, unknown}, `amendments` by what became of them, `events` (different ones, on all topics),
+    `missing`, `doubled`, `out_of_order`, `dead_lettered` and `expected_dead_letters`, `recovery_seconds` by kind of target, `violations` as
+    sentences."""
     evidence = audited.evidence
     asked = asked_in(evidence).values()
     expected = expected_letters(evidence)
@@ -47,6 +49,7 @@ def figures(audited: Audit) -> dict[str, Any]:
             "acknowledged": sum(1 for each in asked if each.accepted or each.logged),
             "unknown": sum(1 for each in asked if each.unknown),
         },
+        "amendments": dict(Counter(row["status"] for row in evidence.table("orders.amendments"))),
         "events": len(evidence.by_id),
         "missing": sum(1 for each in audited.violations if (each.invariant, each.clause) in MISSING),
         "doubled": sum(1 for each in audited.violations if each.invariant == "I4"),

@@ -6,8 +6,9 @@ It reads with clients of its own and changes nothing. What it writes is describe
 import gzip
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.parser import BytesHeaderParser
@@ -31,7 +32,8 @@ _AT_ONCE, _WAIT_SECONDS = 5000, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the evidence lies. `database` is the administrator's address; `mails` the folder in which the mail server keeps what it took."""
+    """Where the evidence lies. `database` is the administrator's address; `mails` the folder in which the mail server keeps what it took,
+    `payments` the payment provider's books, an SQLite file."""
 
     bootstrap: str
     database: str
@@ -39,6 +41,7 @@ class Sources:
     timeline: Path | None = None
     mails: Path | None = None
     prefix: str = ""
+    payments: Path | None = None
 
 
 def collect(sources: Sources, folder: Path) -> None:
@@ -57,6 +60,8 @@ def collect(sources: Sources, folder: Path) -> None:
             save_changes(connection, folder / "changes.jsonl.gz")
     if sources.mails is not None:
         _write(folder / "mails.jsonl", map(json.dumps, _mails(sources.mails)))
+    if sources.payments is not None:
+        _write(folder / "payments.jsonl", map(json.dumps, _payments(sources.payments)))
     _bring(sources.journal, folder / "journal.jsonl")
     if sources.timeline is not None:
         _bring(sources.timeline, folder / "timeline.jsonl")
@@ -151,6 +156,14 @@ def _mails(folder: Path) -> Iterator[dict[str, str]]:
     for file in sorted(folder.glob("*.eml")):
         mail = BytesHeaderParser(policy=default).parsebytes(file.read_bytes())
         yield {"message_id": str(mail["Message-ID"]), "to": str(mail["To"]), "subject": str(mail["Subject"])}
+
+
+def _payments(file: Path) -> Iterator[dict[str, Any]]:
+    """What was given back, once per key."""
+    columns = ("key", "payment_reference", "amount_minor", "currency")
+    with closing(sqlite3.connect(file)) as books:
+        for row in books.execute("select key, payment_reference, amount_minor, currency from refunds order by key"):
+            yield dict(zip(columns, row, strict=True))
 
 
 def _write(file: Path, lines: Iterator[str]) -> None:

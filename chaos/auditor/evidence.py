@@ -7,6 +7,7 @@
     tables/SCHEMA.TABLE.jsonl.gz        every row of every table, as PostgreSQL's row_to_json writes it
     slot.json, changes.jsonl.gz         what the logical slot said, where one was opened (chaos/auditor/slot.py)
     mails.jsonl                         {"message_id", "to", "subject"} of every mail that the mail server took, where its folder was given
+    payments.jsonl                      {"key", "payment_reference", "amount_minor", "currency"} of all that the payment provider gave back, likewise
     journal.jsonl                       the load client's journal, as it lies
     timeline.jsonl                      the faults, as they lie
 
@@ -29,6 +30,8 @@ connection refused, 204 of a claim that found nothing); **unknown**, anything el
     scan      body: {"scan_id", "task_id", "fence", "picker"}, or {"scans": [{"scan_id"}, ..], "task_id", "fence", "picker"}
     short     body: {"report_id", "task_id", "fence", "picker"}
     pack      body: {"parcel_id", "task_id", "fence", "picker"}; likewise `unpack`
+    amend     body: as it was sent, with a reason that no other request has; `order_id` and `if_match` beside the key   answer: the amendment
+    put_away  body: {"scan_id"}
     receipt   body: {"receipt_id", "site", "lines": [{"sku", "bin", "quantity"}, ..]}; a count of a bin is `count` with {"count_id"}
     poison    body: {"topic", "sha256"}: of the value's bytes, of no bytes for null. Such a record is to be set aside wherever it is heard.
     repeat    body: {"topic", "event_id"}: a record put on its topic again. Nothing may come of it.
@@ -166,6 +169,12 @@ class Evidence:
     def mails(self) -> list[Row] | None:
         """None where the mail server's folder was not given."""
         file = self.folder / "mails.jsonl"
+        return list(_lines(file)) if file.exists() else None
+
+    @cached_property
+    def payments(self) -> list[Row] | None:
+        """None where the payment provider's books were not given."""
+        file = self.folder / "payments.jsonl"
         return list(_lines(file)) if file.exists() else None
 
     @cached_property

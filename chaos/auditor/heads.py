@@ -27,7 +27,7 @@ ENTRIES: Mapping[str, Callable[[Change], tuple[Thing, int]]] = {
 
 SILENT = "evidence"
 """The kind of ledger entries that are not said."""
-UNCOUNTED = frozenset({"promises.PromiseDeclined.v1"})
+UNCOUNTED = frozenset({"promises.PromiseDeclined.v1", "promises.AmendmentDated.v1", "promises.AmendmentNotDated.v1"})
 """Events that no row counts. Those of notifications.message.v1 are numbered by a sequence."""
 
 

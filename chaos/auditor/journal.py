@@ -23,6 +23,7 @@ class Call:
     body: dict[str, Any]
     expects_dead_letter: bool
     services: tuple[str, ...] | None
+    if_match: int | None = None
     outcome: str = UNKNOWN
     status: int | None = None
     answer: dict[str, Any] = field(default_factory=dict)
@@ -61,4 +62,4 @@ def calls_in(file: Path) -> list[Call]:
 def _call(row: dict[str, Any]) -> Call:
     services = tuple(row["services"]) if "services" in row else None
     aside = row["op"] == "poison" or row.get("expect") == "dead_letter"
-    return Call(row["n"], row["op"], row["via"], row.get("key"), row.get("order_id"), row.get("body") or {}, aside, services)
+    return Call(row["n"], row["op"], row["via"], row.get("key"), row.get("order_id"), row.get("body") or {}, aside, services, row.get("if_match"))

@@ -24,6 +24,7 @@ from chaos.bed.bed import Bed
 from chaos.bed.stack import BedStack
 from chaos.proxy.faults import HEALTHY
 from chaos.run import counts
+from chaos.run.amender import Amender
 from chaos.run.client import Client
 from chaos.run.crew import Crew
 from chaos.run.machine import Rest, watch
@@ -46,6 +47,8 @@ _OF_THE_LEDGER = {
     "promises due": "select count(*) from promises.ledger_promises where next_at < now() + interval '1 hour' or acknowledge_by is not null",
     "reports": """select (select count(*) from orders.promise_reports) + (select count(*) from fulfilment.promise_reports)
         + (select count(*) from notifications.promise_reports)""",
+    "refunds owed": """select (select count(*) from orders.amendments where refund_minor > 0 and promised_at is null and not_promised is null)
+        + (select count(*) from orders.refunds where state in ('owed', 'asked') and wanted)""",
 }
 
 
@@ -74,8 +77,8 @@ async def _run(bed: Bed, rows: list[int], minutes: float, seed: int) -> int:
     await asyncio.to_thread(open_slot, bed.told["database"], evidence)
     async with house.http, Client(house, journal, rng) as client:
         await client.open()
-        promiser = Promiser(client)
-        loading = asyncio.gather(_load(client, bed), Crew(client).work(), promiser.work())
+        promiser, amender = Promiser(client), Amender(client)
+        loading = asyncio.gather(_load(client, bed), Crew(client, amender).work(), amender.work(), promiser.work())
         await asyncio.sleep(2 * _EVERY_SECONDS)
         await _befall(Scene(bed, client, timeline, rng, counts.FULL if minutes else counts.QUICK), rows, minutes)
         await asyncio.to_thread(bed.proxy().set, HEALTHY)
@@ -157,8 +160,8 @@ def _left_when_stopped(bed: Bed) -> dict[str, int]:
 
 
 def _left(bed: Bed) -> dict[str, int]:
-    """Messages that a group has not read, rows that a relay has not sent, reports that the ledger has not got, promises of which it will say
-    something by itself."""
+    """Messages that a group has not read, rows that a relay has not sent, reports that the ledger has not got, money that is on its way
+    back, promises of which it will say something by itself."""
     found = {}
     for service in SERVICES:
         found[f"{service} behind"] = sum(behind for each in topics.lag(bed.told["kafka"], service).values() for behind in each.values())
@@ -173,7 +176,8 @@ def _left(bed: Bed) -> dict[str, int]:
 
 
 def _judge(bed: Bed, evidence: Path, about: dict[str, float], timeline: Timeline, rest: Rest, promiser: Promiser) -> int:
-    sources = Sources(bed.told["kafka"], bed.told["database"], bed.var / "journal.jsonl", timeline.path, bed.var / "mail")
+    mails, payments = bed.var / "mail", bed.var / "provider" / "books.sqlite"
+    sources = Sources(bed.told["kafka"], bed.told["database"], bed.var / "journal.jsonl", timeline.path, mails, payments=payments)
     collect(sources, evidence)
     of_ledger = promiser.violations(bed)
     close_slot(bed.told["database"])

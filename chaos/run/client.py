@@ -32,7 +32,7 @@ class Client:
 
     def __init__(self, house: House, journal: Journal, rng: Random) -> None:
         self.house, self.journal, self.rng = house, journal, rng
-        self._shop = house.caller("storefront", f"shop-{day.CHANNEL}", channel=day.CHANNEL)
+        self.shop = house.caller("storefront", f"shop-{day.CHANNEL}", channel=day.CHANNEL)
         self._producer = AIOKafkaProducer(bootstrap_servers=house.stack["kafka"], acks="all", enable_idempotence=True, request_timeout_ms=30_000)
         self._orders = self._endless()
         self.placed: list[dict[str, Any]] = []
@@ -68,9 +68,9 @@ class Client:
         self.placed.append(order)
         if chance < 0.5:
             key = str(uuid7())
-            await self.post("place", self._shop, "orders", "/v1/orders", order, key=key)
+            await self.post("place", self.shop, "orders", "/v1/orders", order, key=key)
             if chance < 0.05:
-                await self.post("place", self._shop, "orders", "/v1/orders", order, key=key)
+                await self.post("place", self.shop, "orders", "/v1/orders", order, key=key)
         else:
             await self.say("place", ORDERS, SUBMITTED, key_of(order), order)
             if chance > 0.95:
@@ -90,7 +90,7 @@ class Client:
     async def place_fifty_times_at_once(self) -> None:
         """One order, one key, fifty requests side by side."""
         order, key = self.next_order(), str(uuid7())
-        await asyncio.gather(*(self.post("place", self._shop, "orders", "/v1/orders", order, key=key) for _ in range(50)))
+        await asyncio.gather(*(self.post("place", self.shop, "orders", "/v1/orders", order, key=key) for _ in range(50)))
 
     async def race_for_picks(self, rounds: int, pickers: int) -> None:
         """Pickers claim side by side, and put back what they got."""
@@ -122,11 +122,19 @@ class Client:
         self.journal.after(number, "ok", None, {"topic": topic, "partition": sent.partition, "offset": sent.offset})
 
     async def post(
-        self, op: str, caller: Caller, service: str, path: str, body: dict[str, Any], key: str | None = None, told: dict[str, Any] | None = None
+        self,
+        op: str,
+        caller: Caller,
+        service: str,
+        path: str,
+        body: dict[str, Any],
+        key: str | None = None,
+        told: dict[str, Any] | None = None,
+        **noted: Any,
     ) -> httpx.Response | None:
-        """The answer, asked for again with the same key or id until there is one."""
+        """The answer, asked for again with the same key or id until there is one. `noted` stands in the journal; `if_match` of it is sent, too."""
         for _ in range(_TRIES):
-            answer = await self._post_once(op, caller, service, path, body, key, told)
+            answer = await self._post_once(op, caller, service, path, body, key, told or body, noted)
             if answer is not None and answer.status_code < 500 and answer.status_code != 409:
                 return answer
             if answer is not None and answer.status_code == 409 and "retry-after" not in answer.headers:
@@ -135,10 +143,20 @@ class Client:
         return None
 
     async def _post_once(
-        self, op: str, caller: Caller, service: str, path: str, body: dict[str, Any], key: str | None, told: dict[str, Any] | None
+        self,
+        op: str,
+        caller: Caller,
+        service: str,
+        path: str,
+        body: dict[str, Any],
+        key: str | None,
+        told: dict[str, Any],
+        noted: dict[str, Any],
     ) -> httpx.Response | None:
-        number = self.journal.before(op, "http", key, told or body)
+        number = self.journal.before(op, "http", key, told, **noted)
         headers = caller.headers | ({"idempotency-key": key} if key else {})
+        if "if_match" in noted:
+            headers["if-match"] = f'"{noted["if_match"]}"'
         try:
             answer = await self.house.http.post(self.house.url(service, path), json=body, headers=headers)
         except httpx.ConnectError:

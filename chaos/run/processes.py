@@ -11,19 +11,21 @@ _DEATHS_SECONDS = 45.0
 
 WALKED: dict[str, tuple[str, ...]] = {
     "orders": (
-        "stage.received", "stage.begun", "inbox.entered", "raw.acknowledged", "leader.elected", "relay.taken", "command.begun",
-        "command.answer_stored",
+        "stage.received", "inbox.entered", "raw.acknowledged", "leader.elected", "relay.taken", "command.begun", "command.answer_stored",
+        "amendment.asked", "amendment.decided", "owed.asking", "owed.answered", "refund.asking", "refund.answered",
     ),
     "fulfilment": (
-        "stage.handling", "stage.handled", "relay.before_send", "timer.fired", "timer.committed", "label.asking", "label.answered", "void.asking",
-        "void.answered", "manifest.asking", "manifest.answered", "webhook.heard",
+        "amendment.prepared", "amendment.settled", "relay.before_send", "timer.fired", "timer.committed", "label.asking", "label.answered",
+        "void.asking", "void.answered", "manifest.asking", "manifest.answered", "webhook.heard",
     ),
-    "promises": ("letters.buried", "stage.committed", "raw.committing_offsets", "raw.committed_offsets", "raw.revoking", "relay.sent"),
+    "promises": (
+        "letters.buried", "amendment.dated", "stage.committed", "raw.committing_offsets", "raw.committed_offsets", "raw.revoking", "relay.sent",
+    ),
     "loyalty": (
-        "faust.acknowledged", "faust.committing_offsets", "faust.committed_offsets", "faust.revoking", "outbox.inserted",
+        "stage.begun", "faust.acknowledged", "faust.committing_offsets", "faust.committed_offsets", "faust.revoking", "outbox.inserted",
         "transaction.committed", "relay.deleted",
     ),
-    "notifications": ("mail.begun", "mail.answered", "errand.begun", "errand.done", "inbox.days_kept"),
+    "notifications": ("stage.handling", "stage.handled", "mail.begun", "mail.answered", "errand.begun", "errand.done", "inbox.days_kept"),
 }  # fmt: skip
 """Where a process of each service dies. No more than two points of a service stand between taking an event in hand and its commit: over a third
 death the event would be taken for the culprit."""

@@ -65,6 +65,14 @@ POINTS: Final = (
     "refund.asking",
     "refund.answered",
     "webhook.heard",
+    # A change of an order: asked for, prepared, dated, decided and carried out, each before its commit; and what is owed back for it.
+    "amendment.asked",
+    "amendment.prepared",
+    "amendment.dated",
+    "amendment.decided",
+    "amendment.settled",
+    "owed.asking",
+    "owed.answered",
     # Days of the inbox that are made and dropped.
     "inbox.days_kept",
 )

@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from services.kit.database import Database, Transaction
+from services.kit.failpoints import ARMED, hit
 from services.kit.http import Caller, IdempotencyKey, Parsed, Principal, Problem, Routes, Strict, Waiters, answer, cause_of, once, operation
 from services.kit.http.routing import Access
 from services.kit.ids import uuid7
@@ -78,6 +79,8 @@ async def post_amendment(
     async def ask(work: Transaction) -> Response:
         change = _change(body, found, version, caller)
         order = await handlers.amend(PostgresStore(work), change, reach_of(caller), cause_of(request))
+        if ARMED:
+            hit("amendment.asked", change.amendment_id)
         asked = {"order_id": order_id, "amendment_id": change.amendment_id, "status": Status.PENDING, "version": order.version}
         return answer(asked, 202, location=f"/v1/orders/{order_id}/amendments/{change.amendment_id}")
 

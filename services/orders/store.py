@@ -17,6 +17,7 @@ import msgspec
 
 from services.kit.database import DeadLetter, Transaction, decode_headers
 from services.kit.envelope import Reader
+from services.kit.failpoints import ARMED, hit
 from services.kit.inbox import bury_late
 from services.kit.values import Cause, Heard
 from services.orders.book import Book, Early, Promise, Reference, Standing, Waiting, Wanted
@@ -203,7 +204,10 @@ class PostgresStore:
         kept = [order for order in changed if order.order_id not in book.dropped_orders]
         self._put(_CHANGE_ORDERS, [_changed_row(order) for order in kept if not _is_agreed(order)])
         self._put(_AMEND_ORDERS, [_amended_row(order) for order in kept if _is_agreed(order)])
-        self._put(_PUT_AMENDMENTS, [_amendment_row(order) for order in kept if order.amendment != book.before[order.order_id].amendment])
+        told = [order for order in kept if order.amendment != book.before[order.order_id].amendment]
+        self._put(_PUT_AMENDMENTS, [_amendment_row(order) for order in told])
+        if ARMED and any(order.amendment and not order.amending for order in told):
+            hit("amendment.decided", *(order.order_id for order in told))
         placed, lifted = [], []
         for order in (*new, *changed):
             before = book.before[order.order_id].holds if order.order_id in book.before else ()

@@ -1,16 +1,19 @@
 """I1: every order that the client saw accepted is exactly one of shipped, open, cancelled, unit by unit; an unknown one exists once or not at all.
 
 Compared are the journal's calls with orders.orders and the topics; then, for each order that stands, its state in orders with what the books of
-fulfilment hold of it: the want and its reservations, the movements of its units, the task, the parcels.
+fulfilment hold of it: the want and its reservations, the movements of its units, the task and its stops, the parcels. An order that was changed is
+what it became last. The changes themselves are compared in `amendments.py`.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
+from chaos.auditor.amended import forms_of, reopened
 from chaos.auditor.asked import Asked, asked_in, units
 from chaos.auditor.evidence import Evidence, Row
 from chaos.auditor.findings import Finding
+from chaos.auditor.invariants.amendments import audit_amendments
 from chaos.auditor.journal import FAIL, OK
 
 STANDS: dict[str, tuple[set[str], set[str], set[str]]] = {
@@ -23,6 +26,8 @@ STANDS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "cancelled": ({"released"}, {"none", "cancelled"}, {"none"}),
 }
 """State of an order -> what its want, its task and its parcels may then be, once all is quiet."""
+REOPENED = tuple(one | other for one, other in zip(STANDS["picking"], STANDS["packed"], strict=True))
+"""The same of one that was changed when it had been packed: orders still calls it packed, and it may be on the shelf again."""
 
 
 @dataclass(slots=True)
@@ -34,21 +39,24 @@ class _Books:
     taken: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
     task: str = "none"
+    stops: Counter[str] | None = None
     parcels: set[str] = field(default_factory=lambda: {"none"})
 
 
 def audit(evidence: Evidence) -> Finding:
     """All clauses."""
     finding = Finding("I1", "accepted orders are exactly one of shipped, open, cancelled")
-    placed = {data["order_id"]: data for record in evidence.events.get("OrderPlaced", []) if "order_id" in (data := record.data)}
+    forms = forms_of(evidence)
+    placed = {order_id: told[0] for order_id, told in forms.items()}
     answered = _answered(evidence)
     for asked in asked_in(evidence).values():
         _stands(finding, asked, placed, answered)
-    books = _books(evidence)
-    stand = placed | {record.data["order_id"]: record.data for record in evidence.events.get("OrderAmended", []) if record.data["order_id"] in placed}
+    books, open_again = _books(evidence), reopened(evidence)
     for row in evidence.table("orders.orders"):
-        _units(finding, row, stand.get(row["order_id"]), books.get(row["order_id"], _Books()))
+        stands = REOPENED if row["state"] == "packed" and row["order_id"] in open_again else STANDS[row["state"]]
+        _units(finding, row, forms.get(row["order_id"], []), books.get(row["order_id"], _Books()), stands)
     _cancels(evidence, finding)
+    audit_amendments(evidence, finding)
     return finding
 
 
@@ -74,19 +82,22 @@ def _answered(evidence: Evidence) -> set[str]:
     return refused | {letter["event_id"] for letter in evidence.table("orders.dead_letters") if letter["event_id"]}
 
 
-def _units(finding: Finding, row: Row, placed: Row | None, books: _Books) -> None:
-    """Where each unit of one order is."""
+def _units(finding: Finding, row: Row, forms: list[Row], books: _Books, stands: tuple[set[str], ...]) -> None:
+    """Where each unit of one order is. A cancel may have been accepted before the last change was heard."""
     name, want = f"order {row['order_id']} ({row['state']})", books.want
-    if placed is None or want is None:
-        finding.broken("nowhere", f"{name} has {'no OrderPlaced' if placed is None else 'no want in fulfilment'}")
+    if not forms or want is None:
+        finding.broken("nowhere", f"{name} has {'no want in fulfilment' if forms else 'no OrderPlaced'}")
         return
-    wants, tasks, parcels = STANDS[row["state"]]
+    wants, tasks, parcels = stands
     finding.expect(want["state"] in wants, "two-places", f"{name} has a want that is {want['state']}")
     finding.expect(books.task in tasks, "two-places", f"{name} has a task that is {books.task}")
     finding.expect(books.parcels <= parcels, "two-places", f"{name} has parcels that are {', '.join(sorted(books.parcels))}")
     lines = [{"line": n, "sku": sku, "quantity": q} for n, sku, q in zip(want["lines"], want["skus"], want["quantities"], strict=True)]
-    finding.expect(units(lines) == units(placed.get("lines", [])), "units", f"{name} was placed with other units than fulfilment wants for it")
     whole = units(lines)
+    told = [units(form.get("lines", [])) for form in (forms if row["state"] == "cancelled" else forms[-1:])]
+    finding.expect(whole in told, "units", f"{name} stands with other units than fulfilment wants for it")
+    if books.stops is not None and want["state"] in ("reserved", "picked"):
+        finding.expect(books.stops == whole, "units", f"{name} has a task with other units than it wants")
     finding.counted["units shipped" if row["state"] in ("handed_over", "delivered") else f"units {_class(row['state'])}"] += whole.total()
     expected_taken = whole if want["state"] == "picked" else Counter[str]()
     finding.expect(books.taken == expected_taken, "units", f"{name} has {books.taken.total()} of {whole.total()} units off the shelves")
@@ -121,8 +132,12 @@ def _books(evidence: Evidence) -> dict[str, _Books]:
     for row in evidence.table("fulfilment.pull_backs"):
         if row["done_at"] is None:
             found.setdefault(row["order_id"], _Books()).taken[row["sku"]] -= row["quantity"]  # on the way back to its bin
+    stops: dict[str, Counter[str]] = {}
+    for stop in evidence.table("fulfilment.pick_lines"):
+        stops.setdefault(stop["task_id"], Counter())[stop["sku"]] += stop["quantity"]
     for task in evidence.table("fulfilment.pick_tasks"):
-        found.setdefault(task["order_id"], _Books()).task = task["state"]
+        books = found.setdefault(task["order_id"], _Books())
+        books.task, books.stops = task["state"], stops.get(task["task_id"])
     for parcel in evidence.table("fulfilment.parcels"):
         books = found.setdefault(parcel["order_id"], _Books())
         books.parcels = (books.parcels - {"none"}) | {parcel["state"]}

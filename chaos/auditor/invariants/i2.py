@@ -1,8 +1,8 @@
 """I2: nothing is in the database without a client's request.
 
 Compared are the rows that only a client can cause with the journal's calls: orders by reference, claims, scans, shortages, parcels, receipts and
-counts by the id that the client made. Every other row about an order must be about one of these orders, and every mail about a message.
-An id all of whose calls certainly failed must have no row.
+counts by the id that the client made, changes of orders by their reason. Every other row about an order must be about one of these orders, and every
+mail about a message. An id all of whose calls certainly failed must have no row.
 """
 
 from collections.abc import Iterable
@@ -19,13 +19,14 @@ MADE_BY_CLIENTS = (
     ("pack", "parcel_id", "fulfilment.parcels", "parcel_id"),
     ("receipt", "receipt_id", "fulfilment.stock_papers", "paper_id"),
     ("count", "count_id", "fulfilment.stock_papers", "paper_id"),
+    ("amend", "reason", "orders.amendments", "reason"),
 )
 """Op, the id in its body, the table, its column."""
 
 ABOUT_ORDERS = (
-    "orders.holds", "orders.links", "orders.promises_view", "fulfilment.wants", "fulfilment.pick_tasks", "fulfilment.shipments",
-    "fulfilment.parcels", "fulfilment.work_heads", "promises.promises", "promises.orders_view", "loyalty.orders_view", "loyalty.upgrades",
-    "notifications.orders_view", "notifications.messages",
+    "orders.holds", "orders.links", "orders.promises_view", "orders.amendments", "fulfilment.wants", "fulfilment.pick_tasks", "fulfilment.shipments",
+    "fulfilment.parcels", "fulfilment.work_heads", "fulfilment.amendments", "fulfilment.pull_backs", "promises.promises", "promises.orders_view",
+    "loyalty.orders_view", "loyalty.upgrades", "notifications.orders_view", "notifications.messages",
 )  # fmt: skip
 
 

@@ -2,15 +2,18 @@
 
 Compared are, among the first records of all events, those that say what may become true once, by the id of the thing; all records that carry one
 event's id with each other; the answers that clients got under one key with each other and with the rows; and the mails of the mail server with the
-messages of notifications, as many of each as its state says.
+messages of notifications, as many of each as its state says. Money is compared in `money.py`.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 
+from chaos.auditor.amended import opened
 from chaos.auditor.asked import asked_in
 from chaos.auditor.evidence import Evidence, Row
 from chaos.auditor.findings import Finding
+from chaos.auditor.invariants.amendments import ENDS
+from chaos.auditor.invariants.money import audit_money
 from chaos.auditor.journal import OK, Call
 
 ONCE: dict[str, tuple[str, ...]] = {
@@ -18,8 +21,10 @@ ONCE: dict[str, tuple[str, ...]] = {
     "PickClaimed": ("task_id",), "HandedOver": ("parcel_id",), "ParcelDelivered": ("parcel_id",), "OrderPacked": ("parcel_id",),
     "PromiseMade": ("promise_id",), "UpgradeWanted": ("order_id",), "UpgradeGranted": ("order_id",),
     "CancelAccepted": ("order_id", "request_id"), "CancelRejected": ("order_id", "request_id"),
+    "AmendmentRequested": ("order_id", "amendment_id"), "OrderAmended": ("order_id", "amendment_id"), "AmendmentUndone": ("order_id", "amendment_id"),
     "AmendmentPrepared": ("order_id", "amendment_id"), "AmendmentRefused": ("order_id", "amendment_id"),
-    "MessageSent": ("order_id", "intent", "promise_version"), "PromiseMessageSent": ("message_id",),
+    "AmendmentDated": ("order_id", "amendment_id"), "AmendmentNotDated": ("order_id", "amendment_id"),
+    "PromiseMessageSent": ("message_id",),
 }  # fmt: skip
 """Event -> the fields of the thing to which it can happen once."""
 
@@ -32,29 +37,37 @@ def audit(evidence: Evidence) -> Finding:
     """All clauses."""
     finding = Finding("I4", "at most one effect per key, exactly one where nothing was in doubt")
     for name, fields in ONCE.items():
-        _once(evidence, finding, name, fields)
+        _once(finding, name, [tuple(str(record.data.get(field)) for field in fields) for record in evidence.events.get(name, [])])
+    _messages_once(evidence, finding)
     _said_once(evidence, finding)
     _labels(evidence, finding)
     _ids(evidence, finding)
     _answered_once(evidence, finding)
     _commands(evidence, finding)
+    _changes(evidence, finding)
+    audit_money(evidence, finding)
     if evidence.mails is not None:
         _mailed(finding, evidence.table("notifications.messages"), [mail["message_id"] for mail in evidence.mails])
     return finding
 
 
-def _once(evidence: Evidence, finding: Finding, name: str, fields: tuple[str, ...]) -> None:
-    things: Counter[tuple[str, ...]] = Counter()
-    for record in evidence.events.get(name, []):
-        data = record.data
-        things[tuple(str(data.get(field)) for field in fields)] += 1
+def _once(finding: Finding, name: str, happened: Iterable[tuple[str, ...]]) -> None:
+    things = Counter(happened)
     finding.counted["things that happen once"] += len(things)
     for thing, count in things.items():
         finding.expect(count == 1, "twice", f"{name} was said {count} times of {' '.join(thing)}")
 
 
+def _messages_once(evidence: Evidence, finding: Finding) -> None:
+    """One message tells one thing of an order: its date, or what became of one change."""
+    changes = {row["message_id"]: row.get("amendment_id") for row in evidence.table("notifications.messages")}
+    sent = [record.data for record in evidence.events.get("MessageSent", [])]
+    about = [(data.get("order_id"), data.get("intent"), data.get("promise_version"), changes.get(data.get("message_id"))) for data in sent]
+    _once(finding, "MessageSent", [tuple(map(str, each)) for each in about])
+
+
 def _said_once(evidence: Evidence, finding: Finding) -> None:
-    """One order per reference, one first promise per order, one verdict per promise."""
+    """One order per reference, one first promise per order, one verdict per promise, one end per change."""
     placed = [record.data for record in evidence.events.get("OrderPlaced", [])]
     _unique(finding, "two-orders", ((f"{data.get('channel')}/{data.get('external_ref')}", data.get("order_id")) for data in placed), "orders")
     made = [record.data for record in evidence.events.get("PromiseMade", [])]
@@ -62,6 +75,8 @@ def _said_once(evidence: Evidence, finding: Finding) -> None:
     _unique(finding, "two-promises", firsts, "first promises")
     verdicts = ((record.data.get("promise_id"), record.id) for name in VERDICTS for record in evidence.events.get(name, []))
     _unique(finding, "two-verdicts", verdicts, "verdicts")
+    ends = ((record.data.get("amendment_id"), record.id) for name in ENDS for record in evidence.events.get(name, []))
+    _unique(finding, "two-ends", ends, "ends")
 
 
 def _labels(evidence: Evidence, finding: Finding) -> None:
@@ -107,7 +122,9 @@ def _commands(evidence: Evidence, finding: Finding) -> None:
     _done(finding, evidence.calls("claim"), "claim_id", {row["claim_id"] for row in evidence.table("fulfilment.claims")})
     _done(finding, evidence.calls("scan"), "scan_id", {row["scan_id"] for row in evidence.table("fulfilment.scans")})
     unpacked = {id for call in evidence.calls("unpack") for id in call.ids("parcel_id")}
-    _done(finding, evidence.calls("pack"), "parcel_id", {row["parcel_id"] for row in evidence.table("fulfilment.parcels")} | unpacked)
+    _done(
+        finding, evidence.calls("pack"), "parcel_id", {row["parcel_id"] for row in evidence.table("fulfilment.parcels")} | unpacked | opened(evidence)
+    )
     _done(finding, evidence.calls("receipt"), "receipt_id", {row["paper_id"] for row in evidence.table("fulfilment.stock_papers")})
     claims = [call for call in evidence.calls("claim") if call.outcome == OK and "task_id" in call.answer]
     _unique(finding, "two-answers", ((call.body["claim_id"], call.answer["task_id"]) for call in claims), "tasks")
@@ -117,6 +134,17 @@ def _commands(evidence: Evidence, finding: Finding) -> None:
         if call.outcome == OK:
             count = received[call.body["receipt_id"]]
             finding.expect(count == lines, "not-once", f"receipt {call.body['receipt_id']} has {lines} lines and moved units {count} times")
+
+
+def _changes(evidence: Evidence, finding: Finding) -> None:
+    """A change stands once for its key, and each answer names it; units were put away by the scan that says so."""
+    rows = evidence.table("orders.amendments")
+    calls = evidence.calls("amend")
+    _done(finding, calls, "reason", {row["reason"] for row in rows})
+    _done(finding, evidence.calls("put_away"), "scan_id", {row["scan_id"] for row in evidence.table("fulfilment.pull_backs")})
+    ids = [(row["reason"], row["amendment_id"]) for row in rows]
+    ids += [(call.body["reason"], call.answer.get("amendment_id")) for call in calls if call.outcome == OK]
+    _unique(finding, "two-answers", ids, "changes")
 
 
 def _done(finding: Finding, calls: list[Call], name: str, rows: set[str]) -> None:

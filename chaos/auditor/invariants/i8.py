@@ -2,7 +2,8 @@
 
 Compared are, for each thing that a topic tells of (an order, a shelf, a promise), the versions of its events in the order of their first records
 with 1, 2, 3, ..; the last of them with the version that its owner's row holds; and the versions that a hearing service keeps of an order with the
-last event of it that the service hears, and with their own earlier values in what the slot said: they never step back.
+last event of it that the service hears, and with their own earlier values in what the slot said: they never step back. A change is asked for of the
+version that was read: what is answered has the next one.
 """
 
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from chaos.auditor.evidence import Evidence
 from chaos.auditor.findings import Finding
+from chaos.auditor.journal import OK
 from chaos.auditor.records import Record
 from chaos.auditor.register import FEED, HEARS
 
@@ -44,6 +46,11 @@ def audit(evidence: Evidence) -> Finding:
         _held(evidence, finding, topic)
     for hearer in HEARERS:
         _heard(evidence, finding, *hearer)
+    for call in evidence.calls("amend"):
+        if call.outcome == OK and call.if_match is not None:
+            finding.counted["changes of what was read"] += 1
+            told = call.answer.get("version")
+            finding.expect(told == call.if_match + 1, "stale", f"{call.order_id} was changed as of version {call.if_match} and answered with {told}")
     return finding
 
 
@@ -60,9 +67,11 @@ def _rise(evidence: Evidence, finding: Finding, topic: str) -> None:
 
 
 def _thing(record: Record) -> str:
-    """What the version counts: mostly the key. On the promises' topic each promise, and the answers given to an order."""
+    """What the version counts: mostly the key. On the promises' topic each promise, the answers given to an order, and the one given to a change."""
     if record.topic == "promises.promise.v1":
         data = record.data
+        if "promise_id" not in data and "amendment_id" in data:
+            return f"answer to change {data['amendment_id']}"
         return f"promise {data['promise_id']}" if "promise_id" in data else f"answers to order {data.get('order_id')}"
     return (record.key or b"").decode("utf-8", "replace")
 

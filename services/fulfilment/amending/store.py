@@ -18,6 +18,7 @@ from services.fulfilment.shipping.store import ShippingStore, drop_parcel
 from services.fulfilment.stock.domain import Part, Place
 from services.fulfilment.stock.queries import instead
 from services.kit.database import Transaction
+from services.kit.failpoints import ARMED, hit
 from services.kit.values import NotFound
 
 _OPEN = """
@@ -62,6 +63,10 @@ class AmendSql:
             self.work.write(_WRITE, msgspec.json.encode([_row(amendment) for amendment in written]).decode())
             hold_for_changes(self.work, [each.key for each in written if each.state is AmendmentState.PREPARED])
             settle_changes(self.work, [each.key for each in written if each.state in (AmendmentState.COMMITTED, AmendmentState.UNDONE)])
+            if ARMED and any(each.state is AmendmentState.PREPARED for each in written):
+                hit("amendment.prepared", *(each.answer.amendment_id for each in written))
+            if ARMED and any(each.state is AmendmentState.COMMITTED for each in written):
+                hit("amendment.settled", *(each.answer.amendment_id for each in written))
         if changes.pulled:
             rows = [(p.pull_back_id, p.order_id, p.task_id, p.site, p.sku, p.bin, p.quantity, p.since) for p in changes.pulled]
             self.work.write(_PULL_BACK, *(list(column) for column in zip(*rows, strict=True)))

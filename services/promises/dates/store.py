@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.kit.database import Transaction
+from services.kit.failpoints import ARMED, hit
 from services.kit.values import Cause, Heard
 from services.promises.dates.domain import Amending, Dated, Declined, Entry, Kind, NotDated, Order, Promise, Story, Waits
 from services.promises.domain import Destination
@@ -99,6 +100,8 @@ class DatesStore:
             self._append(entries)
         for answer, cause in answers:
             self._work.say(TOPIC, DATED if isinstance(answer, Dated) else NOT_DATED, answer, key=str(answer.customer_id), cause=cause, version=1)
+        if ARMED and answers:
+            hit("amendment.dated", *(answer.amendment_id for answer, _ in answers))
         for entry in entries:
             self._announce(entry)
         for refused, cause in declined:

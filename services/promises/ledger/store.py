@@ -41,7 +41,7 @@ union all
 select customer_id, null, null, null, null, null, salt from ledger_customers where customer_id = any ($1::uuid[])"""  # noqa: S608  # columns of ours
 _ERASURES = f"select {_ERASURE} from ledger_erasures where key = any ($1::text[]) and scope = any ($2::text[])"  # noqa: S608  # columns of ours
 _OF_CUSTOMERS = "select promise_id from ledger_promises where customer_id = any ($1::uuid[])"
-_LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2"
+_LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2 order by made_at"
 
 _MOVE_HEAD = """
 update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4

@@ -20,7 +20,8 @@ from tests.support.polling import poll_until
 pytestmark = pytest.mark.kill
 
 BY_HTTP = ("command.begun", "command.answer_stored", "transaction.committed")
-BY_SERVICES = tuple(point for point in POINTS if point.partition(".")[0] in ("mail", "label", "void", "manifest", "refund", "webhook"))
+_OF_SERVICES = ("mail", "label", "void", "manifest", "refund", "webhook", "amendment", "owed")
+BY_SERVICES = tuple(point for point in POINTS if point.partition(".")[0] in _OF_SERVICES)
 BY_WORKER = tuple(point for point in POINTS if not point.startswith("command.") and point not in BY_SERVICES)
 _AT_ONCE = 4
 

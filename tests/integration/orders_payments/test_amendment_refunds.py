@@ -119,3 +119,24 @@ async def test_what_the_ledger_will_never_promise_is_shown_to_a_person_and_not_a
     assert await promise_refunds(till.database, settings, no) == 1
     assert await promise_refunds(till.database, settings, no) == 0
     assert await till.orders.rows("select promised_at, not_promised from amendments") == [(None, "customer-erased")]
+
+
+async def test_two_changes_that_owe_the_same_are_two_refunds(till: Till, settings: Settings) -> None:
+    order = await till.order(1000)
+    refunds = []
+    for total in (700, 400, 100):
+        refunds.append(await amended(till, order, total))
+        assert await ask_ledger(till, settings) == 1
+    assert await till.orders.rows("select not_promised, count(*) from amendments group by 1") == [(None, 3)]
+    await till.database.pool.execute("update amendments set promised_at = null")
+    assert await ask_ledger(till, settings) == 3
+    assert sorted(await till.orders.rows("select promise_id, amount_minor from refunds")) == [(refund_id, 300) for refund_id in sorted(refunds)]
+
+
+async def test_a_refund_that_a_person_promised_a_moment_ago_is_not_promised_beside_it(till: Till, settings: Settings) -> None:
+    order = await till.order(1000)
+    refund_id = await amended(till, order, 600)
+    ((customer,),) = await till.orders.rows("select customer_id::text from orders")
+    await till.promise(order, 400, customer_id=customer)
+    assert await ask_ledger(till, settings) == 1
+    assert await till.orders.rows("select not_promised from amendments where refund_id = $1", refund_id) == [("looks-like-duplicate",)]

@@ -9,6 +9,9 @@ from typing import Any
 
 RECORDED = Path(__file__).parents[2] / "data" / "evidence"
 """A true run: a dozen orders, some cancelled, some delivered, one short; repeats, poison, a refusal, a picker with a task in hand."""
+AMENDED = RECORDED.parent / "amended_evidence"
+"""Another one, of changes: of orders on the shelf, in a picker's hands and packed; agreed, and undone for want of units or of a lane; by a version
+that was true no more, and twice under one key; with a cancel that ended one, and one that came behind the end. Refunds were paid, units put away."""
 
 Row = dict[str, Any]
 Where = Mapping[str, object]
@@ -17,8 +20,8 @@ Where = Mapping[str, object]
 class Copy:
     """A copy of the recorded evidence. Each of its methods tampers with the first row that fits, and insists that there is one."""
 
-    def __init__(self, folder: Path) -> None:
-        shutil.copytree(RECORDED, folder)
+    def __init__(self, folder: Path, recorded: Path = RECORDED) -> None:
+        shutil.copytree(recorded, folder)
         self.folder = folder
 
     def rows(self, file: str) -> list[Any]:

@@ -14,6 +14,7 @@ from chaos.auditor.audit import audit, figures, lines
 from chaos.auditor.evidence import Incomplete
 from chaos.auditor.journal import calls_in
 from tests.unit.chaos_auditor.tampering import RECORDED, Copy, header, value
+from tests.unit.chaos_auditor.test_amendments import CASES as OF_AMENDMENTS
 
 NEW, OTHER = "019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a01", "01ffffff-0000-7000-8000-000000000001"
 """An event id from before the slot was opened, and one from after it."""
@@ -102,12 +103,6 @@ def _expects(copy: Copy, op: str, expected: bool) -> None:
     copy.write("journal.jsonl", rows)
 
 
-def _wants_first(copy: Copy) -> dict[str, Any]:
-    """An order, its site and one SKU of it."""
-    want = next(row for row in copy.rows(WANTS) if row["state"] == "reserved")
-    return {"order_id": want["order_id"], "site": want["site"], "skus": want["skus"][:1]}
-
-
 CASES: dict[str, tuple[str, Tamper]] = {
     "accepted over HTTP and gone": ("I1 lost", lambda c: c.journal(*_place("http", {"order_id": OTHER}))),
     "acknowledged by the broker and never answered": ("I1 lost", lambda c: c.journal(*_place("topic", {}))),
@@ -168,17 +163,6 @@ CASES: dict[str, tuple[str, Tamper]] = {
     "a reservation that no bin knows": (
         "I6 reservations",
         lambda c: c.add("tables/fulfilment.reservations.jsonl.gz", {}, order_id=_id(c, "short-1"), line=1),
-    ),
-    "units set apart for a change that no bin knows": (
-        "I1 units, I6 reservations",
-        lambda c: c.write(
-            "tables/fulfilment.amendments.jsonl.gz",
-            [{**_wants_first(c), "bins": ["A-1"], "quantities": [1]}],
-        ),
-    ),
-    "units on their way back that nobody took": (
-        "I1 units",
-        lambda c: c.write("tables/fulfilment.pull_backs.jsonl.gz", [{**_wants_first(c), "sku": "X", "quantity": 1, "done_at": None}]),
     ),
     "a shelf that was said otherwise": (
         "I6 said",
@@ -335,8 +319,8 @@ def test_every_clause_has_a_case() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("expect", "broken")
     ]
     clauses = {argument.value for node in calls for argument in node.args if isinstance(argument, ast.Constant) and isinstance(argument.value, str)}
-    clauses |= {"two-orders", "two-promises", "two-verdicts"}
-    shown = {each.partition(" ")[2] for said, _ in CASES.values() for each in said.split(", ")}
+    clauses |= {"two-orders", "two-promises", "two-verdicts", "two-ends"}
+    shown = {each.partition(" ")[2] for said, _ in (*CASES.values(), *OF_AMENDMENTS.values()) for each in said.split(", ")}
     assert shown == clauses
 
 
