@@ -2,11 +2,17 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
+from deploy.local.errors import CannotStart
+from deploy.local.servers import for_tests
 from services.kit.values import NewId
 from tests.support.databases import Templates, migrated_services
 from tests.support.ids import numbered_ids
@@ -19,6 +25,29 @@ structlog.configure(
 
 
 _E2E = "e2e"
+_ENDS = pytest.StashKey[ExitStack]()
+_SHARED = pytest.StashKey[tuple[str, str] | None]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Workers side by side share one pair of servers, which runs as long as the process that hands out their tests."""
+    stash = node.config.stash
+    if _SHARED not in stash:
+        stash[_SHARED] = _started(stash.setdefault(_ENDS, ExitStack()))
+    node.workerinput["servers"] = stash[_SHARED]
+
+
+def _started(ends: ExitStack) -> tuple[str, str] | None:
+    """None where they cannot start: then the tests that need them say why."""
+    try:
+        return ends.enter_context(for_tests(Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="kept-tests-")))))
+    except CannotStart:
+        return None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash.get(_ENDS, ExitStack()).close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,16 +60,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def servers(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Bootstrap servers, and the database's address as its administrator: those of the environment, else a pair of this run's own."""
     named = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("DATABASE_URL")
+    shared = getattr(pytestconfig, "workerinput", {}).get("servers")
     if named[0] and named[1]:
         yield named[0], named[1]
-        return
-    from deploy.local.servers import for_tests
-
-    with for_tests(tmp_path_factory.mktemp("servers")) as addresses:
-        yield addresses
+    elif shared:
+        yield tuple(shared)
+    else:
+        with for_tests(tmp_path_factory.mktemp("servers")) as addresses:
+            yield addresses
 
 
 @pytest.fixture(scope="session")

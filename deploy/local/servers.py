@@ -31,5 +31,5 @@ def embedded(var: Path, database: Mapping[str, str] | None = None) -> Iterator[t
 def for_tests(var: Path) -> Iterator[tuple[str, str]]:
     """As `embedded`, but from containers where the environment names nothing and a Docker engine answers, and for data that nobody misses."""
     named = os.environ.get(BROKERS) or os.environ.get(DATABASE)
-    with containers.servers() if not named and containers.engine_answers() else embedded(var, postgres.FORGETFUL) as addresses:
+    with containers.servers() if not named and containers.engine_answers() else embedded(var, postgres.FOR_TESTS) as addresses:
         yield addresses
