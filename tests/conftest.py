@@ -51,12 +51,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those on a whole stack come first, one after the other, since a stack is every process of Kept. What is run side by side is files, whose
-    tests share what they opened, and those tests that say they stand alone (`xdist_group`)."""
-    items.sort(key=lambda item: _E2E not in item.path.parts)
+    """Those on a whole stack come first, one after the other, since a stack is every process of Kept; then the files that take long, so that none
+    of them is left alone at the end. What is run side by side is files, whose tests share what they opened, and those tests that say they stand
+    alone (`xdist_group`)."""
+    items.sort(key=_turn)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_E2E if _E2E in item.path.parts else item.nodeid.partition("::")[0]))
+
+
+def _turn(item: pytest.Item) -> int:
+    if _E2E in item.path.parts:
+        return 0
+    if {"fuzz", "simulation"}.intersection(item.path.parts):
+        return 1
+    return 2 if any(item.iter_markers("servers")) or any(item.iter_markers("kill")) else 3
 
 
 @pytest.fixture(scope="session")
