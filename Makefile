@@ -1,7 +1,7 @@
 # What one does with Kept. `make` alone lists the targets. `demo`, `up`, `test` and `check` set themselves up first.
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
-WAY := PYTHONPATH=. PYTHONUNBUFFERED=1
+WAY := PYTHONPATH=. PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=
 VAR ?= $(or $(KEPT_VAR),var)
 KEPT = KEPT_VAR="$(VAR)" $(WAY) $(PYTHON) -m services.kit.cli
 

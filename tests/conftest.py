@@ -2,11 +2,17 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
+from deploy.local.errors import CannotStart
+from deploy.local.servers import for_tests
 from services.kit.values import NewId
 from tests.support.databases import Templates, migrated_services
 from tests.support.ids import numbered_ids
@@ -19,28 +25,61 @@ structlog.configure(
 
 
 _E2E = "e2e"
+_ENDS = pytest.StashKey[ExitStack]()
+_SHARED = pytest.StashKey[tuple[str, str] | None]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Workers side by side share one pair of servers, which runs as long as the process that hands out their tests."""
+    stash = node.config.stash
+    if _SHARED not in stash:
+        stash[_SHARED] = _started(stash.setdefault(_ENDS, ExitStack()))
+    node.workerinput["servers"] = stash[_SHARED]
+
+
+def _started(ends: ExitStack) -> tuple[str, str] | None:
+    """None where they cannot start: then the tests that need them say why."""
+    try:
+        return ends.enter_context(for_tests(Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="kept-tests-")))))
+    except CannotStart:
+        return None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash.get(_ENDS, ExitStack()).close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those on a whole stack come first, one after the other, since a stack is every process of Kept. What is run side by side is files, whose
-    tests share what they opened, and those tests that say they stand alone (`xdist_group`)."""
-    items.sort(key=lambda item: _E2E not in item.path.parts)
+    """Those on a whole stack come first, one after the other, since a stack is every process of Kept; then the files that take long, so that none
+    of them is left alone at the end. What is run side by side is files, whose tests share what they opened, and those tests that say they stand
+    alone (`xdist_group`)."""
+    items.sort(key=_turn)
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(_E2E if _E2E in item.path.parts else item.nodeid.partition("::")[0]))
 
 
+def _turn(item: pytest.Item) -> int:
+    if _E2E in item.path.parts:
+        return 0
+    if {"fuzz", "simulation"}.intersection(item.path.parts):
+        return 1
+    return 2 if any(item.iter_markers("servers")) or any(item.iter_markers("kill")) else 3
+
+
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def servers(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Bootstrap servers, and the database's address as its administrator: those of the environment, else a pair of this run's own."""
     named = os.environ.get("KAFKA_BOOTSTRAP_SERVERS"), os.environ.get("DATABASE_URL")
+    shared = getattr(pytestconfig, "workerinput", {}).get("servers")
     if named[0] and named[1]:
         yield named[0], named[1]
-        return
-    from deploy.local.servers import for_tests
-
-    with for_tests(tmp_path_factory.mktemp("servers")) as addresses:
-        yield addresses
+    elif shared:
+        yield tuple(shared)
+    else:
+        with for_tests(tmp_path_factory.mktemp("servers")) as addresses:
+            yield addresses
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def servers() -> Iterator[tuple[str, str]]:
     for name, value in _broker(host, port).items():
         broker.with_env(f"KAFKA_{name.upper().replace('.', '_')}", str(value))
     database = PostgresContainer("postgres:18", username=postgres.ADMINISTRATOR, dbname="postgres", driver=None)
-    database.with_command("-c max_connections=300")
+    database.with_command(" ".join(f"-c {name}={value}" for name, value in postgres.FOR_TESTS.items()))
     with broker, database:
         bootstrap, address = f"{host}:{port}", database.get_connection_url()
         _await("Kafka", lambda: kafka.why_silent(bootstrap))

@@ -30,10 +30,13 @@ _PATIENCE_SECONDS, _GRACE_SECONDS = 60, 10
 
 
 class Stack:
-    """The stack in this folder. `environ` is what its user configured."""
+    """The stack in this folder. `environ` is what its user configured; `database` are settings of its PostgreSQL beside ours."""
 
-    def __init__(self, var: Path, environ: Mapping[str, str], progress: Progress, *, servers_only: bool) -> None:
+    def __init__(
+        self, var: Path, environ: Mapping[str, str], progress: Progress, *, servers_only: bool, database: Mapping[str, str] | None = None
+    ) -> None:
         self.var, self.environ, self.progress, self.servers_only = var, environ, progress, servers_only
+        self._database = database or {}
         self.supervisor = Supervisor(var)
         self.description = var / "stack.json"
         self._apis = programs.api_processes(environ)
@@ -108,7 +111,7 @@ class Stack:
         if self._own(DATABASE):
             folder = self.var / "postgres"
             with self.progress.step("PostgreSQL prepared"):
-                servers.append(Program("postgres", postgres.prepare(folder, chosen["postgres"]), server=True, stop_signal="INT"))
+                servers.append(Program("postgres", postgres.prepare(folder, chosen["postgres"], **self._database), server=True, stop_signal="INT"))
             addresses[DATABASE] = postgres.url(folder, chosen["postgres"])
         return servers, addresses
 
@@ -200,6 +203,6 @@ def not_ready(url: str) -> str | None:
     return None if answer.status_code == httpx.codes.OK else f"{url} answers {answer.status_code}"
 
 
-def configured(var: Path, *, servers_only: bool) -> Stack:
+def configured(var: Path, *, servers_only: bool, database: Mapping[str, str] | None = None) -> Stack:
     """The stack of this folder as the process's environment configures it."""
-    return Stack(var.resolve(), dict(os.environ), Progress(), servers_only=servers_only)
+    return Stack(var.resolve(), dict(os.environ), Progress(), servers_only=servers_only, database=database)

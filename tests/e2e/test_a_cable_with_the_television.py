@@ -56,7 +56,6 @@ class Watcher:
             await page.set_viewport_size(size)  # type: ignore[arg-type]  # a dict is what it takes
             for scheme in ("light", "dark"):
                 await page.emulate_media(color_scheme=scheme)
-                await page.reload()  # colours that are on their way from light to dark have no contrast yet
                 await is_readable(page, (what, screen, scheme))
                 await picture(page, f"story-{what.replace(' ', '-')}-{screen}-{scheme}")
 

@@ -4,19 +4,14 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # no types
 from playwright.async_api import Page, Response
 
 from tests.e2e.today import Mail, Today
+from tests.support.browsing import MOST_BYTES, SCHEMES, Scheme, is_readable
 
-_RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
 _PHONE, _DESKTOP = {"width": 390, "height": 844}, {"width": 1440, "height": 900}
-_MOST_BYTES = 100_000
-Scheme = Literal["light", "dark"]
-_SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
 
 class Window:
@@ -57,19 +52,17 @@ class Window:
         await self.is_readable()
         async with self._plain() as (plain, answers):
             weight = sum([len(await answer.body()) for answer in answers])
-            assert weight < _MOST_BYTES, weight
+            assert weight < MOST_BYTES, weight
             assert {urlsplit(answer.url).netloc for answer in answers} == {urlsplit(self.page.url).netloc}
             assert await plain.locator("body").inner_text() == await self.page.locator("body").inner_text()
 
     async def is_readable(self) -> None:
         """No finding of axe on phone and desktop, light and dark, and nothing wider than the screen. Leaves the window on the phone, light."""
         for screen in (_PHONE, _DESKTOP):
-            for scheme in _SCHEMES:
+            for scheme in SCHEMES:
                 await self.page.set_viewport_size(screen)  # type: ignore[arg-type]  # a dict is what it takes
                 await self.page.emulate_media(color_scheme=scheme)
-                found = await Axe().run(self.page, options=_RULES)
-                assert found.violations_count == 0, (screen, scheme, found.generate_report())
-                assert not await self.page.evaluate("document.documentElement.scrollWidth > innerWidth"), (screen, scheme)
+                await is_readable(self.page, (screen, scheme))
         await self.page.set_viewport_size(_PHONE)  # type: ignore[arg-type]  # a dict is what it takes
         await self.page.emulate_media(color_scheme="light")
 

@@ -93,7 +93,14 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 
 def gone(pids: list[int]) -> Callable[[], bool]:
-    return lambda: not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
+    return lambda: not any(lives(pid) for pid in pids)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def keep_something(stack: Stack) -> None:

@@ -40,6 +40,7 @@ class Site:
     prefix: str
     folder: Path
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    asking: "psycopg.Connection[tuple[Any, ...]] | None" = None
 
     def start(self, driver: str, slot: str = "0", **environment: str) -> "subprocess.Popen[bytes]":
         """One more worker of the toy service, in a process group of its own."""
@@ -66,8 +67,13 @@ class Site:
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
 
     def ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(service_url(self.database, SERVICE), options="-c search_path=toy", autocommit=True) as connection:
-            return connection.execute(query, parameters or None).fetchall()
+        if self.asking is None:
+            self.asking = psycopg.connect(service_url(self.database, SERVICE), options="-c search_path=toy", autocommit=True)
+        return self.asking.execute(query, parameters or None).fetchall()
+
+    def close(self) -> None:
+        if self.asking is not None:
+            self.asking.close()
 
     def one(self, query: str, *parameters: object) -> Any:
         return self.ask(query, *parameters)[0][0]
@@ -197,6 +203,7 @@ def new_site(tmp_path: Path) -> Iterator[Callable[[str, str], Site]]:
             topics.apply(kafka, site.prefix, wanted=toy.TOPICS)
             ends.callback(topics.remove, kafka, site.prefix)
             ends.callback(_kill_all, site.processes)
+            ends.callback(site.close)
             return site
 
         yield make
