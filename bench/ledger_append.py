@@ -139,5 +139,12 @@ def measure(admin: str, *, count: int, rounds: int) -> Row:
             figures[name].append(uvloop.run(_round(url, name, count)))
             print(f"  round {number + 1}: {name}: {figures[name][-1]:,.0f} entries/s", flush=True)
     ours, plain, copied = (statistics.median(figures[name]) for name in (OURS, PLAIN, COPY))
-    ratio = round(ours / plain, 2)
-    return Row("ledger: entries in batches", "entries/s", ours, {PLAIN: plain, COPY: copied}, wanted=Wanted(12_000), more={"of the same rows": ratio})
+    ratio = round(statistics.median(mine / theirs for mine, theirs in zip(figures[OURS], figures[PLAIN], strict=True)), 2)
+    return Row(
+        "ledger: entries in batches",
+        "entries/s",
+        ours,
+        {PLAIN: plain, COPY: copied},
+        wanted=Wanted(12_000),
+        more={"of the same rows, round by round": ratio},
+    )

@@ -14,7 +14,7 @@ import msgspec
 
 from services.kit.canonical import canonical
 from services.kit.merkle import Frontier, Node, leaf_hash
-from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_of
+from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_over
 from services.kit.promise.state import Fact, Made, Promise, after
 from services.kit.values import NotFound, Refusal
 from services.promises.ledger.domain.commands import (
@@ -127,13 +127,14 @@ class Look:
 
 
 class Entry(NamedTuple):
-    """One entry to write, and how its promise stands after it."""
+    """One entry to write, and how its promise stands after it: `standing` as canonical JSON."""
 
     asked: Asked
     promise: Promise
     receipt: Receipt
     fingerprint: bytes
     line: bytes
+    standing: bytes
     made: Making
 
     @property
@@ -311,7 +312,8 @@ class _Deciding:
             self._look.made[asked.promise_id] = Making(self._recorded_at, asked.thing, body)
         else:
             promise = after(before, fact, asked.actor.department, self._recorded_at)
-        digest = digest_of(promise, self._look.made[asked.promise_id].said)
+        standing = canonical(promise.stands)
+        digest = digest_over(promise.promise_id, self._look.made[asked.promise_id].said, promise.seq, standing)
         line = canonical(
             Line(
                 self._position, promise.promise_id, promise.seq, NAMES[type(fact)], msgspec.Raw(body), asked.occurred_at.astimezone(UTC),
@@ -321,10 +323,10 @@ class _Deciding:
         leaf = leaf_hash(line)
         receipt = Receipt(self._position, promise.promise_id, promise.seq, self._recorded_at, digest, leaf)
         self._leaves.append(leaf)
-        self._note(asked, promise, receipt, fingerprint, line)
+        self._note(asked, promise, receipt, fingerprint, line, standing)
         return receipt
 
-    def _note(self, asked: Asked, promise: Promise, receipt: Receipt, fingerprint: bytes, line: bytes) -> None:
+    def _note(self, asked: Asked, promise: Promise, receipt: Receipt, fingerprint: bytes, line: bytes, standing: bytes) -> None:
         """Put it among what is written, and among what the commands behind it in this batch see."""
         look, id = self._look, promise.promise_id
         look.promises[id], look.known[asked.scope, asked.key] = promise, Remembered(fingerprint, receipt, customer_id=promise.said.customer_id)
@@ -333,7 +335,7 @@ class _Deciding:
         if asked.words:
             self.batch.words.append((id, promise.seq, *asked.words))
         self._keep_salt(asked)
-        self.batch.entries.append(Entry(asked, promise, receipt, fingerprint, line, look.made[id]))
+        self.batch.entries.append(Entry(asked, promise, receipt, fingerprint, line, standing, look.made[id]))
 
     def _keep_salt(self, asked: Asked) -> None:
         if asked.customer_id and asked.customer_id not in self._look.salts:

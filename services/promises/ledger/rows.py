@@ -6,7 +6,6 @@ from datetime import datetime
 
 import msgspec
 
-from services.kit.promise.line import standing_of
 from services.kit.promise.state import Verdict
 from services.promises.ledger import goodwill
 from services.promises.ledger.batch import Asked, Batch, Entry
@@ -113,7 +112,7 @@ def _standing(entry: Entry) -> tuple[object, ...]:
     promise, receipt, verdict = entry.promise, entry.receipt, entry.promise.stands.verdict
     next_at = breaks_at(promise) if verdict is Verdict.OPEN else None
     late_at = last_moment(promise.said, entry.made.at) if may_be_late(promise) else None
-    return promise.promise_id, promise.seq, receipt.position, verdict, next_at, standing_of(promise), receipt.state_digest, late_at
+    return promise.promise_id, promise.seq, receipt.position, verdict, next_at, entry.standing.decode(), receipt.state_digest, late_at
 
 
 def _refusal(refusal: tuple[Asked, bytes, Refused]) -> tuple[object, ...]:
