@@ -41,7 +41,7 @@ check: setup ## form, types, import contracts, sizes, schemas, docs
 
 test: setup ## every test, on real servers and in a real browser (BROWSER=none: without one)
 	@sh deploy/browser.sh
-	@$(WAY) BROWSER="$$(sh deploy/browser.sh --path)" $(PYTEST) tests --numprocesses 3 --dist loadgroup --no-loadscope-reorder --durations 5
+	@$(WAY) BROWSER="$$(sh deploy/browser.sh --path)" $(PYTEST) tests --numprocesses 3 --dist loadscope --no-loadscope-reorder --durations 5
 
 itest: setup ## the tests on real Kafka and PostgreSQL
 	@$(WAY) $(PYTEST) tests/integration
@@ -54,7 +54,7 @@ simulate: setup ## the kit in a simulated world, SEEDS=300 runs of it (SEED=n: o
 	@$(WAY) $(PYTHON) -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),300))
 
 fuzz: setup ## a thousand requests of every kind per operation, then bytes into the reader of events (FUZZ_SECONDS=n, SEED=n)
-	@$(WAY) FUZZ_EXAMPLES=1000 FUZZ_SEED=$(or $(SEED),1) $(PYTEST) tests/fuzz --numprocesses 2 --dist loadgroup
+	@$(WAY) FUZZ_EXAMPLES=1000 FUZZ_SEED=$(or $(SEED),1) $(PYTEST) tests/fuzz --numprocesses 2 --dist loadscope
 	@$(WAY) $(PYTHON) -m tests.fuzz $(or $(FUZZ_SECONDS),180)
 
 chaos-quick: setup ## three brokers, PostgreSQL, two of each process, and each fault once; audited (SEED=n)

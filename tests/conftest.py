@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local.errors import CannotStart
 from deploy.local.servers import for_tests
@@ -24,7 +25,7 @@ structlog.configure(
 )
 
 
-_E2E = "e2e"
+_E2E, _IN_PARTS = "e2e", "test_every_operation_keeps_its_word"
 _ENDS = pytest.StashKey[ExitStack]()
 _SHARED = pytest.StashKey[tuple[str, str] | None]()
 
@@ -50,14 +51,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash.get(_ENDS, ExitStack()).close()
 
 
+class _ByFile(LoadScopeScheduling):
+    """Hands out whole files, whose tests share what they opened; those on a whole stack one after the other, since a stack is every process of Kept;
+    and the parts of the longest test one by one. (The groups of `--dist loadgroup` are not seen by it any more: pytest 9.2 keeps ids elsewhere.)"""
+
+    def _split_scope(self, nodeid: str) -> str:
+        if f"/{_E2E}/" in nodeid:
+            return _E2E
+        return nodeid if _IN_PARTS in nodeid else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those on a whole stack come first, one after the other, since a stack is every process of Kept; then the files that take long, so that none
-    of them is left alone at the end. What is run side by side is files, whose tests share what they opened, and those tests that say they stand
-    alone (`xdist_group`)."""
+    """Those on a whole stack come first, then the files that take long, so that none of them is left alone at the end."""
     items.sort(key=_turn)
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_E2E if _E2E in item.path.parts else item.nodeid.partition("::")[0]))
 
 
 def _turn(item: pytest.Item) -> int:

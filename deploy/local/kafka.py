@@ -72,8 +72,9 @@ def behaviour(brokers: int) -> dict[str, object]:
         "share.coordinator.state.topic.replication.factor": copies,
         "share.coordinator.state.topic.min.isr": in_sync,
         "group.initial.rebalance.delay.ms": 0,
-        # A killed broker's registration must expire before it may start again: 5 seconds with these, 15 without.
-        "broker.session.timeout.ms": 3000,
+        # A killed broker's registration must expire before it may start again, and others take its place: 5 seconds with three, 15 without. One alone
+        # has nobody to take it, and is to bear a machine that is too busy for it.
+        "broker.session.timeout.ms": 3000 if brokers >= 3 else 9000,
         "broker.heartbeat.interval.ms": 500,
     }
 

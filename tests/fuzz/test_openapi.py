@@ -70,11 +70,7 @@ class _Fuzzer:
 _PARTS = {"fulfilment": 3, "promises": 2}
 """How many runs the operations of a service are dealt out to, where one alone would take the longest of all tests."""
 
-_RUNS = [
-    pytest.param(service, part, id=f"{service}-{part}", marks=pytest.mark.xdist_group(f"fuzz-{service}-{part}"))
-    for service in SERVICES
-    for part in range(_PARTS.get(service, 1))
-]
+_RUNS = [pytest.param(service, part, id=f"{service}-{part}") for service in SERVICES for part in range(_PARTS.get(service, 1))]
 
 
 @pytest.mark.parametrize(("service", "part"), _RUNS)
