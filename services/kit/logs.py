@@ -19,6 +19,7 @@ FIELDS = frozenset(
         *("event", "level", "logger", "at", "service", "process", "error", "failure", "reason", "kind", "name", "version", "count", "seconds"),
         *("path", "request_id", "method", "route", "status", "milliseconds", "port", "address"),
         *("topic", "partition", "offset", "type", "event_id", "correlation_id", "traceparent", "group", "lag", "attempt", "delay_seconds", "id"),
+        *("promise_id", "report_id", "message_id", "view", "departments", "position", "size", "scope"),
     )
 )
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 import msgspec
+import structlog
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Scope
@@ -18,6 +19,8 @@ from services.kit.http.near import Answered, Headers, Near, NoAnswer, NotReached
 from services.kit.http.problems import Problem
 from services.kit.http.routing import Routes, operation
 from services.kit.http.turns import step_aside
+
+log = structlog.get_logger(__name__)
 
 PATH = "/v1/together"
 _MOST = 64
@@ -90,6 +93,7 @@ class Together:
                 for place, given in _read_answered(part):
                     _settle(left[place], given)
         except (NotReached, NoAnswer) as error:
+            log.warning("requests were not answered by the process behind", reason=str(error))
             ended = error
         finally:
             for answered in left.values():
