@@ -67,7 +67,7 @@ class Site:
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
 
     def ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        if self.asking is None:
+        if self.asking is None or self.asking.closed:
             self.asking = psycopg.connect(service_url(self.database, SERVICE), options="-c search_path=toy", autocommit=True)
         return self.asking.execute(query, parameters or None).fetchall()
 
