@@ -16,7 +16,7 @@ from services.kit.calling import signed
 from services.kit.database import Database
 from services.kit.merkle import EMPTY_ROOT, is_consistent
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, open_note
-from services.kit.promise.agreement import BUCKETS, MOST_MENDED, Buckets, Hashed, Held, differing, hashed
+from services.kit.promise.agreement import BUCKETS, MOST_MENDED, WHOLE_TABLE, Buckets, Hashed, Held, differing, hashed
 from services.kit.promise.duties import Duties
 from services.kit.promise.feed import EntryRecorded
 from services.kit.promise.view import HELD, apply, forget_letters, replay
@@ -27,13 +27,14 @@ log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 10.0
 _AT_ONCE = 100
-_ROWS_A_ROUND = 20_000
+_ROWS_A_ROUND = 10_000
 """So many promises are computed anew in each round, beside those that changed: a smaller view is looked at whole, each time."""
 
 _STATE = "select position, heard_to, witnessed_size, witnessed_root, witnessed_key from promise_view_state"
 _WITNESSED = "select witnessed_size from promise_view_state"
 _COUNT = "select count(*) from promise_view"
 _CHANGED = "select distinct bucket from promise_view where position > $1"
+_ALL = hashed(HELD)
 _HASHED = hashed(f"{HELD} where bucket = any ($1::int[])")
 _OF_BUCKET = f"select promise_id, seq, state_digest from ({HELD} where bucket = $1) as held"  # noqa: S608  # ours
 _DROP = "delete from promise_view where promise_id = any ($1::uuid[])"
@@ -127,9 +128,10 @@ class Keeper:
     async def _look(self) -> int:
         """Compute anew what changed, and a slice of the rest, as it is at one position, which is returned."""
         if self._seen < 0:
-            began = int((await self._database.pool.fetchrow(_STATE))["position"])
-            while self._next < BUCKETS:
-                await self._compute(self._slice(await self._database.pool.fetchval(_COUNT)))
+            async with self._database.pool.acquire() as sql, sql.transaction():
+                began = int((await sql.fetchrow(_STATE))["position"])
+                await sql.execute(WHOLE_TABLE)
+                self._buckets.put(range(BUCKETS), [Hashed(*row) for row in await sql.fetch(_ALL)])
             self._seen = began
         async with self._database.pool.acquire() as sql, sql.transaction(isolation="repeatable_read", readonly=True):
             position = int((await sql.fetchrow(_STATE))["position"])

@@ -12,19 +12,25 @@ from datetime import datetime
 from uuid import UUID
 
 from services.kit.database import Database
-from services.kit.promise.agreement import BUCKETS, Buckets, Hashed, Held, hashed
+from services.kit.promise.agreement import BUCKETS, WHOLE_TABLE, Buckets, Hashed, Held, hashed
 
-_SLICE = 2048
 _SIZE = "select size from ledger_head"
 _BETWEEN = """
 select distinct p.bucket from ledger_entries e join ledger_promises p on p.promise_id = e.promise_id where e.position > $1 and e.position <= $2"""
-_AT = """
-select bucket, promise_id, seq, state_digest from ledger_promises where bucket = any ($1::int[]) and position <= $2
+
+
+def _held_at(of: str = "") -> str:
+    """The statement that gives what there was at position $1, of these buckets alone where some are named."""
+    return f"""
+select p.bucket, p.promise_id, p.seq, p.state_digest from ledger_promises p where p.position <= $1 {of}
 union all
 select p.bucket, p.promise_id, e.seq, e.state_digest from ledger_promises p cross join lateral (
-    select seq, state_digest from ledger_entries where promise_id = p.promise_id and position <= $2 order by seq desc limit 1) e
-where p.bucket = any ($1::int[]) and p.position > $2"""
-_HASHED = hashed(_AT)
+    select seq, state_digest from ledger_entries where promise_id = p.promise_id and position <= $1 order by seq desc limit 1) e
+where p.position > $1 {of}"""  # noqa: S608  # ours
+
+
+_AT = _held_at("and p.bucket = any ($2::int[])")
+_HASHED_ALL, _HASHED = hashed(_held_at()), hashed(_AT)
 _OF_BUCKET = f"select promise_id, seq, state_digest from ({_AT}) as held"  # noqa: S608  # ours
 _REPORT = """
 insert into ledger_views (view, position, count, root, agrees, reported_at, witnessed_size, altered) values ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -74,15 +80,18 @@ class LedgerBuckets:
 
     async def held(self, bucket: int, position: int) -> list[Held]:
         """The promises of this bucket as they were at this position."""
-        return [Held(*row) for row in await self._database.pool.fetch(_OF_BUCKET, [bucket], position)]
+        return [Held(*row) for row in await self._database.pool.fetch(_OF_BUCKET, position, [bucket])]
 
     async def _fill(self, position: int) -> None:
-        for start in range(0, BUCKETS, _SLICE):
-            await self._put(self._buckets, range(start, start + _SLICE), position)
+        """In one pass over the table: bucket by bucket each page would be read many times."""
+        async with self._database.pool.acquire() as sql, sql.transaction():
+            await sql.execute(WHOLE_TABLE)
+            rows = await sql.fetch(_HASHED_ALL, position)
+        self._buckets.put(range(BUCKETS), [Hashed(*row) for row in rows])
         self._position = position
 
     async def _put(self, buckets: Buckets, some: Collection[int], position: int) -> None:
-        buckets.put(some, [Hashed(*row) for row in await self._database.pool.fetch(_HASHED, sorted(some), position)])
+        buckets.put(some, [Hashed(*row) for row in await self._database.pool.fetch(_HASHED, position, sorted(some))])
 
 
 async def note(database: Database, report: Report, agrees: bool, at: datetime) -> None:
