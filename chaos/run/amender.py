@@ -99,12 +99,12 @@ def too_many(order: Order, rng: Random) -> Change:
     return _more(order, _FAR_TOO_MANY)
 
 
-def sooner(order: Order, rng: Random) -> Change:
+def by_another_service(order: Order, rng: Random) -> Change:
     """Another service, and so another date."""
     return {"service": "overnight" if order["service"] == "standard" else "standard", "total_minor": order["total_minor"]}
 
 
-CHANGES: tuple[Callable[[Order, Random], Change], ...] = (fewer, elsewhere, more, fewer, sooner, more, too_many)
+CHANGES: tuple[Callable[[Order, Random], Change], ...] = (fewer, elsewhere, more, fewer, by_another_service, more, too_many)
 """By turns."""
 
 

@@ -78,7 +78,6 @@ def _seen(answered: Answered) -> tuple[int, object, object]:
     return answered.status, kept, body
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_each_of_several_is_answered_as_it_is_alone(behind: FastAPI, bearer: Bearer) -> None:
     async with served(behind) as address, asking(address, bearer) as process:
         alone = [_seen(await _ask(process, bearer, *asked)) for asked in ASKED]
