@@ -71,7 +71,7 @@ def writing_application(settings: Settings) -> "FastAPI":
     from services.promises.ledger.process import lifespan_of
     from services.promises.ledger.reports_api import router as reports
 
-    return create_app("promises", [commands, reports, erasure, together.routes()], settings, lifespan=lifespan_of(settings))
+    return create_app("promises", [commands, reports, erasure, together.routes("promises")], settings, lifespan=lifespan_of(settings))
 
 
 def run_api(settings: Settings) -> None:

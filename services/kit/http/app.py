@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from services.kit.http import pages as looks
 from services.kit.http import problems
@@ -39,7 +40,7 @@ def create_app(
         async with (lifespan or _nothing)(app):
             yield
 
-    app = FastAPI(
+    app = _Application(
         title=f"Kept: {service}", version="1", openapi_url=None, docs_url=None, redoc_url=None, lifespan=guarded, redirect_slashes=False,
         telemetry=_NONE,
     )  # fmt: skip
@@ -52,11 +53,20 @@ def create_app(
     if pages:
         looks.install(app)
     app.state.capacity = Capacity(service, settings)
-    app.add_middleware(Straight, routes=app.router.routes)
-    app.add_middleware(Front, service=service, settings=settings, capacity=app.state.capacity)
+    app.front = lambda behind: Front(behind, service, settings, app.state.capacity)
     refuse_unguarded(app.routes)
     refuse_unowned(app.routes)
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI with what is ours before all of its own layers: most requests are answered before they come to them."""
+
+    front: Callable[[ASGIApp], ASGIApp]
+
+    def build_middleware_stack(self) -> ASGIApp:
+        self.state.straight = Straight(super().build_middleware_stack(), self.router.routes)
+        return self.front(self.state.straight)
 
 
 @asynccontextmanager

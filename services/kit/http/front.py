@@ -1,10 +1,13 @@
 """What stands before parsing: an id and a trace for each request, limits on what is read at all, on how much one asks, and on how much at once."""
 
 import asyncio
+import logging
 import re
 import time
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import cast
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -30,6 +33,7 @@ _DISCARD_LIMIT, _DISCARD_SECONDS = 16 * 2**20, 5.0
 _SINGLE = frozenset(
     {b"authorization", b"content-type", b"content-length", b"content-encoding", b"idempotency-key", b"host", b"if-match", b"traceparent"}
 )
+_PLAIN_PATH = re.compile(rb"(?:/[A-Za-z0-9_:-]+)+")
 _TRICKS = re.compile(rb"//|[;\\]|%2f|%5c|%3b|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _SAFETY = (
@@ -58,38 +62,39 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        id = _identify(scope)
-        structlog.contextvars.bind_contextvars(request_id=id)  # in the request's own task, and ends with it
+        headers = dict(scope["headers"])
+        id = identify(scope, headers.get(b"traceparent"))
         measured = _Measured(scope, send, self._service, id)
         try:
-            await self._refuse(scope)
-            await self._serve(scope, receive, measured)
+            await self._refuse(scope, headers)
+            await self._serve(scope, receive, measured, _has_body(headers))
         except Problem as problem:
-            if problem.status == 413 and _worth_discarding(scope):
+            if problem.status == 413 and _worth_discarding(headers):
                 await _discard(receive)
             await problem.response(id)(scope, receive, measured)
 
-    async def _refuse(self, scope: Scope) -> None:
+    async def _refuse(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         """Raises Problem where the request is not read any further."""
-        if (problem := _unfit(scope, self._body_limit)) is not None:
+        if (problem := _unfit(scope, headers, self._body_limit)) is not None:
             raise problem
         scope["state"]["address"] = address = self._peers.address(scope)
         await self._capacity.take("address", address)
         self._turns.refuse_above()
 
-    async def _serve(self, scope: Scope, receive: Receive, measured: "_Measured") -> None:
+    async def _serve(self, scope: Scope, receive: Receive, measured: "_Measured", has_body: bool) -> None:
         """A body is awaited without a place: who sends slowly keeps nobody waiting. Raises Problem."""
 
-        async def give_up() -> None:
+        async def give_up(was_read: bool) -> None:
             metrics.HTTP_REFUSED.labels(self._service, "late").inc()
-            await measured.answer_instead(Problem(504, headers={"connection": "close", "retry-after": "1"}), receive)
+            problem = Problem(504, headers={"connection": "close", "retry-after": "1"}) if was_read else Problem(408, headers={"connection": "close"})
+            await measured.answer_instead(problem, receive)
 
-        turn = Turn(self._turns, self._seconds, give_up)
+        turn = Turn(self._turns, self.body_seconds, self._seconds, give_up)
         scope["state"]["turn"] = turn
         try:
-            if not _has_body(scope):
+            if not has_body:
                 await turn.take()
-            await self._app(scope, _capped(receive, self._body_limit, self.body_seconds, turn), measured)
+            await self._app(scope, _Capped(receive, self._body_limit, turn), measured)
         except asyncio.CancelledError:
             if not await turn.was_given_up():
                 raise
@@ -115,18 +120,21 @@ class _Measured:
             return
         self._begun = True
         if message["type"] == "http.response.start":
-            self._count(message["status"])
+            count(self._service, self._scope, message["status"], time.perf_counter() - self._started)
             present = {name.lower() for name, _ in message["headers"]}
             ours = ((b"x-request-id", self._request_id.encode()), *_SAFETY)
             message["headers"] = [*message["headers"], *((name, value) for name, value in ours if name not in present)]
         await self._send(message)
 
-    def _count(self, status: int) -> None:
-        route, took = self._scope.get("route_path", "unmatched"), time.perf_counter() - self._started
-        requests, seconds = _counters(self._service, self._scope["method"], route, status)
-        requests.inc()
-        seconds.observe(took)
-        _log.debug("request", method=self._scope["method"], route=route, status=status, milliseconds=round(took * 1000, 1))
+
+def count(service: str, scope: Scope, status: int, seconds: float) -> None:
+    """Count an answer and how long it took."""
+    method, route = scope["method"], scope.get("route_path", "unmatched")
+    requests, durations = _counters(service, method, route, status)
+    requests.inc()
+    durations.observe(seconds)
+    if logging.getLogger("http").isEnabledFor(logging.DEBUG):  # what stands between takes longer than to count
+        _log.debug("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
 
 
 @lru_cache(4_096)
@@ -135,33 +143,42 @@ def _counters(service: str, method: str, route: str, status: int) -> tuple[prome
     return metrics.HTTP_REQUESTS.labels(service, method, route, str(status)), metrics.HTTP_SECONDS.labels(service, route)
 
 
-def _identify(scope: Scope) -> str:
-    id = uuid7()
-    given = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "replace")
-    trace = child_of(given if valid_traceparent(given) else None)
-    scope.setdefault("state", {}).update(request_id=str(id), cause=Cause(id, id, trace))
-    return str(id)
+def identify(scope: Scope, traceparent: bytes | None) -> str:
+    """Give the request an id and a place in its trace, and have every line of the log in its task say so. Returns the id."""
+    id, given = uuid7(), (traceparent or b"").decode("ascii", "replace")
+    told = str(id)
+    scope.setdefault("state", {}).update(request_id=told, cause=Cause(id, id, child_of(given if valid_traceparent(given) else None)))
+    structlog.contextvars.bind_contextvars(request_id=told)  # in the request's own task, and ends with it
+    return told
 
 
-def _unfit(scope: Scope, body_limit: int) -> Problem | None:
+def _unfit(scope: Scope, headers: Mapping[bytes, bytes], body_limit: int) -> Problem | None:
     """Why the request is not read any further, None where it may be."""
-    headers: list[tuple[bytes, bytes]] = scope["headers"]
-    path = scope.get("raw_path") or scope["path"].encode()
-    if len(path) + len(scope["query_string"]) > _ADDRESS_LIMIT:
+    path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+    if len(path) + len(query) > _ADDRESS_LIMIT:
         return Problem(414)
-    if sum(len(name) + len(value) for name, value in headers if name != b"authorization") > _HEADERS_LIMIT:
+    if sum(map(len, chain.from_iterable(scope["headers"]))) - len(headers.get(b"authorization", b"")) > _HEADERS_LIMIT:
         return Problem(431)
-    if any(count > 1 for name, count in Counter(name for name, _ in headers).items() if name in _SINGLE):
+    single = [name for name, _ in scope["headers"] if name in _SINGLE]
+    if len(set(single)) < len(single):
         return Problem(400, "repeated-header", "A header that may stand once stands twice: send each once.")
-    if _TRICKS.search(path) or not _readable(path) or not _readable(scope["query_string"]):
+    if not _PLAIN_PATH.fullmatch(path) and (_TRICKS.search(path) or not _readable(path)):
         return Problem(400)
-    repeated = Counter(name for name, _ in parse_qsl(scope["query_string"].decode("ascii", "replace"), keep_blank_values=True))
-    if any(count > 1 for count in repeated.values()):
-        return Problem(400, "repeated-parameter", "A query parameter stands twice: send each once.")
-    length = dict(headers).get(b"content-length", b"0")
+    if query and (problem := _unfit_query(query)) is not None:
+        return problem
+    length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         return Problem(400)
     return Problem(413, headers={"connection": "close"}) if int(length[:20]) > body_limit else None
+
+
+def _unfit_query(query: bytes) -> Problem | None:
+    if not _readable(query):
+        return Problem(400)
+    repeated = Counter(name for name, _ in parse_qsl(query.decode("ascii", "replace"), keep_blank_values=True))
+    if any(times > 1 for times in repeated.values()):
+        return Problem(400, "repeated-parameter", "A query parameter stands twice: send each once.")
+    return None
 
 
 def _readable(raw: bytes) -> bool:
@@ -172,39 +189,32 @@ def _readable(raw: bytes) -> bool:
         return False
 
 
-def _has_body(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
+def _has_body(headers: Mapping[bytes, bytes]) -> bool:
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0").strip(b"0") != b""
 
 
-def _capped(receive: Receive, limit: int, seconds: float, turn: Turn) -> Receive:
-    """The body as it comes, until it passes the limit: then Problem (413), whatever length was announced; or until time is up: Problem (408). Its end
-    is handed on once the request has its turn: Problem (503) where it gets none."""
-    read, whole = 0, False
-    last = asyncio.get_running_loop().time() + seconds
+class _Capped:
+    """The body as it comes, until it passes the limit: then Problem (413), whatever length was announced. Its end is handed on once the request has
+    its turn: Problem (503) where it gets none."""
 
-    async def capped() -> Message:
-        nonlocal read, whole
-        try:
-            async with asyncio.timeout_at(None if whole else last):
-                message = await receive()
-        except TimeoutError:
-            raise Problem(408, headers={"connection": "close"}) from None
-        read, whole = read + len(message.get("body", b"")), not message.get("more_body", False)
-        if read > limit:
-            if not whole:
-                await _discard(receive)
+    def __init__(self, receive: Receive, limit: int, turn: Turn) -> None:
+        self._receive, self._limit, self._turn, self._read, self._whole = receive, limit, turn, 0, False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        self._whole = not message.get("more_body", False)
+        if self._read > self._limit:
+            if not self._whole:
+                await _discard(self._receive)
             raise Problem(413, headers={"connection": "close"})
-        if whole:
-            await turn.take()
+        if self._whole:
+            await self._turn.take()
         return message
 
-    return capped
 
-
-def _worth_discarding(scope: Scope) -> bool:
+def _worth_discarding(headers: Mapping[bytes, bytes]) -> bool:
     """Not where the client asked first whether to send it at all, nor where it would be cut off anyway."""
-    headers = dict(scope["headers"])
     return b"expect" not in headers and int(headers[b"content-length"][:20]) <= _DISCARD_LIMIT
 
 

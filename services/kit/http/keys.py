@@ -62,7 +62,9 @@ def keys_in(content: bytes) -> dict[str, Any]:
 
 
 class FileKeys:
-    """The keys of a file, read again when it changes."""
+    """The keys of a file, read again when it has changed; whether it has is looked at when somebody asks, and not again for a moment."""
+
+    pause_seconds = 0.05
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,7 +73,8 @@ class FileKeys:
         self._read_at = 0.0
 
     async def get(self, kid: str) -> Any | None:
-        self._look()
+        if time.monotonic() - self._read_at > self.pause_seconds:
+            self._look()
         return self._keys.get(kid)
 
     def _look(self) -> None:

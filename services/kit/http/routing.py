@@ -5,7 +5,6 @@ FastAPI answers bad JSON before it runs dependencies, so that the check stands i
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from inspect import iscoroutinefunction
 from typing import Annotated, Any, Literal, cast, get_type_hints
@@ -128,7 +127,7 @@ class Guarded(APIRoute):
         if scope is None:
             raise Problem(403)
         await request.app.state.capacity.take("caller", f"{principal.role} {principal.subject}")
-        request.state.principal = replace(principal, scope=scope)
+        request.state.principal = Principal(principal.subject, principal.role, principal.channel, principal.site, scope)
 
 
 def _straight(dependant: Dependant) -> Callable[[Request], Awaitable[Response]] | None:

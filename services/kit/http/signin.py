@@ -2,6 +2,7 @@
 about itself decides how it is checked."""
 
 import re
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +10,6 @@ import jwt
 from fastapi import Request
 from jwt.utils import base64url_decode
 
-from services.kit.clock import record_now
 from services.kit.envelope import refuse_ambiguous
 from services.kit.http.cookies import cookie_of
 from services.kit.http.keys import Keys
@@ -75,7 +75,7 @@ class SignIn:
     async def _verify_once(self, token: str) -> _Verified:
         """The signature is looked at the first time, the key and the time each time: a key that is gone or changed takes its tokens along."""
         known = self._verified.get(token)
-        if known is not None and await self._keys.get(known.kid) is known.key and record_now().timestamp() < known.expires_at:
+        if known is not None and await self._keys.get(known.kid) is known.key and time.time() < known.expires_at:
             return known
         verified = await self._verify(token)
         if len(self._verified) >= _MOST_REMEMBERED:

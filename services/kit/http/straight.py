@@ -3,40 +3,55 @@
 from collections.abc import Sequence
 
 from fastapi import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.kit.http.problems import answer_to
 from services.kit.http.routing import Guarded
 
+_ANY = "{}"
+"""The end of a path that ends in a parameter."""
+
 
 class Straight:
-    """ASGI middleware, the innermost."""
+    """ASGI middleware, between the front and FastAPI."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
-        self._app, self._routes = app, dict[tuple[str, int], list[Guarded]]()
-        for route in (each for each in routes if isinstance(each, Guarded)):
-            for method in route.methods or ():
-                self._routes.setdefault((method, route.path.count("/")), []).append(route)
+        self._app, self._routes = app, dict[tuple[str, int, str], list[Guarded]]()
+        guarded = [each for each in routes if isinstance(each, Guarded)]
+        for method, length, end in {(method, *_shape(route.path)) for route in guarded for method in route.methods or ()}:
+            fit = [each for each in guarded if method in (each.methods or ()) and _shape(each.path) in ((length, end), (length, _ANY))]
+            self._routes[method, length, end] = fit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._route(scope) if scope["type"] == "http" else None
+        response = await self.answer(Request(scope, receive, send)) if scope["type"] == "http" else None
+        await (response or self._app)(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response | None:
+        """What the route answers, a problem where it raises; None where FastAPI has to."""
+        route = self._route(request.scope)
         if route is None or route.straight is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = route
-        request = Request(scope, receive, send)
+            return None
+        request.scope["route"] = route
         try:
-            response = await route.straight(request)
+            return await route.straight(request)
         except Exception as error:  # noqa: BLE001  # each becomes a problem, as FastAPI would have it
-            response = await answer_to(request, error)
-        await response(scope, receive, send)
+            return await answer_to(request, error)
 
     def _route(self, scope: Scope) -> Guarded | None:
         """The first that fits, as the router would find it."""
-        path = scope["path"]
-        for route in self._routes.get((scope["method"], path.count("/")), ()):
+        path, method = scope["path"], scope["method"]
+        length, end = _shape(path)
+        fit = self._routes.get((method, length, end)) or self._routes.get((method, length, _ANY)) or []
+        for route in fit:
             if found := route.path_regex.match(path):
                 scope["path_params"] = found.groupdict()
                 return route
         return None
+
+
+def _shape(path: str) -> tuple[int, str]:
+    """How many parts a path has, and the last one: few routes have both in common."""
+    end = path.rpartition("/")[2]
+    return path.count("/"), _ANY if "{" in end else end

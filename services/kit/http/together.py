@@ -5,6 +5,7 @@ One request over HTTP costs both processes more than most commands do. Who is al
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Scope
 
+from services.kit.http.front import count, identify
 from services.kit.http.near import Answered, Headers, Near, NoAnswer, NotReached
 from services.kit.http.problems import Problem
 from services.kit.http.routing import Routes, operation
@@ -107,8 +109,9 @@ def _settle(answered: "asyncio.Future[Answered]", given: Answered) -> None:
         answered.set_result(given)
 
 
-def routes() -> Routes:
-    """What a process must have that is asked by `Together`. Each request is admitted, limited, measured and answered as if it had come alone."""
+def routes(service: str) -> Routes:
+    """What a process must have that is asked by `Together`, which passes on what its own front let through: each request is admitted, measured and
+    answered as if it had come alone."""
     router = Routes()
 
     @router.post(PATH, **operation(access={"service": "all"}) | {"include_in_schema": False})
@@ -118,16 +121,16 @@ def routes() -> Routes:
         except msgspec.DecodeError:
             raise Problem(400) from None
         step_aside(request, _WAIT_SECONDS)
-        return StreamingResponse(_answers(request, asked), media_type="application/octet-stream")
+        return StreamingResponse(_answers(request, service, asked), media_type="application/octet-stream")
 
     return router
 
 
-async def _answers(request: Request, asked: Sequence[Asked]) -> AsyncIterator[bytes]:
+async def _answers(request: Request, service: str, asked: Sequence[Asked]) -> AsyncIterator[bytes]:
     """Those that are there, again and again. Who hangs up changes nothing: what was asked is done."""
     done = asyncio.Queue[tuple[int, Answered]]()
     for place, each in enumerate(asked):
-        task = asyncio.create_task(_answer(request, place, each, done))
+        task = asyncio.create_task(_answer(request, service, place, each, done))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
     left = len(asked)
@@ -140,7 +143,9 @@ async def _answers(request: Request, asked: Sequence[Asked]) -> AsyncIterator[by
         yield len(part).to_bytes(4) + part
 
 
-async def _answer(request: Request, place: int, asked: Asked, done: "asyncio.Queue[tuple[int, Answered]]") -> None:
+async def _answer(request: Request, service: str, place: int, asked: Asked, done: "asyncio.Queue[tuple[int, Answered]]") -> None:
+    began, scope = time.perf_counter(), _scope(request, asked)
+    id = identify(scope, dict(asked.headers).get(b"traceparent"))
     sent = list[Message]()
     unread: list[Message] = [{"type": "http.request", "body": asked.body}]
 
@@ -153,15 +158,17 @@ async def _answer(request: Request, place: int, asked: Asked, done: "asyncio.Que
         sent.append(message)
 
     try:
-        await request.app(_scope(request, asked), receive, send)
+        await request.app.state.straight(scope, receive, send)
     finally:
         status, headers = (sent[0]["status"], sent[0]["headers"]) if sent else (500, [])
-        done.put_nowait((place, Answered(status, headers, b"".join(each.get("body", b"") for each in sent))))
+        count(service, scope, status, time.perf_counter() - began)
+        told = headers if any(name == b"x-request-id" for name, _ in headers) else [*headers, (b"x-request-id", id.encode())]
+        done.put_nowait((place, Answered(status, told, b"".join(each.get("body", b"") for each in sent))))
 
 
 def _scope(request: Request, asked: Asked) -> Scope:
     path, _, query = asked.target.partition(b"?")
-    whole = {name: request.scope.get(name) for name in ("type", "asgi", "http_version", "server", "client", "scheme", "root_path")}
+    whole = {name: request.scope.get(name) for name in ("type", "asgi", "http_version", "server", "client", "scheme", "root_path", "app")}
     return whole | {
         "method": asked.method, "path": unquote(path.decode("ascii")), "raw_path": path, "query_string": query, "headers": asked.headers, "state": {},
     }  # fmt: skip

@@ -20,7 +20,8 @@ class Turns:
 
     def __init__(self, service: str, places: int) -> None:
         self._places, self._waiting, self._free = places, 0, asyncio.Semaphore(places)
-        self._in_hand, self._refused = metrics.HTTP_IN_HAND.labels(service), metrics.HTTP_REFUSED.labels(service, "busy")
+        self._in_hand, self._refused = 0, metrics.HTTP_REFUSED.labels(service, "busy")
+        metrics.HTTP_IN_HAND.labels(service).set_function(lambda: self._in_hand)
 
     def refuse_above(self) -> None:
         """Raises Problem (503) while too many wait already: whoever came now would wait for nothing."""
@@ -33,7 +34,7 @@ class Turns:
             await self._wait()
         else:
             await self._free.acquire()
-        self._in_hand.inc()
+        self._in_hand += 1
 
     async def _wait(self) -> None:
         self.refuse_above()
@@ -48,7 +49,7 @@ class Turns:
 
     def give_back(self) -> None:
         self._free.release()
-        self._in_hand.dec()
+        self._in_hand -= 1
 
     def _busy(self) -> Problem:
         self._refused.inc()
@@ -57,17 +58,20 @@ class Turns:
 
 
 class Turn:
-    """One request's place, taken once, and its time, which runs from the start. The request is given up when that is over: `answer` is sent in its
-    place at once, and its task is cancelled, however long that takes to unwind (a database that hangs)."""
+    """One request's place, taken once, when it is read; and its time, which runs from the start: to be read, and to be answered. When either is over
+    the request is given up: `answer` is told whether it was read, and sends something in its place at once, and its task is cancelled, however long
+    that takes to unwind (a database that hangs)."""
 
-    def __init__(self, turns: Turns, seconds: float, answer: Callable[[], Awaitable[None]]) -> None:
-        self._turns, self._answer, self._task = turns, answer, asyncio.current_task()
-        self._has_place = self._had_place = False
-        self._end = asyncio.get_running_loop().call_later(seconds, self._give_up)
+    def __init__(self, turns: Turns, read_seconds: float, seconds: float, answer: Callable[[bool], Awaitable[None]]) -> None:
+        self._turns, self._answer, self._task, self._loop = turns, answer, asyncio.current_task(), asyncio.get_running_loop()
+        self._has_place = self._had_place = self._was_read = False
+        began = self._loop.time()
+        self._until, self._look = began + seconds, self._loop.call_at(began + min(read_seconds, seconds), self._look_at_the_time)
         self._answering: asyncio.Future[None] | None = None
 
     async def take(self) -> None:
         """Raises Problem (503) where there is no place."""
+        self._was_read = True
         if not self._had_place:
             await self._turns.take()
             self._has_place = self._had_place = True
@@ -75,9 +79,7 @@ class Turn:
     def step_aside(self, seconds: float) -> None:
         """The request does nothing but wait from here on: another may have its place, and so many seconds do not count."""
         self._leave()
-        loop, at = asyncio.get_running_loop(), self._end.when() + seconds
-        self._end.cancel()
-        self._end = loop.call_at(at, self._give_up)
+        self._until += seconds
 
     async def was_given_up(self) -> bool:
         """Whether the cancelling was ours; the answer is sent, then."""
@@ -89,7 +91,7 @@ class Turn:
 
     def finish(self) -> None:
         """The request is over, whatever came of it."""
-        self._end.cancel()
+        self._look.cancel()
         self._leave()
 
     def _leave(self) -> None:
@@ -97,9 +99,12 @@ class Turn:
             self._has_place = False
             self._turns.give_back()
 
-    def _give_up(self) -> None:
+    def _look_at_the_time(self) -> None:
+        if self._was_read and self._loop.time() < self._until:
+            self._look = self._loop.call_at(self._until, self._look_at_the_time)
+            return
         assert self._task is not None, "a request runs in a task"
-        self._answering = asyncio.ensure_future(self._answer())
+        self._answering = asyncio.ensure_future(self._answer(self._was_read))
         self._task.cancel()
 
 

@@ -250,7 +250,7 @@ def _if_match(request: Request) -> int | None:
 
 def _told(request: Request, body: BaseModel) -> list[object]:
     """What makes two requests the same."""
-    return [request.url.path, body.model_dump(mode="json"), _if_match(request)]
+    return [request.scope["path"], body.model_dump(mode="json"), _if_match(request)]
 
 
 def desk_of(request: Request) -> Desk:

@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 _AT_ONCE = 500
 _LOOK_SECONDS = 1.0
+_GATHER_SECONDS = 0.05
+"""So long a writer that is busy is left alone: what it writes meanwhile is told together."""
+
 _PUBLISHED = "select position from ledger_published"
 _MOVE = "update ledger_published set position = $1"
 
@@ -39,6 +42,7 @@ class Publisher:
         while True:
             seen = self._written.count
             if await self.publish() < _AT_ONCE:
+                await asyncio.sleep(_GATHER_SECONDS)
                 await self._written.after(seen, _LOOK_SECONDS)
 
     async def publish(self) -> int:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from services.kit import tokens
 from services.kit.http import Routes, address_of, answer, create_app, operation
-from services.kit.http.limits import Peers
+from services.kit.http.limits import Capacity, Peers
+from services.kit.http.problems import Problem
 from services.kit.http.turns import step_aside
 from services.kit.settings import KitSettings
 
@@ -194,3 +195,18 @@ async def test_a_wait_that_was_asked_for_does_not_count(tmp_path: Path) -> None:
     assert (await toy.get("/held")).status_code == 504
     toy.go.set()
     assert (await waiting).status_code == 200
+
+
+@pytest.mark.parametrize("limit", [5, 2_004])
+async def test_exactly_as_many_as_the_limit_are_let_through_whatever_is_counted_ahead(limit: int) -> None:
+    capacity = Capacity("toy", KitSettings(requests_per_caller=limit, api_processes=1))
+
+    async def refused(caller: str) -> bool:
+        try:
+            await capacity.take("caller", caller)
+        except Problem as problem:
+            return problem.status == 429
+        return False
+
+    assert [await refused("care s-1") for _ in range(limit + 3)] == [False] * limit + [True] * 3
+    assert not await refused("care s-2")

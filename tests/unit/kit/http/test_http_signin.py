@@ -1,5 +1,6 @@
 """Who is let in: only a token that our key signed for us, whatever the token says of itself."""
 
+import asyncio
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.kit import tokens
 from services.kit.clock import record_now
+from services.kit.http.keys import FileKeys
 from services.kit.settings import KitSettings
 from tests.support.polling import poll_until
 
@@ -32,6 +34,11 @@ def forge(settings: KitSettings) -> Forge:
         return jwt.encode(told, key if key is not None else ours, algorithm=algorithm, headers={"kid": kid, "typ": "at+jwt", **(headers or {})})
 
     return make
+
+
+async def _until_looked_at() -> None:
+    """Long enough for the file to be looked at again by the next who asks."""
+    await asyncio.sleep(FileKeys.pause_seconds * 1.5)
 
 
 async def _status(client: httpx.AsyncClient, authorization: str) -> httpx.Response:
@@ -125,6 +132,7 @@ async def test_a_new_key_is_known_once_it_stands_in_the_file(client: httpx.Async
     theirs = f"Bearer {forge(key=key, headers={'kid': 'next'})}"
     assert (await _status(client, theirs)).status_code == 401
     _write_keys(settings.jwks_path, next=key)
+    await _until_looked_at()
     assert (await _status(client, theirs)).status_code == 200
     assert (await _status(client, f"Bearer {forge()}")).status_code == 401
 
@@ -178,6 +186,7 @@ async def test_a_token_that_was_let_in_is_refused_once_its_key_is_another(client
     other = json.loads(settings.jwks_path.read_text())
     other["keys"][0]["x"] = urlsafe_b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode().rstrip("=")
     settings.jwks_path.write_text(json.dumps(other))
+    await _until_looked_at()
     assert (await _status(client, token)).status_code == 401
     settings.jwks_path.write_text(json.dumps({"keys": [{**other["keys"][0], "kid": "another"}]}))
     assert (await _status(client, token)).status_code == 401
