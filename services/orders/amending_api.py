@@ -14,6 +14,7 @@ from starlette.responses import Response
 from services.kit.database import Database, Transaction
 from services.kit.failpoints import ARMED, hit
 from services.kit.http import Caller, IdempotencyKey, Parsed, Principal, Problem, Routes, Strict, Waiters, answer, cause_of, once, operation
+from services.kit.http.headers import header
 from services.kit.http.routing import Access
 from services.kit.ids import uuid7
 from services.kit.values import NotFound
@@ -119,7 +120,7 @@ def _change(body: AmendmentBody, found: queries.Found, version: int, caller: Pri
 
 def _if_match(request: Request) -> int:
     """The version that the order was read at. Raises Problem (428, 400)."""
-    given = request.headers.get("if-match")
+    given = header(request, b"if-match")
     if given is None:
         raise Problem(428, "if-match", 'Say which order you change: read it, and send its version in the header If-Match, as "3".')
     match = _VERSION.fullmatch(given.strip())

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
 from services.kit.envelope import refuse_ambiguous
+from services.kit.http.headers import header
 from services.kit.http.problems import Problem, validation_problem
 
 T = TypeVar("T")
@@ -27,8 +28,8 @@ def Parsed(model: type[BaseModel], wire: type[T] | None = None, plain: Callable[
     """
 
     async def read(request: Request) -> Any:
-        media = request.headers.get("content-type", "").lower().replace(" ", "").replace('"', "")
-        if media not in _MEDIA or "content-encoding" in request.headers:
+        media = (header(request, b"content-type") or "").lower().replace(" ", "").replace('"', "")
+        if media not in _MEDIA or header(request, b"content-encoding") is not None:
             raise Problem(415)
         raw = await request.body()
         return parse(model, raw) if wire is None or plain is None else parse_plain(model, wire, plain, raw)

@@ -17,6 +17,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kit import metrics
+from services.kit.http.headers import by_name
 from services.kit.http.limits import Capacity, Peers
 from services.kit.http.problems import Problem
 from services.kit.http.turns import Turn, Turns
@@ -25,7 +26,7 @@ from services.kit.settings import KitSettings
 from services.kit.trace import child_of, valid_traceparent
 from services.kit.values import Cause
 
-_log = structlog.get_logger("http")
+_log, _levels = structlog.get_logger("http"), logging.getLogger("http")
 _ADDRESS_LIMIT, _HEADERS_LIMIT = 4_096, 16_384
 _DISCARD_LIMIT, _DISCARD_SECONDS = 16 * 2**20, 5.0
 """How much of a body that is too large is read for nothing: who still writes when the connection is closed sees a reset instead of the answer."""
@@ -62,8 +63,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        id = identify(scope, headers.get(b"traceparent"))
+        id, headers = identify(scope), by_name(scope)
         measured = _Measured(scope, send, self._service, id)
         try:
             await self._refuse(scope, headers)
@@ -133,7 +133,7 @@ def count(service: str, scope: Scope, status: int, seconds: float) -> None:
     requests, durations = _counters(service, method, route, status)
     requests.inc()
     durations.observe(seconds)
-    if logging.getLogger("http").isEnabledFor(logging.DEBUG):  # what stands between takes longer than to count
+    if _levels.isEnabledFor(logging.DEBUG):  # what stands between takes longer than to count
         _log.debug("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
 
 
@@ -143,9 +143,9 @@ def _counters(service: str, method: str, route: str, status: int) -> tuple[prome
     return metrics.HTTP_REQUESTS.labels(service, method, route, str(status)), metrics.HTTP_SECONDS.labels(service, route)
 
 
-def identify(scope: Scope, traceparent: bytes | None) -> str:
+def identify(scope: Scope) -> str:
     """Give the request an id and a place in its trace, and have every line of the log in its task say so. Returns the id."""
-    id, given = uuid7(), (traceparent or b"").decode("ascii", "replace")
+    id, given = uuid7(), by_name(scope).get(b"traceparent", b"").decode("ascii", "replace")
     told = str(id)
     scope.setdefault("state", {}).update(request_id=told, cause=Cause(id, id, child_of(given if valid_traceparent(given) else None)))
     structlog.contextvars.bind_contextvars(request_id=told)  # in the request's own task, and ends with it

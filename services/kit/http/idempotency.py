@@ -19,6 +19,7 @@ from starlette.responses import Response
 from services.kit.database import Database, Transaction
 from services.kit.failpoints import ARMED, hit
 from services.kit.group_commit import GroupCommit
+from services.kit.http.headers import header
 from services.kit.http.problems import Problem
 from services.kit.values import Refusal
 
@@ -51,7 +52,7 @@ class Command(Generic[T]):
 
 def key_of(request: Request) -> str:
     """The Idempotency-Key, bare or in quotes. Raises Problem (400) where it is missing or malformed."""
-    match = _KEY.fullmatch(request.headers.get("idempotency-key", ""))
+    match = _KEY.fullmatch(header(request, b"idempotency-key") or "")
     if match is None:
         raise Problem(400, "idempotency-key", "Send the header Idempotency-Key: 1 to 255 visible ASCII characters, a new one per command.")
     return match[1] or match[2]

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from services.kit.http.headers import header
 from services.kit.http.idempotency import key_of
 from services.kit.http.problems import Problem
 from services.kit.http.signin import Principal, Scope, SignIn
@@ -109,7 +110,7 @@ class Guarded(APIRoute):
         async def guarded(request: Request) -> Response:
             request.scope["route_path"] = self.path_format
             await self._admit(request)
-            if not _acceptable(request.headers.get("accept"), self.produces):
+            if not _acceptable(header(request, b"accept"), self.produces):
                 raise Problem(406)
             if (self.openapi_extra or {}).get("x-idempotent"):
                 key_of(request)

@@ -12,6 +12,7 @@ from jwt.utils import base64url_decode
 
 from services.kit.envelope import refuse_ambiguous
 from services.kit.http.cookies import cookie_of
+from services.kit.http.headers import header
 from services.kit.http.keys import Keys
 from services.kit.http.problems import Problem
 from services.kit.http.revoked import Revoked
@@ -59,10 +60,11 @@ class SignIn:
 
         Raises Problem: 401 with WWW-Authenticate, 403 where the token was revoked or another site uses the cookie, 503 while either cannot be known.
         """
-        if by_cookie and "authorization" not in request.headers:
+        given = header(request, b"authorization")
+        if by_cookie and given is None:
             scheme, token = "bearer", cookie_of(request)
         else:
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            scheme, _, token = (given or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, headers={"www-authenticate": "Bearer"})
         try:

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import msgspec
 import structlog
 from fastapi import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Message, Scope
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from services.kit.http.front import count, identify
 from services.kit.http.near import Answered, Headers, Near, NoAnswer, NotReached
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 PATH = "/v1/together"
 _MOST = 64
-_GATHER_SECONDS = 0.001
+_GATHER_SECONDS = 0.004
 _WAIT_SECONDS = 60.0
 
 _tasks = set[asyncio.Task[None]]()
@@ -121,13 +121,29 @@ def routes(service: str) -> Routes:
         except msgspec.DecodeError:
             raise Problem(400) from None
         step_aside(request, _WAIT_SECONDS)
-        return StreamingResponse(_answers(request, service, asked), media_type="application/octet-stream")
+        return _Parts(_answers(request, service, asked))
 
     return router
 
 
+class _Parts(Response):
+    """Sent as they come. Whether somebody still listens is nothing to wait for beside it: what was asked is done either way."""
+
+    media_type = "application/octet-stream"
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        self.status_code, self.background, self._parts = 200, None, parts
+        self.raw_headers = [(b"content-type", self.media_type.encode())]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for part in self._parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
 async def _answers(request: Request, service: str, asked: Sequence[Asked]) -> AsyncIterator[bytes]:
-    """Those that are there, again and again. Who hangs up changes nothing: what was asked is done."""
+    """Those that are there, again and again."""
     done = asyncio.Queue[tuple[int, Answered]]()
     for place, each in enumerate(asked):
         task = asyncio.create_task(_answer(request, service, place, each, done))
@@ -145,7 +161,7 @@ async def _answers(request: Request, service: str, asked: Sequence[Asked]) -> As
 
 async def _answer(request: Request, service: str, place: int, asked: Asked, done: "asyncio.Queue[tuple[int, Answered]]") -> None:
     began, scope = time.perf_counter(), _scope(request, asked)
-    id = identify(scope, dict(asked.headers).get(b"traceparent"))
+    id = identify(scope)
     sent = list[Message]()
     unread: list[Message] = [{"type": "http.request", "body": asked.body}]
 

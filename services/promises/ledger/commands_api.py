@@ -16,6 +16,7 @@ from services.kit.canonical import canonical
 from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.http import Caller, IdempotencyKey, Parsed, Principal, Problem, Routes, answer, operation
+from services.kit.http.headers import header
 from services.kit.http.problems import problem_of
 from services.kit.http.routing import Access
 from services.kit.promise.line import Actor
@@ -239,7 +240,7 @@ def _insist_on_preview(body: PromiseBody, caller: Principal) -> None:
 
 def _if_match(request: Request) -> int | None:
     """The seq that the caller has read. Raises Problem (400)."""
-    given = request.headers.get("if-match")
+    given = header(request, b"if-match")
     if given is None:
         return None
     match = _ETAG.fullmatch(given)
