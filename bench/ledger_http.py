@@ -29,7 +29,7 @@ from services.kit.promise.feed import TOPIC
 from services.kit.settings import KitSettings
 from services.kit.tokens import token
 
-CONNECTIONS = 48
+CONNECTIONS = 96
 _WARM_SECONDS = 2.0
 _BEHIND = 500
 """So many promises lie between one and its acknowledgement: it is answered by then."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from services.kit.envelope import refuse_ambiguous
 from services.kit.http.headers import header
@@ -31,10 +32,23 @@ def Parsed(model: type[BaseModel], wire: type[T] | None = None, plain: Callable[
         media = (header(request, b"content-type") or "").lower().replace(" ", "").replace('"', "")
         if media not in _MEDIA or header(request, b"content-encoding") is not None:
             raise Problem(415)
-        raw = await request.body()
+        raw = await body_of(request)
         return parse(model, raw) if wire is None or plain is None else parse_plain(model, wire, plain, raw)
 
     return Depends(read)
+
+
+async def body_of(request: Request) -> bytes:
+    """The body, to be read once: Starlette's own keeps it for others who ask, in several times as many steps. Raises ClientDisconnect."""
+    parts = list[bytes]()
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def parse_plain(model: type[BaseModel], wire: type[T], plain: Callable[[bytes], T], raw: bytes) -> T:

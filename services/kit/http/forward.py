@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.routing import iter_route_contexts
 from starlette.responses import Response
 
+from services.kit.http.body import body_of
 from services.kit.http.near import Behind, NoAnswer, NotReached
 from services.kit.http.problems import Problem
 from services.kit.http.routing import Guarded, Routes
@@ -49,7 +50,7 @@ async def _forward(request: Request, process: Behind) -> Response:
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
     headers = [(name, value) for name, value in scope["headers"] if name in _THERE]
     try:
-        given = await process.ask(scope["method"], target, headers, await request.body())
+        given = await process.ask(scope["method"], target, headers, await body_of(request))
     except NotReached:
         raise Problem(503, headers={"retry-after": "1"}) from None
     except NoAnswer:
