@@ -7,22 +7,42 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from uuid import UUID
 
 import msgspec
 
+from services.kit.canonical import canonical
 from services.kit.merkle import Frontier, leaf_hash
 from services.kit.notes import Checkpoint
-from services.kit.promise.line import digest_of, read_line
-from services.kit.promise.state import Made, Promise, Standing, after
+from services.kit.promise.line import digest_over, fact_of, read_line
+from services.kit.promise.state import Made, Standing, stands_after
 
 _AT_ONCE = 4096
 _UNREADABLE = (ValueError, msgspec.DecodeError, RecursionError)
 _read_made = msgspec.json.Decoder(Made).decode
-_NEW = Standing()
+_NOT_MADE = b"", 0, Standing()
 _NO_LINE = "It is not the line of an entry."
+
+
+class _By(msgspec.Struct):
+    department: str
+
+
+class _Meaning(msgspec.Struct):
+    """What of a line its promise's state follows from. The rest is read by `Ordering`, which looks at all of it."""
+
+    actor: _By
+    body: msgspec.Raw
+    kind: str
+    promise_id: str
+    recorded_at: datetime
+    seq: int
+    state_digest: bytes
+
+
+_read_meaning = msgspec.json.Decoder(_Meaning).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,21 +190,23 @@ class Replaying(_LineByLine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._promises: dict[UUID, tuple[bytes, int, Standing]] = {}
+        self._promises: dict[str, tuple[bytes, int, Standing]] = {}
         """What was said, as it stands in its line and is read again: of very many promises their objects would fill the memory."""
 
     def _fault_of(self, raw: bytes) -> str | None:
         try:
-            line = read_line(raw)
-            fact = line.fact()
+            line = _read_meaning(raw)
+            fact = fact_of(line.kind, line.body)
         except _UNREADABLE:
             return _NO_LINE
-        body, seq, stands = self._promises.get(line.promise_id, (b"", 0, _NEW))
-        if isinstance(fact, Made) != (seq == 0) or line.seq != seq + 1:
+        id, made = line.promise_id, isinstance(fact, Made)
+        said, seq, stands = self._promises.get(id, _NOT_MADE)
+        if made != (seq == 0) or line.seq != seq + 1:
             return "It is not the next entry of its promise."
-        if isinstance(fact, Made):
-            body, promise = bytes(line.body), Promise(line.promise_id, 1, fact)
+        if made:
+            said = bytes(line.body)
         else:
-            promise = after(Promise(line.promise_id, seq, _read_made(body), stands), fact, line.actor.department, line.recorded_at)
-        self._promises[line.promise_id] = body, promise.seq, promise.stands
-        return None if digest_of(promise, body) == line.state_digest else "The state that its promise then has is not the one it was written with."
+            stands = stands_after(stands, partial(_read_made, said), fact, line.seq, line.actor.department, line.recorded_at)
+        self._promises[id] = said, line.seq, stands
+        digest = digest_over(id, said, line.seq, canonical(stands))
+        return None if digest == line.state_digest else "The state that its promise then has is not the one it was written with."

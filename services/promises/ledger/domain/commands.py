@@ -275,7 +275,7 @@ def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact | None
     if promise.stands.verdict in (Verdict.RELEASED, Verdict.VOID):
         raise _settled(promise)
     mended = promise.stands.settled_seq if promise.stands.verdict is Verdict.BROKEN else None
-    if mended and evidence.at <= promise.said.due.at and completes(promise, evidence) and command.mends in (None, mended):
+    if mended and evidence.at <= promise.said.due.at and completes(promise.said, promise.stands, evidence) and command.mends in (None, mended):
         return Corrected(mended, evidence)
     if command.mends is not None:
         raise NothingToMend("This does not show that a verdict was wrong: send it as evidence, or what proves it done in time.", broken_by_seq=mended)
