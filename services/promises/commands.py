@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -123,7 +124,8 @@ def _in_two(size: int, hashing: tuple[Any, ...], replaying: tuple[Any, ...]) -> 
     """What both passes over the entries find: side by side where there are enough of them to pay for a process."""
     if size < _WORTH_A_PROCESS:
         return hashing[0](*hashing[1:]), replaying[0](*replaying[1:])
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=tune_python) as beside:
+    alone = threading.active_count() == 1  # a thread may hold a lock, which a fork would hold for ever; a new interpreter takes seconds to begin
+    with ProcessPoolExecutor(1, mp_context=get_context("fork" if alone else "spawn"), initializer=tune_python) as beside:
         hashed = beside.submit(*hashing)
         replayed = replaying[0](*replaying[1:])
         return hashed.result(), replayed
