@@ -185,20 +185,27 @@ class Batch:
 
 def settle(wanted: Sequence[Wanted], look: Look, head: Head, now: datetime) -> Batch:
     """The batch that these commands come to, in their order. `now` is the ledger's business time."""
-    deciding = _Deciding(look, head, now)
-    for each in wanted:
-        deciding.batch.answers.append(deciding.erase(each) if isinstance(each, AskedErasure) else deciding.take(each))
+    deciding = Deciding(look, head, now)
+    deciding.take_all(wanted)
     return deciding.close()
 
 
-class _Deciding:
+class Deciding:
+    """The same, a few commands at a time."""
+
     def __init__(self, look: Look, head: Head, now: datetime) -> None:
         self._look, self._before, self._now = look, head, now
         self._recorded_at, self._position = head.recorded_at, head.frontier.size
         self._leaves = list[bytes]()
         self.batch = Batch(head)
 
+    def take_all(self, wanted: Sequence[Wanted]) -> None:
+        """Decide the next ones, in their order."""
+        for each in wanted:
+            self.batch.answers.append(self.erase(each) if isinstance(each, AskedErasure) else self.take(each))
+
     def take(self, asked: Asked) -> Answer:
+        """The answer to one command; what follows from it is in the batch."""
         salt = self._salt(asked)
         fingerprint = sha256(salt + asked.told).digest()
         remembered = self._look.known.get((asked.scope, asked.key))
@@ -263,6 +270,7 @@ class _Deciding:
         return erasure
 
     def close(self) -> Batch:
+        """The batch that all of it comes to."""
         frontier, self.batch.nodes = self._before.frontier.grown(self._leaves)
         self.batch.head = Head(self._recorded_at, frontier)
         return self.batch

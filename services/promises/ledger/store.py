@@ -1,6 +1,8 @@
 """The ledger in SQL: what a batch of commands needs, read by key; all that it changes, written in one commit that the head guards."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+import itertools
+from collections.abc import AsyncIterable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -102,8 +104,7 @@ class LedgerStore:
             erased={row["customer_id"]: Erasure(*(row[name] for name in Erasure._fields)) for row in erasures},
         )
 
-    async def insist(self, before: Head) -> None:
-        """Raises HeadMoved where the head is not the one that was known: what was at hand may not hold any more."""
+    async def _insist(self, before: Head) -> None:
         if await self.connection.fetchval(_SIZE) != before.frontier.size:
             raise HeadMoved
 
@@ -116,24 +117,40 @@ class LedgerStore:
             found[promise.promise_id] = promise, Making(row["made_at"], b"", bytes(first.body))
         return found
 
-    async def write(self, batch: Batch, before: Head) -> None:
-        """All of it in one commit. Raises HeadMoved, and nothing is written."""
-        head = batch.head
-        made, moved = batch.last()
+    async def write(self, batches: AsyncIterable[Batch], before: Head) -> list[Batch]:
+        """All of them in one commit: each is written while the next is decided. Raises HeadMoved, and nothing is written; even where nothing is to be
+        written, since what was at hand may not hold any more."""
+        settled, head, writing = list[Batch](), before, None
         async with self.connection.transaction():
-            hashes = b"".join(head.frontier.hashes)
-            acknowledge_by = await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, head.recorded_at, hashes, before.frontier.size)
-            if acknowledge_by is None:
-                raise HeadMoved
-            statements = rows.others(batch, moved)
-            for each in (rows.entries(batch), rows.promises(made, acknowledge_by), rows.words(batch)):
-                if len(each.rows) > _FEW:
-                    await self.connection.copy_records_to_table(each.table, records=each.rows, columns=each.columns)
-                else:
-                    statements.append((each.insert, each.rows))
-            await execute_together(self.connection, [(statement, _columns(some)) for statement, some in statements if some])
-        for entry in (*made, *moved):
-            self.promises.put(entry.promise.promise_id, (entry.promise, entry.made))
+            try:
+                async for batch in batches:
+                    settled.append(batch)
+                    if writing is not None:
+                        await writing
+                    if batch.writes:
+                        writing, head = asyncio.create_task(self._put(batch, head)), batch.head
+                await (writing or self._insist(before))
+            finally:
+                if writing is not None:
+                    await asyncio.wait({writing})  # the connection is its own until it has ended
+        for batch in settled:
+            for entry in itertools.chain(*batch.last()):
+                self.promises.put(entry.promise.promise_id, (entry.promise, entry.made))
+        return settled
+
+    async def _put(self, batch: Batch, before: Head) -> None:
+        head, hashes = batch.head, b"".join(batch.head.frontier.hashes)
+        acknowledge_by = await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, head.recorded_at, hashes, before.frontier.size)
+        if acknowledge_by is None:
+            raise HeadMoved
+        made, moved = batch.last()
+        statements = rows.others(batch, moved)
+        for each in (rows.entries(batch), rows.promises(made, acknowledge_by), rows.words(batch)):
+            if len(each.rows) > _FEW:
+                await self.connection.copy_records_to_table(each.table, records=each.rows, columns=each.columns)
+            else:
+                statements.append((each.insert, each.rows))
+        await execute_together(self.connection, [(statement, _columns(some)) for statement, some in statements if some])
 
 
 def _promises_of(asked: Sequence[Asked]) -> set[UUID]:
