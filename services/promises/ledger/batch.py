@@ -15,7 +15,7 @@ import msgspec
 from services.kit.canonical import canonical
 from services.kit.merkle import Frontier, Node, leaf_hash
 from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_over
-from services.kit.promise.state import Fact, Made, Promise, after
+from services.kit.promise.state import Fact, Made, Promise, Standing, after
 from services.kit.values import NotFound, Refusal
 from services.promises.ledger.domain.commands import (
     Command,
@@ -33,6 +33,7 @@ from services.promises.ledger.domain.commands import (
 from services.promises.ledger.messages import Erasure, Receipt, Refused
 
 _ERASURE = "ledger erase"
+_JUST_MADE = canonical(Standing())
 TICK = timedelta(microseconds=1)
 LOOKS_ALIKE_WITHIN = timedelta(minutes=15)
 """A promise of the same thing to the same customer within this time looks like the same promise typed twice."""
@@ -316,11 +317,11 @@ class Deciding:
         body = body_of(fact)
         if before is None:
             assert isinstance(fact, Made)
-            promise = Promise(asked.promise_id, 1, fact)
+            promise, standing = Promise(asked.promise_id, 1, fact), _JUST_MADE
             self._look.made[asked.promise_id] = Making(self._recorded_at, asked.thing, body)
         else:
             promise = after(before, fact, asked.actor.department, self._recorded_at)
-        standing = canonical(promise.stands)
+            standing = canonical(promise.stands)
         digest = digest_over(promise.promise_id, self._look.made[asked.promise_id].said, promise.seq, standing)
         line = canonical(
             Line(

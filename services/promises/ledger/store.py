@@ -66,6 +66,8 @@ class LedgerStore:
     connection: "asyncpg.Connection[asyncpg.Record]"
     promises: Recent[UUID, tuple[Promise, Making]] = field(default_factory=lambda: Recent(_MOST_RECENT))
     """Those that this writer read or wrote last: nobody else changes them while the head is the one it knows."""
+    salts: Recent[UUID, bytes] = field(default_factory=lambda: Recent(_MOST_RECENT))
+    """The same of customers who were not erased."""
 
     async def begin(self) -> Head:
         """Prepare the connection. Returns how far the ledger reaches."""
@@ -75,6 +77,7 @@ class LedgerStore:
     async def head(self) -> Head:
         """How far the ledger reaches. Nothing is at hand any more."""
         self.promises.clear()
+        self.salts.clear()
         size, recorded_at, hashes = await self.connection.fetchrow(_HEAD)
         return Head(recorded_at, Frontier(size, tuple(hashes[at : at + _HASH] for at in range(0, len(hashes), _HASH))))
 
@@ -91,15 +94,16 @@ class LedgerStore:
         ids = _promises_of(asked) | {row["promise_id"] for row in (await sql.fetch(_OF_CUSTOMERS, erasing) if erasing else [])}
         promises = await self._promises(ids)
         customers = {each.customer_id for each in wanted if each.customer_id} | {promise.said.customer_id for promise, _ in promises.values()}
-        found = await sql.fetch(_CUSTOMERS, list(customers | {row["customer_id"] for row in answered if row["customer_id"]}))
-        erasures = [row for row in found if row["salt"] is None] + (await sql.fetch(_ERASURES, keys, scopes) if erasing else [])
+        salts, erasures = await self._customers(customers | {row["customer_id"] for row in answered if row["customer_id"]})
+        if erasing:
+            erasures += await sql.fetch(_ERASURES, keys, scopes)
         things = [each.thing for each in asked if each.thing]
         alike = await sql.fetch(_LOOK_ALIKE, things, since) if things else []
         return Look(
             known={(row["scope"], row["key"]): _remembered(row) for row in answered},
             promises={id: promise for id, (promise, _) in promises.items()},
             made={id: making for id, (_, making) in promises.items()},
-            salts={row["customer_id"]: row["salt"] for row in found if row["salt"] is not None},
+            salts=salts,
             alike={row["thing"]: row["promise_id"] for row in alike},
             erased={row["customer_id"]: Erasure(*(row[name] for name in Erasure._fields)) for row in erasures},
         )
@@ -107,6 +111,19 @@ class LedgerStore:
     async def _insist(self, before: Head) -> None:
         if await self.connection.fetchval(_SIZE) != before.frontier.size:
             raise HeadMoved
+
+    async def _customers(self, ids: Collection[UUID]) -> "tuple[dict[UUID, bytes], list[asyncpg.Record]]":
+        """The salts of those of these that have one, and the erasures of those that were erased."""
+        salts = {id: salt for id in ids if (salt := self.salts.get(id)) is not None}
+        others = [id for id in ids if id not in salts]
+        found = await self.connection.fetch(_CUSTOMERS, others) if others else []
+        read = {row["customer_id"]: row["salt"] for row in found if row["salt"] is not None}
+        self._keep(read)
+        return salts | read, [row for row in found if row["salt"] is None]
+
+    def _keep(self, salts: Mapping[UUID, bytes]) -> None:
+        for id, salt in salts.items():
+            self.salts.put(id, salt)
 
     async def _promises(self, ids: Collection[UUID]) -> dict[UUID, tuple[Promise, Making]]:
         found = {id: known for id in ids if (known := self.promises.get(id)) is not None}
@@ -136,6 +153,9 @@ class LedgerStore:
         for batch in settled:
             for entry in itertools.chain(*batch.last()):
                 self.promises.put(entry.promise.promise_id, (entry.promise, entry.made))
+            self._keep(batch.salts)
+        if any(batch.erasures for batch in settled):
+            self.salts.clear()
         return settled
 
     async def _put(self, batch: Batch, before: Head) -> None:

@@ -256,8 +256,8 @@ def _refuse_unknown(promise: Promise | None) -> None:
 
 
 def _acknowledge(promise: Promise, command: Acknowledge) -> Fact | None:
-    owners = sorted({duty.department for duty in promise.said.duties})
-    if command.department not in owners:
+    if not any(duty.department == command.department for duty in promise.said.duties):
+        owners = sorted({duty.department for duty in promise.said.duties})
         raise NotTheirDuty("This department has no duty in it: only those who have may acknowledge it.", departments=owners)
     if command.department in (promise.stands.seen if command.seen else promise.stands.received):
         return None
