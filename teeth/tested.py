@@ -14,7 +14,7 @@ TESTS = (
     Mutant(
         "a head that is not guarded",
         "services/promises/ledger/store.py",
-        "LedgerStore.write",
+        "LedgerStore._put",
         "if acknowledge_by is None:\n    raise HeadMoved",
         "pass",
         "tests/integration/promises/ledger/test_writer.py::test_two_writers_by_accident_lose_nothing_and_double_nothing",
@@ -63,7 +63,7 @@ TESTS = (
     Mutant(
         "a new date whose old one stays",
         "services/promises/ledger/batch.py",
-        "_Deciding.take",
+        "Deciding.take",
         "if asked.then is not None:\n    decide(self._look.promises.get(asked.then.promise_id), asked.then.command, self._now, asked.then.if_match)",
         "pass",
         "tests/integration/promises/ledger/test_http.py::test_a_new_date_stands_beside_the_old_one_until_the_customer_agrees",

@@ -2,36 +2,41 @@
 
 import argparse
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
 import psycopg
 
 from services.kit.clock import clock_from
+from services.kit.interpreter import tune_python
 from services.kit.merkle import Frontier
 from services.kit.notes import Checkpoint, NoteRefused, Verifier, note, open_note
-from services.kit.promise.line import read_line
 from services.kit.settings import KitSettings
-from services.promises.ledger.verification import Fault, Hashing, Ordering, Replaying, Verified, joined, pieces
+from services.promises.ledger.verification import Columns, Fault, Hashing, Ordering, Replaying, Verified, joined, pieces
 from services.promises.settings import Settings
+
+T = TypeVar("T")
 
 _HASH = 32
 _LINE_BYTES = 900
 """About what one takes in an export."""
+_AT_ONCE = 8192
 _WORTH_A_PROCESS = 20_000
 _ENTRIES = "select line, leaf_hash from ledger_entries order by position"
 _HEAD = "select size, hashes from ledger_head"
-_LINES = "select line from ledger_entries where position <= %s order by position"
+_LINES = "select textsend(line) from ledger_entries where position <= %s order by position"
 _BESIDE = """
-select line, leaf_hash, position, uuid_send(promise_id), seq, recorded_at, scope, key, fingerprint, state_digest
+select textsend(line), leaf_hash, position, uuid_send(promise_id), seq, recorded_at, scope, key, fingerprint, state_digest
 from ledger_entries where position <= %s order by position"""
-"""The first entry whose columns, by which it is looked for, are not those of its line."""
+"""Each line with the columns by which it is looked for; texts are sent as the bytes that were hashed."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -54,6 +59,7 @@ def run_verify(given: argparse.Namespace, settings: KitSettings) -> int:
     if given.export and not given.export.exists():
         raise ValueError(f"{given.export} is not there: name a file that `kept ledger export` wrote")
     witnessed = [_checkpoint(path.read_text(), given.key) for path in given.witness]
+    tune_python()
     found = verify_export(given.export, witnessed) if given.export else verify_live(settings.service_database("promises"), witnessed)
     if found.fault is not None:
         print(f"Entry {found.fault.position}: {found.fault.what}")
@@ -118,7 +124,8 @@ def _in_two(size: int, hashing: tuple[Any, ...], replaying: tuple[Any, ...]) -> 
     """What both passes over the entries find: side by side where there are enough of them to pay for a process."""
     if size < _WORTH_A_PROCESS:
         return hashing[0](*hashing[1:]), replaying[0](*replaying[1:])
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
+    alone = threading.active_count() == 1  # a thread may hold a lock, which a fork would hold for ever; a new interpreter takes seconds to begin
+    with ProcessPoolExecutor(1, mp_context=get_context("fork" if alone else "spawn"), initializer=tune_python) as beside:
         hashed = beside.submit(*hashing)
         replayed = replaying[0](*replaying[1:])
         return hashed.result(), replayed
@@ -126,21 +133,22 @@ def _in_two(size: int, hashing: tuple[Any, ...], replaying: tuple[Any, ...]) -> 
 
 def _hash_live(url: str, size: int, witnessed: Sequence[Checkpoint]) -> tuple[Verified, int | None]:
     """What the bytes show, and the first position at which a column is not what the line says."""
-    kept, beside = list[bytes](), list[int]()
+    kept, beside = deque[bytes](), deque[Columns]()
     with _entries(url, _BESIDE, size) as entries:
-        found = _hash(_noting(entries, kept, beside), _as_they_come(kept), witnessed)
-    return found, beside[0] if beside else None
+        ordering = Ordering(_as_they_come(beside))
+        found = _hash(_noting(entries, kept, beside), _as_they_come(kept), witnessed, ordering)
+    return found, ordering.differs
 
 
 def _replay_live(url: str, size: int) -> Fault | None:
     with _entries(url, _LINES, size) as entries:
-        return _replay(line.encode() for (line,) in entries)
+        return _replay(line for (line,) in entries)
 
 
 def _hash_export(path: Path, witnessed: Sequence[Checkpoint]) -> Verified:
     beside = hashes_of(path)
     with path.open("rb") as file:
-        return _hash(_lines_of(file), _hashes(beside.read_bytes()) if beside.exists() else None, witnessed)
+        return _hash(_lines_of(file), _hashes(beside.read_bytes()) if beside.exists() else None, witnessed, Ordering())
 
 
 def _replay_export(path: Path) -> Fault | None:
@@ -152,9 +160,9 @@ def _lines_of(file: Iterable[bytes]) -> Iterator[bytes]:
     return (line.removesuffix(b"\n") for line in file)
 
 
-def _hash(lines: Iterable[bytes], leaf_hashes: Iterable[bytes] | None, witnessed: Sequence[Checkpoint]) -> Verified:
+def _hash(lines: Iterable[bytes], leaf_hashes: Iterable[bytes] | None, witnessed: Sequence[Checkpoint], ordering: Ordering) -> Verified:
     """What bytes and order show: all but the meaning."""
-    hashing, ordering = Hashing(leaf_hashes, witnessed), Ordering()
+    hashing = Hashing(leaf_hashes, witnessed)
     for some in pieces(lines):
         hashing.take(some)
         ordering.take(some)
@@ -182,39 +190,24 @@ def _connected(url: str) -> "Iterator[psycopg.Connection[tuple[Any, ...]]]":
 
 
 @contextmanager
-def _entries(url: str, statement: str, *arguments: object) -> "Iterator[psycopg.ServerCursor[tuple[Any, ...]]]":
+def _entries(url: str, statement: str, *arguments: object) -> Iterator[Iterator[tuple[Any, ...]]]:
     """The rows that the statement finds, some thousand at a time."""
     with _connected(url) as connection, connection.cursor(name="entries") as cursor:
-        cursor.itersize = 8192
         cursor.execute(statement, arguments, binary=True)
-        yield cursor
+        yield chain.from_iterable(iter(lambda: cursor.fetchmany(_AT_ONCE), []))
 
 
-def _noting(entries: Iterable[Any], hashes: list[bytes], beside: list[int]) -> Iterator[bytes]:
-    """The lines; their leaf hashes are put on one list as they come, positions whose columns say something else on the other."""
-    for line, leaf, *columns in entries:
-        hashes.append(leaf)
-        raw = line.encode()
-        if _says_else(raw, columns):
-            beside.append(columns[0])
-        yield raw
+def _noting(entries: Iterable[Any], hashes: deque[bytes], beside: deque[Columns]) -> Iterator[bytes]:
+    """The lines; their leaf hashes and the columns beside them are put on lists as they come."""
+    for entry in entries:
+        hashes.append(entry[1])
+        beside.append(entry[2:])
+        yield entry[0]
 
 
-def _says_else(raw: bytes, columns: Sequence[object]) -> bool:
-    """Whether the columns are not those of the line; a line that cannot be read is a fault of its own."""
-    try:
-        line = read_line(raw)
-    except msgspec.DecodeError:
-        return False
-    told = (line.position, line.promise_id.bytes, line.seq, line.recorded_at, line.scope, line.key, line.fingerprint, line.state_digest)
-    return told != tuple(columns)
-
-
-def _as_they_come(hashes: list[bytes]) -> Iterator[bytes]:
-    at = 0
-    while at < len(hashes):
-        yield hashes[at]
-        at += 1
+def _as_they_come(noted: deque[T]) -> Iterator[T]:
+    while noted:
+        yield noted.popleft()
 
 
 def _hashes(raw: bytes) -> Iterator[bytes]:

@@ -80,11 +80,16 @@ class Line(msgspec.Struct, frozen=True):
 
     def fact(self) -> Fact:
         """What it says of its promise. Raises ValueError where the body is none."""
-        decoder = _BODIES.get(self.kind)
-        if decoder is None:
-            raise ValueError(f"no entry is of the kind {self.kind}")
-        fact: Fact = decoder.decode(self.body)
-        return fact
+        return fact_of(self.kind, self.body)
+
+
+def fact_of(kind: str, body: msgspec.Raw) -> Fact:
+    """What the body of an entry of this kind says of its promise. Raises ValueError where it says nothing."""
+    decoder = _BODIES.get(kind)
+    if decoder is None:
+        raise ValueError(f"no entry is of the kind {kind}")
+    fact: Fact = decoder.decode(body)
+    return fact
 
 
 read_line = msgspec.json.Decoder(Line).decode
@@ -104,9 +109,9 @@ def digest_of(promise: Promise, said: bytes | None = None) -> bytes:
     return digest_over(promise.promise_id, said or body_of(promise.said), promise.seq, canonical(promise.stands))
 
 
-def digest_over(promise_id: UUID, said: bytes, seq: int, stands: bytes) -> bytes:
-    """The same of a promise whose parts are at hand as canonical JSON. `erased` is left out until it is true: what was written before there was
-    erasure has the digest that it had."""
+def digest_over(promise_id: UUID | str, said: bytes, seq: int, stands: bytes) -> bytes:
+    """The same of a promise whose parts are at hand as canonical JSON, and its id perhaps as text. `erased` is left out until it is true: what was
+    written before there was erasure has the digest that it had."""
     return sha256(_SHOWN % (canonical(promise_id), said, seq, stands.replace(_NOT_ERASED, b"", 1))).digest()
 
 

@@ -15,7 +15,7 @@ import msgspec
 from services.kit.canonical import canonical
 from services.kit.merkle import Frontier, Node, leaf_hash
 from services.kit.promise.line import NAMES, Actor, Line, body_of, digest_over
-from services.kit.promise.state import Fact, Made, Promise, after
+from services.kit.promise.state import Fact, Made, Promise, Standing, after
 from services.kit.values import NotFound, Refusal
 from services.promises.ledger.domain.commands import (
     Command,
@@ -33,6 +33,7 @@ from services.promises.ledger.domain.commands import (
 from services.promises.ledger.messages import Erasure, Receipt, Refused
 
 _ERASURE = "ledger erase"
+_JUST_MADE = canonical(Standing())
 TICK = timedelta(microseconds=1)
 LOOKS_ALIKE_WITHIN = timedelta(minutes=15)
 """A promise of the same thing to the same customer within this time looks like the same promise typed twice."""
@@ -185,20 +186,27 @@ class Batch:
 
 def settle(wanted: Sequence[Wanted], look: Look, head: Head, now: datetime) -> Batch:
     """The batch that these commands come to, in their order. `now` is the ledger's business time."""
-    deciding = _Deciding(look, head, now)
-    for each in wanted:
-        deciding.batch.answers.append(deciding.erase(each) if isinstance(each, AskedErasure) else deciding.take(each))
+    deciding = Deciding(look, head, now)
+    deciding.take_all(wanted)
     return deciding.close()
 
 
-class _Deciding:
+class Deciding:
+    """The same, a few commands at a time."""
+
     def __init__(self, look: Look, head: Head, now: datetime) -> None:
         self._look, self._before, self._now = look, head, now
         self._recorded_at, self._position = head.recorded_at, head.frontier.size
         self._leaves = list[bytes]()
         self.batch = Batch(head)
 
+    def take_all(self, wanted: Sequence[Wanted]) -> None:
+        """Decide the next ones, in their order."""
+        for each in wanted:
+            self.batch.answers.append(self.erase(each) if isinstance(each, AskedErasure) else self.take(each))
+
     def take(self, asked: Asked) -> Answer:
+        """The answer to one command; what follows from it is in the batch."""
         salt = self._salt(asked)
         fingerprint = sha256(salt + asked.told).digest()
         remembered = self._look.known.get((asked.scope, asked.key))
@@ -263,6 +271,7 @@ class _Deciding:
         return erasure
 
     def close(self) -> Batch:
+        """The batch that all of it comes to."""
         frontier, self.batch.nodes = self._before.frontier.grown(self._leaves)
         self.batch.head = Head(self._recorded_at, frontier)
         return self.batch
@@ -308,11 +317,11 @@ class _Deciding:
         body = body_of(fact)
         if before is None:
             assert isinstance(fact, Made)
-            promise = Promise(asked.promise_id, 1, fact)
+            promise, standing = Promise(asked.promise_id, 1, fact), _JUST_MADE
             self._look.made[asked.promise_id] = Making(self._recorded_at, asked.thing, body)
         else:
             promise = after(before, fact, asked.actor.department, self._recorded_at)
-        standing = canonical(promise.stands)
+            standing = canonical(promise.stands)
         digest = digest_over(promise.promise_id, self._look.made[asked.promise_id].said, promise.seq, standing)
         line = canonical(
             Line(

@@ -1,6 +1,8 @@
 """The ledger in SQL: what a batch of commands needs, read by key; all that it changes, written in one commit that the head guards."""
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+import itertools
+from collections.abc import AsyncIterable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -64,6 +66,8 @@ class LedgerStore:
     connection: "asyncpg.Connection[asyncpg.Record]"
     promises: Recent[UUID, tuple[Promise, Making]] = field(default_factory=lambda: Recent(_MOST_RECENT))
     """Those that this writer read or wrote last: nobody else changes them while the head is the one it knows."""
+    salts: Recent[UUID, bytes] = field(default_factory=lambda: Recent(_MOST_RECENT))
+    """The same of customers who were not erased."""
 
     async def begin(self) -> Head:
         """Prepare the connection. Returns how far the ledger reaches."""
@@ -73,6 +77,7 @@ class LedgerStore:
     async def head(self) -> Head:
         """How far the ledger reaches. Nothing is at hand any more."""
         self.promises.clear()
+        self.salts.clear()
         size, recorded_at, hashes = await self.connection.fetchrow(_HEAD)
         return Head(recorded_at, Frontier(size, tuple(hashes[at : at + _HASH] for at in range(0, len(hashes), _HASH))))
 
@@ -89,23 +94,36 @@ class LedgerStore:
         ids = _promises_of(asked) | {row["promise_id"] for row in (await sql.fetch(_OF_CUSTOMERS, erasing) if erasing else [])}
         promises = await self._promises(ids)
         customers = {each.customer_id for each in wanted if each.customer_id} | {promise.said.customer_id for promise, _ in promises.values()}
-        found = await sql.fetch(_CUSTOMERS, list(customers | {row["customer_id"] for row in answered if row["customer_id"]}))
-        erasures = [row for row in found if row["salt"] is None] + (await sql.fetch(_ERASURES, keys, scopes) if erasing else [])
+        salts, erasures = await self._customers(customers | {row["customer_id"] for row in answered if row["customer_id"]})
+        if erasing:
+            erasures += await sql.fetch(_ERASURES, keys, scopes)
         things = [each.thing for each in asked if each.thing]
         alike = await sql.fetch(_LOOK_ALIKE, things, since) if things else []
         return Look(
             known={(row["scope"], row["key"]): _remembered(row) for row in answered},
             promises={id: promise for id, (promise, _) in promises.items()},
             made={id: making for id, (_, making) in promises.items()},
-            salts={row["customer_id"]: row["salt"] for row in found if row["salt"] is not None},
+            salts=salts,
             alike={row["thing"]: row["promise_id"] for row in alike},
             erased={row["customer_id"]: Erasure(*(row[name] for name in Erasure._fields)) for row in erasures},
         )
 
-    async def insist(self, before: Head) -> None:
-        """Raises HeadMoved where the head is not the one that was known: what was at hand may not hold any more."""
+    async def _insist(self, before: Head) -> None:
         if await self.connection.fetchval(_SIZE) != before.frontier.size:
             raise HeadMoved
+
+    async def _customers(self, ids: Collection[UUID]) -> "tuple[dict[UUID, bytes], list[asyncpg.Record]]":
+        """The salts of those of these that have one, and the erasures of those that were erased."""
+        salts = {id: salt for id in ids if (salt := self.salts.get(id)) is not None}
+        others = [id for id in ids if id not in salts]
+        found = await self.connection.fetch(_CUSTOMERS, others) if others else []
+        read = {row["customer_id"]: row["salt"] for row in found if row["salt"] is not None}
+        self._keep(read)
+        return salts | read, [row for row in found if row["salt"] is None]
+
+    def _keep(self, salts: Mapping[UUID, bytes]) -> None:
+        for id, salt in salts.items():
+            self.salts.put(id, salt)
 
     async def _promises(self, ids: Collection[UUID]) -> dict[UUID, tuple[Promise, Making]]:
         found = {id: known for id in ids if (known := self.promises.get(id)) is not None}
@@ -116,24 +134,43 @@ class LedgerStore:
             found[promise.promise_id] = promise, Making(row["made_at"], b"", bytes(first.body))
         return found
 
-    async def write(self, batch: Batch, before: Head) -> None:
-        """All of it in one commit. Raises HeadMoved, and nothing is written."""
-        head = batch.head
-        made, moved = batch.last()
+    async def write(self, batches: AsyncIterable[Batch], before: Head) -> list[Batch]:
+        """All of them in one commit: each is written while the next is decided. Raises HeadMoved, and nothing is written; even where nothing is to be
+        written, since what was at hand may not hold any more."""
+        settled, head, writing = list[Batch](), before, None
         async with self.connection.transaction():
-            hashes = b"".join(head.frontier.hashes)
-            acknowledge_by = await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, head.recorded_at, hashes, before.frontier.size)
-            if acknowledge_by is None:
-                raise HeadMoved
-            statements = rows.others(batch, moved)
-            for each in (rows.entries(batch), rows.promises(made, acknowledge_by), rows.words(batch)):
-                if len(each.rows) > _FEW:
-                    await self.connection.copy_records_to_table(each.table, records=each.rows, columns=each.columns)
-                else:
-                    statements.append((each.insert, each.rows))
-            await execute_together(self.connection, [(statement, _columns(some)) for statement, some in statements if some])
-        for entry in (*made, *moved):
-            self.promises.put(entry.promise.promise_id, (entry.promise, entry.made))
+            try:
+                async for batch in batches:
+                    settled.append(batch)
+                    if writing is not None:
+                        await writing
+                    if batch.writes:
+                        writing, head = asyncio.create_task(self._put(batch, head)), batch.head
+                await (writing or self._insist(before))
+            finally:
+                if writing is not None:
+                    await asyncio.wait({writing})  # the connection is its own until it has ended
+        for batch in settled:
+            for entry in itertools.chain(*batch.last()):
+                self.promises.put(entry.promise.promise_id, (entry.promise, entry.made))
+            self._keep(batch.salts)
+        if any(batch.erasures for batch in settled):
+            self.salts.clear()
+        return settled
+
+    async def _put(self, batch: Batch, before: Head) -> None:
+        head, hashes = batch.head, b"".join(batch.head.frontier.hashes)
+        acknowledge_by = await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, head.recorded_at, hashes, before.frontier.size)
+        if acknowledge_by is None:
+            raise HeadMoved
+        made, moved = batch.last()
+        statements = rows.others(batch, moved)
+        for each in (rows.entries(batch), rows.promises(made, acknowledge_by), rows.words(batch)):
+            if len(each.rows) > _FEW:
+                await self.connection.copy_records_to_table(each.table, records=each.rows, columns=each.columns)
+            else:
+                statements.append((each.insert, each.rows))
+        await execute_together(self.connection, [(statement, _columns(some)) for statement, some in statements if some])
 
 
 def _promises_of(asked: Sequence[Asked]) -> set[UUID]:

@@ -7,22 +7,48 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from itertools import islice
-from uuid import UUID
 
 import msgspec
 
+from services.kit.canonical import canonical
 from services.kit.merkle import Frontier, leaf_hash
 from services.kit.notes import Checkpoint
-from services.kit.promise.line import digest_of, read_line
-from services.kit.promise.state import Made, Promise, Standing, after
+from services.kit.promise.line import NAMES, Line, digest_over, fact_of, read_line
+from services.kit.promise.state import Made, Standing, stands_after
 
 _AT_ONCE = 4096
 _UNREADABLE = (ValueError, msgspec.DecodeError, RecursionError)
 _read_made = msgspec.json.Decoder(Made).decode
-_NEW = Standing()
+_MADE = NAMES[Made]
+_NOT_MADE = b"", 0, Standing()
+_JUST_MADE = canonical(Standing())
 _NO_LINE = "It is not the line of an entry."
+
+
+Columns = tuple[int, bytes, int, datetime, str, str, bytes, bytes]
+"""What the database keeps beside a line to find it by: position, promise_id, seq, recorded_at, scope, key, fingerprint, state_digest."""
+
+
+class _By(msgspec.Struct):
+    department: str
+
+
+class _Meaning(msgspec.Struct):
+    """What of a line its promise's state follows from. All of it, and what a promise says, is read by `Ordering`."""
+
+    actor: _By
+    body: msgspec.Raw
+    kind: str
+    promise_id: str
+    recorded_at: datetime
+    seq: int
+    state_digest: bytes
+
+
+_read_meaning = msgspec.json.Decoder(_Meaning).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +113,8 @@ class Hashing:
         leaves = [leaf_hash(line) for line in lines]
         if self._hashes is not None:
             kept = list(islice(self._hashes, len(leaves)))
-            same = next((at for at, leaf in enumerate(leaves) if kept[at : at + 1] != [leaf]), len(leaves))
-            if same < len(leaves):
+            if kept != leaves:
+                same = next(at for at, leaf in enumerate(leaves) if kept[at : at + 1] != [leaf])
                 self._blame(self.frontier.size + same + 1, "Its bytes are not those that were hashed when it was written.")
                 leaves = leaves[:same]
         self._grow(leaves)
@@ -141,18 +167,26 @@ class _LineByLine(ABC):
 
 
 class Ordering(_LineByLine):
-    """Each line follows the one before it: position, time, and a key that none before it has."""
+    """Each line is one, and follows the one before it: position, time, and a key that none before it has. What promises say is read here, so that two
+    processes have as much to do. `beside` are the columns that repeat parts of each line: `differs` becomes the position of the first that are not
+    those of their line."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Iterable[Columns] | None = None) -> None:
         super().__init__()
+        self._beside = iter(beside) if beside is not None else None
+        self.differs: int | None = None
         self._recorded_at: datetime | None = None
         self._keys: set[bytes] = set()
 
     def _fault_of(self, raw: bytes) -> str | None:
         try:
             line = read_line(raw)
+            if line.kind == _MADE:
+                line.fact()
         except _UNREADABLE:
             return _NO_LINE
+        if self._beside is not None and _repeated(line) != next(self._beside) and self.differs is None:
+            self.differs = self._position
         if line.position != self._position:
             return f"It has the position {line.position}."
         if self._recorded_at is not None and line.recorded_at <= self._recorded_at:
@@ -165,26 +199,31 @@ class Ordering(_LineByLine):
         return None
 
 
+def _repeated(line: Line) -> Columns:
+    return line.position, line.promise_id.bytes, line.seq, line.recorded_at, line.scope, line.key, line.fingerprint, line.state_digest
+
+
 class Replaying(_LineByLine):
     """The meaning of the lines: each is the next entry of its promise, and leads to the state that it was written with."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._promises: dict[UUID, tuple[bytes, int, Standing]] = {}
+        self._promises: dict[str, tuple[bytes, int, Standing]] = {}
         """What was said, as it stands in its line and is read again: of very many promises their objects would fill the memory."""
 
     def _fault_of(self, raw: bytes) -> str | None:
         try:
-            line = read_line(raw)
-            fact = line.fact()
+            line = _read_meaning(raw)
+            fact = None if line.kind == _MADE else fact_of(line.kind, line.body)
+            said, seq, stands = self._promises.get(line.promise_id, _NOT_MADE)
+            if (fact is None) != (seq == 0) or line.seq != seq + 1:
+                return "It is not the next entry of its promise."
+            if fact is None:
+                said = bytes(line.body)
+            else:
+                stands = stands_after(stands, partial(_read_made, said), fact, line.seq, line.actor.department, line.recorded_at)
         except _UNREADABLE:
             return _NO_LINE
-        body, seq, stands = self._promises.get(line.promise_id, (b"", 0, _NEW))
-        if isinstance(fact, Made) != (seq == 0) or line.seq != seq + 1:
-            return "It is not the next entry of its promise."
-        if isinstance(fact, Made):
-            body, promise = bytes(line.body), Promise(line.promise_id, 1, fact)
-        else:
-            promise = after(Promise(line.promise_id, seq, _read_made(body), stands), fact, line.actor.department, line.recorded_at)
-        self._promises[line.promise_id] = body, promise.seq, promise.stands
-        return None if digest_of(promise, body) == line.state_digest else "The state that its promise then has is not the one it was written with."
+        self._promises[line.promise_id] = said, line.seq, stands
+        digest = digest_over(line.promise_id, said, line.seq, _JUST_MADE if fact is None else canonical(stands))
+        return None if digest == line.state_digest else "The state that its promise then has is not the one it was written with."

@@ -5,8 +5,8 @@ head makes a second writer harmless: its batch writes nothing, and is decided an
 """
 
 import asyncio
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
@@ -16,13 +16,19 @@ from services.kit.clock import Clock
 from services.kit.group_commit import GroupCommit
 from services.kit.transient import is_transient
 from services.kit.values import Refusal
-from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Answer, Head, Wanted, settle
+from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Answer, Batch, Deciding, Head, Look, Wanted
 from services.promises.ledger.store import HeadMoved, LedgerStore
 
 log = structlog.get_logger(__name__)
 
 MOST = 500
 """Commands in one commit."""
+
+_IN_BATCH = 250
+"""So many of them are written together."""
+
+_IN_TURN = 25
+"""So many are decided before what waits for its turn, PostgreSQL's answer among it, has it."""
 
 _MOST_BEHIND = timedelta(seconds=5)
 
@@ -93,14 +99,30 @@ class Writer:
             if now < self._head.recorded_at - _MOST_BEHIND:
                 raise ClockBehind("The clock here is behind the ledger's last entry: nothing is written until it is set right.")
             store, before = self._store, self._head
-            batch = settle(asked, await store.look(asked, now - LOOKS_ALIKE_WITHIN), before, now)
+            look = await store.look(asked, now - LOOKS_ALIKE_WITHIN)
             try:
-                await (store.write(batch, before) if batch.writes else store.insist(before))
+                batches = await store.write(_decided(asked, look, before, now), before)
             except HeadMoved:
                 log.warning("another writer wrote: the head is read again")
                 self._head = await store.head()
                 continue
-            if batch.writes:
-                self._head = batch.head
+            if any(batch.writes for batch in batches):
+                self._head = batches[-1].head
                 self._written.happened()
-            return batch.answers
+            return [answer for batch in batches for answer in batch.answers]
+
+
+async def _decided(asked: Sequence[Wanted], look: Look, head: Head, now: datetime) -> AsyncIterator[Batch]:
+    """The batches that these come to, one on the other. While one is decided, the writing of the one before it goes on."""
+    for piece in _pieces(asked, _IN_BATCH):
+        deciding = Deciding(look, head, now)
+        for some in _pieces(piece, _IN_TURN):
+            deciding.take_all(some)
+            await asyncio.sleep(0)
+        batch = deciding.close()
+        head = batch.head
+        yield batch
+
+
+def _pieces(asked: Sequence[Wanted], most: int) -> Iterator[Sequence[Wanted]]:
+    return (asked[at : at + most] for at in range(0, len(asked), most))

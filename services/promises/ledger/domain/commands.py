@@ -256,8 +256,8 @@ def _refuse_unknown(promise: Promise | None) -> None:
 
 
 def _acknowledge(promise: Promise, command: Acknowledge) -> Fact | None:
-    owners = sorted({duty.department for duty in promise.said.duties})
-    if command.department not in owners:
+    if not any(duty.department == command.department for duty in promise.said.duties):
+        owners = sorted({duty.department for duty in promise.said.duties})
         raise NotTheirDuty("This department has no duty in it: only those who have may acknowledge it.", departments=owners)
     if command.department in (promise.stands.seen if command.seen else promise.stands.received):
         return None
@@ -275,7 +275,7 @@ def _show(promise: Promise, command: ShowEvidence, now: datetime) -> Fact | None
     if promise.stands.verdict in (Verdict.RELEASED, Verdict.VOID):
         raise _settled(promise)
     mended = promise.stands.settled_seq if promise.stands.verdict is Verdict.BROKEN else None
-    if mended and evidence.at <= promise.said.due.at and completes(promise, evidence) and command.mends in (None, mended):
+    if mended and evidence.at <= promise.said.due.at and completes(promise.said, promise.stands, evidence) and command.mends in (None, mended):
         return Corrected(mended, evidence)
     if command.mends is not None:
         raise NothingToMend("This does not show that a verdict was wrong: send it as evidence, or what proves it done in time.", broken_by_seq=mended)

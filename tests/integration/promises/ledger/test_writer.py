@@ -15,9 +15,23 @@ from services.kit.promise.line import digest_of, read_line
 from services.promises.ledger.batch import Answer
 from services.promises.ledger.messages import Refused
 from services.promises.ledger.store import LedgerStore
+from services.promises.ledger.verification import verify
 from services.promises.ledger.writer import ClockBehind, NotWriting, Writer
 from tests.integration.promises.ledger.conftest import Ledger, writing
-from tests.unit.promises.ledger.asking import AFTER_DUE, DUE_AT, NOW, acknowledged, at_risk, broken, handed_over, make, released, told, voided
+from tests.unit.promises.ledger.asking import (
+    AFTER_DUE,
+    DUE_AT,
+    NOW,
+    acknowledged,
+    at_risk,
+    broken,
+    erasure,
+    handed_over,
+    make,
+    released,
+    told,
+    voided,
+)
 
 ID = UUID("019ab2c4-7d10-7c3e-9a51-0f6d2b7c1a77")
 SECOND = timedelta(seconds=1)
@@ -150,6 +164,33 @@ async def test_one_bad_command_does_not_fail_its_neighbours(ledger: Ledger) -> N
         [isinstance(each, Exception) for each in at_once] == [isinstance(each, Exception) for each in together] == [False] * 5 + [True] + [False] * 5
     )
     assert await ledger.count() == 10
+
+
+async def test_what_is_written_while_the_rest_is_decided_is_one_commit(ledger: Ledger) -> None:
+    """Promised, told, settled and erased in one commit that is written in several pieces."""
+    ids, customers = [uuid7() for _ in range(150)], [uuid7() for _ in range(150)]
+    made = [make(id, customer_id=customer) for id, customer in zip(ids, customers, strict=True)]
+    asked = [*made, *(told(id) for id in ids), *(released(id) for id in ids), *(erasure(customer) for customer in customers[:50])]
+    answers = await ledger.writer.ask_all(asked)
+    assert all(isinstance(answer, Answer) and (answer.receipt or answer.erasure) for answer in answers)
+    assert len(await ledger.rows("select distinct xmin::text from ledger_entries")) == 1
+    rows = await ledger.connection.fetch("select line, leaf_hash from ledger_entries order by position")
+    found = verify([row["line"].encode() for row in rows], leaf_hashes=[row["leaf_hash"] for row in rows])
+    head = await LedgerStore(ledger.connection).head()
+    assert (found.size, found.root, found.fault) == (500, head.frontier.root(), None)
+    last = "select state_digest from ledger_entries e where e.promise_id = p.promise_id and e.seq = p.seq and e.position = p.position"
+    agreeing = await ledger.rows(f"select seq, count(*) from ledger_promises p where state_digest = ({last}) group by seq order by seq")
+    assert agreeing == [(3, 100), (4, 50)]
+    assert (await ledger.count("ledger_words"), await ledger.count("ledger_customers")) == (200, 100)
+
+
+async def test_what_fails_behind_what_was_written_takes_all_of_its_commit_back(ledger: Ledger) -> None:
+    bad = replace(make(), words=(b"salt", "PostgreSQL takes no \x00"))
+    asked = [*(make(customer_id=uuid7()) for _ in range(400)), bad, *(make(customer_id=uuid7()) for _ in range(50))]
+    answers = await ledger.writer.ask_all(asked)
+    assert [at for at, answer in enumerate(answers) if isinstance(answer, Exception)] == [400]
+    positions = [answer.receipt.position for answer in answers if isinstance(answer, Answer) and answer.receipt]
+    assert positions == [position for (position,) in await ledger.rows("select position from ledger_entries order by position")] == [*range(1, 451)]
 
 
 async def test_a_clock_behind_the_ledger_writes_nothing(ledger: Ledger) -> None:
