@@ -14,10 +14,12 @@ TESTS = (
     Mutant(
         "a head that is not guarded",
         "services/promises/ledger/store.py",
-        "LedgerStore._put",
-        "if acknowledge_by is None:\n    raise HeadMoved",
-        "pass",
-        "tests/integration/promises/ledger/test_writer.py::test_two_writers_by_accident_lose_nothing_and_double_nothing",
+        "",
+        '_MOVE_HEAD = "update ledger_head set size = $1::bigint / (size = $4)::int, recorded_at = $2, hashes = $3'
+        " returning pg_notify('kept_ledger_grown', '')\"",
+        '_MOVE_HEAD = "update ledger_head set size = $1, recorded_at = $2, hashes = $3 where $4::bigint is not null'
+        " returning pg_notify('kept_ledger_grown', '')\"",
+        "tests/integration/promises/ledger/test_writer.py::test_a_no_of_a_writer_that_was_overtaken_leaves_the_head_where_the_other_has_moved_it",
     ),
     Mutant(
         "a second verdict",

@@ -2,18 +2,20 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from services.kit.clock import record_now
 from services.kit.merkle import Frontier
 from services.kit.promise.line import promise_of, read_line
 from services.kit.promise.state import Promise
-from services.kit.together import execute_together
+from services.kit.together import Query, execute_together, fetch_together
 from services.promises.ledger import rows
 from services.promises.ledger.batch import GIVING_UP, Asked, AskedErasure, Batch, Head, Look, Making, Remembered, Wanted
 from services.promises.ledger.domain.commands import Make
@@ -45,9 +47,10 @@ _ERASURES = f"select {_ERASURE} from ledger_erasures where key = any ($1::text[]
 _OF_CUSTOMERS = "select promise_id from ledger_promises where customer_id = any ($1::uuid[])"
 _LOOK_ALIKE = "select thing, promise_id, made_at from ledger_promises where thing = any ($1::bytea[]) and made_at > $2 order by made_at"
 
-_MOVE_HEAD = """
-update ledger_head set size = $1, recorded_at = $2, hashes = $3 where size = $4
-returning clock_timestamp() + interval '60 seconds' as acknowledge_by, pg_notify('kept_ledger_grown', '')"""
+_MOVE_HEAD = "update ledger_head set size = $1::bigint / (size = $4)::int, recorded_at = $2, hashes = $3 returning pg_notify('kept_ledger_grown', '')"
+"""Divides by zero where the head is not the one that was known: whatever goes along in that trip comes to nothing with it."""
+_INSIST = "select 1 / (size = $1)::int from ledger_head"
+_ACKNOWLEDGED_WITHIN = timedelta(seconds=60)
 _BY_KEY = "set enable_hashjoin = off; set enable_mergejoin = off"
 """A plan is made once, often while the tables are still empty: what is joined to a batch is looked up by key, whatever they hold by then."""
 _FEW = 50
@@ -90,87 +93,108 @@ class LedgerStore:
         held = [str(each.promise_id) for each in asked if isinstance(each.command, Make) and each.command.held]
         if held:
             keys, scopes = keys + held, [*scopes, GIVING_UP]
-        answered = await sql.fetch(_KNOWN, keys, scopes)
         ids = _promises_of(asked) | {row["promise_id"] for row in (await sql.fetch(_OF_CUSTOMERS, erasing) if erasing else [])}
-        promises = await self._promises(ids)
-        customers = {each.customer_id for each in wanted if each.customer_id} | {promise.said.customer_id for promise, _ in promises.values()}
-        salts, erasures = await self._customers(customers | {row["customer_id"] for row in answered if row["customer_id"]})
+        promises = {id: known for id in ids if (known := self.promises.get(id)) is not None}
+        whose = {each.customer_id for each in wanted if each.customer_id} | {promise.said.customer_id for promise, _ in promises.values()}
+        salts = {id: salt for id in whose if (salt := self.salts.get(id)) is not None}
+        answered, stored, customers, alike = await fetch_together(
+            sql,
+            (_KNOWN, [keys, scopes]),
+            (_PROMISES, [list(ids - promises.keys())]),
+            (_CUSTOMERS, [list(whose - salts.keys())]),
+            (_LOOK_ALIKE, [[each.thing for each in asked if each.thing], since]),
+        )
+        promises |= {row["promise_id"]: _stored(row) for row in stored}
+        others = {promise.said.customer_id for promise, _ in promises.values()} | {row["customer_id"] for row in answered if row["customer_id"]}
+        if others - whose:
+            customers += map(dict, await sql.fetch(_CUSTOMERS, list(others - whose)))
+        erasures = [row for row in customers if row["salt"] is None]
         if erasing:
-            erasures += await sql.fetch(_ERASURES, keys, scopes)
-        things = [each.thing for each in asked if each.thing]
-        alike = await sql.fetch(_LOOK_ALIKE, things, since) if things else []
+            erasures += map(dict, await sql.fetch(_ERASURES, keys, scopes))
+        read = {row["customer_id"]: row["salt"] for row in customers if row["salt"] is not None}
+        self._keep(read)
         return Look(
             known={(row["scope"], row["key"]): _remembered(row) for row in answered},
             promises={id: promise for id, (promise, _) in promises.items()},
             made={id: making for id, (_, making) in promises.items()},
-            salts=salts,
+            salts=salts | read,
             alike={row["thing"]: row["promise_id"] for row in alike},
             erased={row["customer_id"]: Erasure(*(row[name] for name in Erasure._fields)) for row in erasures},
         )
-
-    async def _insist(self, before: Head) -> None:
-        if await self.connection.fetchval(_SIZE) != before.frontier.size:
-            raise HeadMoved
-
-    async def _customers(self, ids: Collection[UUID]) -> "tuple[dict[UUID, bytes], list[asyncpg.Record]]":
-        """The salts of those of these that have one, and the erasures of those that were erased."""
-        salts = {id: salt for id in ids if (salt := self.salts.get(id)) is not None}
-        others = [id for id in ids if id not in salts]
-        found = await self.connection.fetch(_CUSTOMERS, others) if others else []
-        read = {row["customer_id"]: row["salt"] for row in found if row["salt"] is not None}
-        self._keep(read)
-        return salts | read, [row for row in found if row["salt"] is None]
 
     def _keep(self, salts: Mapping[UUID, bytes]) -> None:
         for id, salt in salts.items():
             self.salts.put(id, salt)
 
-    async def _promises(self, ids: Collection[UUID]) -> dict[UUID, tuple[Promise, Making]]:
-        found = {id: known for id in ids if (known := self.promises.get(id)) is not None}
-        others = [id for id in ids if id not in found]
-        for row in await self.connection.fetch(_PROMISES, others) if others else []:
-            first = read_line(row["line"])
-            promise = promise_of(first, row["seq"], row["standing"])
-            found[promise.promise_id] = promise, Making(row["made_at"], b"", bytes(first.body))
-        return found
-
-    async def write(self, batches: AsyncIterable[Batch], before: Head) -> list[Batch]:
-        """All of them in one commit: each is written while the next is decided. Raises HeadMoved, and nothing is written; even where nothing is to be
+    async def write(self, batch: Batch, before: Head) -> None:
+        """All of it in one commit and, where it is not much, in one trip. Raises HeadMoved, and nothing is written; even where nothing is to be
         written, since what was at hand may not hold any more."""
-        settled, head, writing = list[Batch](), before, None
-        async with self.connection.transaction():
+        async with self._insisting(before):
+            if not batch.writes:
+                await self.connection.execute(_INSIST, before.frontier.size)
+            elif len(batch.entries) > _FEW:
+                async with self.connection.transaction():
+                    await self._put(batch, before)
+            else:
+                await self._put(batch, before)
+        self._remember([batch])
+
+    async def write_by_turns(self, batches: AsyncIterable[Batch], before: Head) -> list[Batch]:
+        """The same for several, in one commit: each is written while the next is decided."""
+        settled, head = list[Batch](), before
+        async with self._insisting(before), self.connection.transaction():
+            writing: asyncio.Task[None] | None = None
             try:
                 async for batch in batches:
                     settled.append(batch)
                     if writing is not None:
                         await writing
-                    if batch.writes:
-                        writing, head = asyncio.create_task(self._put(batch, head)), batch.head
-                await (writing or self._insist(before))
+                    writing, head = asyncio.create_task(self._put(batch, head)), batch.head
+                if writing is not None:
+                    await writing
             finally:
                 if writing is not None:
                     await asyncio.wait({writing})  # the connection is its own until it has ended
-        for batch in settled:
+        self._remember(settled)
+        return settled
+
+    @asynccontextmanager
+    async def _insisting(self, before: Head) -> AsyncIterator[None]:
+        """What another writer has written shows in many ways: in the head that divides by zero, in a position that is taken."""
+        try:
+            yield
+        except (asyncpg.DivisionByZeroError, asyncpg.IntegrityConstraintViolationError):
+            if await self.connection.fetchval(_SIZE) != before.frontier.size:
+                raise HeadMoved from None
+            raise
+
+    async def _put(self, batch: Batch, before: Head) -> None:
+        head, (made, moved) = batch.head, batch.last()
+        new = (rows.entries(batch), rows.promises(made, record_now() + _ACKNOWLEDGED_WITHIN), rows.words(batch))
+        written = [*rows.others(batch, moved), *((each.insert, each.rows) for each in new if len(each.rows) <= _FEW)]
+        queries: list[Query] = [(statement, _columns(some)) for statement, some in written if some]
+        moving: Query = _MOVE_HEAD, (head.frontier.size, head.recorded_at, b"".join(head.frontier.hashes), before.frontier.size)
+        if len(batch.entries) <= _FEW:
+            await execute_together(self.connection, [*queries, moving])
+            return
+        await execute_together(self.connection, [moving])
+        for each in new:
+            if len(each.rows) > _FEW:
+                await self.connection.copy_records_to_table(each.table, records=each.rows, columns=each.columns)
+        await execute_together(self.connection, queries)
+
+    def _remember(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
             for entry in itertools.chain(*batch.last()):
                 self.promises.put(entry.promise.promise_id, (entry.promise, entry.made))
             self._keep(batch.salts)
-        if any(batch.erasures for batch in settled):
+        if any(batch.erasures for batch in batches):
             self.salts.clear()
-        return settled
 
-    async def _put(self, batch: Batch, before: Head) -> None:
-        head, hashes = batch.head, b"".join(batch.head.frontier.hashes)
-        acknowledge_by = await self.connection.fetchval(_MOVE_HEAD, head.frontier.size, head.recorded_at, hashes, before.frontier.size)
-        if acknowledge_by is None:
-            raise HeadMoved
-        made, moved = batch.last()
-        statements = rows.others(batch, moved)
-        for each in (rows.entries(batch), rows.promises(made, acknowledge_by), rows.words(batch)):
-            if len(each.rows) > _FEW:
-                await self.connection.copy_records_to_table(each.table, records=each.rows, columns=each.columns)
-            else:
-                statements.append((each.insert, each.rows))
-        await execute_together(self.connection, [(statement, _columns(some)) for statement, some in statements if some])
+
+def _stored(row: Mapping[str, Any]) -> tuple[Promise, Making]:
+    first = read_line(row["line"])
+    return promise_of(first, row["seq"], row["standing"]), Making(row["made_at"], b"", bytes(first.body))
 
 
 def _promises_of(asked: Sequence[Asked]) -> set[UUID]:

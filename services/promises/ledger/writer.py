@@ -16,7 +16,7 @@ from services.kit.clock import Clock
 from services.kit.group_commit import GroupCommit
 from services.kit.transient import is_transient
 from services.kit.values import Refusal
-from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Answer, Batch, Deciding, Head, Look, Wanted
+from services.promises.ledger.batch import LOOKS_ALIKE_WITHIN, Answer, Batch, Deciding, Head, Look, Wanted, settle
 from services.promises.ledger.store import HeadMoved, LedgerStore
 
 log = structlog.get_logger(__name__)
@@ -101,7 +101,11 @@ class Writer:
             store, before = self._store, self._head
             look = await store.look(asked, now - LOOKS_ALIKE_WITHIN)
             try:
-                batches = await store.write(_decided(asked, look, before, now), before)
+                if len(asked) > _IN_BATCH:
+                    batches = await store.write_by_turns(_decided(asked, look, before, now), before)
+                else:
+                    batches = [settle(asked, look, before, now)]
+                    await store.write(batches[0], before)
             except HeadMoved:
                 log.warning("another writer wrote: the head is read again")
                 self._head = await store.head()

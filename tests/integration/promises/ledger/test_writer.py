@@ -155,6 +155,17 @@ async def test_what_another_writer_wrote_is_not_overlooked_by_one_that_has_the_p
     assert cleared.receipt and cleared.receipt.seq == 3
 
 
+async def test_a_no_of_a_writer_that_was_overtaken_leaves_the_head_where_the_other_has_moved_it(ledger: Ledger) -> None:
+    await ledger.ask(make(ID))
+    async with writing(ledger.url, ledger.clock) as second:
+        await second.ask(at_risk(ID))
+    (refused,) = await ledger.ask(make(ID, key="another"))
+    assert refused.refused
+    assert (await LedgerStore(ledger.connection).head()).frontier.size == await ledger.count() == 2
+    (cleared,) = await ledger.ask(at_risk(ID, raised=False))
+    assert cleared.receipt and cleared.receipt.position == 3
+
+
 async def test_one_bad_command_does_not_fail_its_neighbours(ledger: Ledger) -> None:
     bad = replace(make(), words=(b"salt", "PostgreSQL takes no \x00"))
     asked = [*(make(customer_id=uuid7()) for _ in range(5)), bad, *(make(customer_id=uuid7()) for _ in range(5))]
