@@ -85,9 +85,10 @@ class Front:
         """A body is awaited without a place: who sends slowly keeps nobody waiting. Raises Problem."""
 
         async def give_up(was_read: bool) -> None:
-            metrics.HTTP_REFUSED.labels(self._service, "late").inc()
-            problem = Problem(504, headers={"connection": "close", "retry-after": "1"}) if was_read else Problem(408, headers={"connection": "close"})
-            await measured.answer_instead(problem, receive)
+            if was_read:
+                metrics.HTTP_REFUSED.labels(self._service, "late").inc()
+            away = {"connection": "close"}
+            await measured.answer_instead(Problem(504, headers=away | {"retry-after": "1"}) if was_read else Problem(408, headers=away), receive)
 
         turn = Turn(self._turns, self.body_seconds, self._seconds, give_up)
         scope["state"]["turn"] = turn

@@ -186,5 +186,6 @@ def _scope(request: Request, asked: Asked) -> Scope:
     path, _, query = asked.target.partition(b"?")
     whole = {name: request.scope.get(name) for name in ("type", "asgi", "http_version", "server", "client", "scheme", "root_path", "app")}
     return whole | {
-        "method": asked.method, "path": unquote(path.decode("ascii")), "raw_path": path, "query_string": query, "headers": asked.headers, "state": {},
+        "method": asked.method, "path": unquote(path.decode("ascii")), "raw_path": path, "query_string": query, "headers": asked.headers,
+        "state": {"address": request.state.address},
     }  # fmt: skip
