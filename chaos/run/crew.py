@@ -54,7 +54,7 @@ class Crew:
             return
         held = {"task_id": task["task_id"], "fence": task["fence"], "picker": "picker-at-work"}
         here, parcel = f"/v1/pick-tasks/{task['task_id']}", str(uuid7())
-        scans = [self._scan(stop) for stop in task["lines"]]
+        scans = [self._scan(stop) for stop in task["lines"] if stop["picked"] < stop["quantity"]]
         for at in range(0, len(scans), _SCANS):
             some = {"fence": task["fence"], "scans": scans[at : at + _SCANS]}
             if not await self._pick("scan", f"{here}/scans:batch", some, held | {"scans": some["scans"]}):
@@ -79,7 +79,7 @@ class Crew:
             await self._pick("stage", f"{parcel}/stage", {"lane": label["carrier_service"].upper()[:16]})
 
     def _scan(self, stop: dict[str, Any]) -> dict[str, Any]:
-        return {"scan_id": str(uuid7()), "code": self._codes[stop["sku"]], "quantity": stop["quantity"], "bin": stop["bin"]}
+        return {"scan_id": str(uuid7()), "code": self._codes[stop["sku"]], "quantity": stop["quantity"] - stop["picked"], "bin": stop["bin"]}
 
     async def _send_off(self) -> None:
         """A trailer for each departure that parcels stand ready for: loaded, closed, told to the carrier, handed over."""
