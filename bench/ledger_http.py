@@ -1,4 +1,4 @@
-"""Commands to the ledger by HTTP, signed in, measured and traced: through the promises API to the process that writes, one of each as deployed.
+"""Commands to the ledger by HTTP, signed in, measured and traced: through the promises API to the process that writes, one of each.
 
 `python -m bench.ledger_http PORT CONNECTIONS SECONDS` is the client, with the bearer token in BENCH_TOKEN: every other command promises a call back,
 the one between acknowledges an earlier one.

@@ -26,7 +26,7 @@ from services.kit.settings import KitSettings
 from services.kit.trace import child_of, valid_traceparent
 from services.kit.values import Cause
 
-_log, _levels = structlog.get_logger("http"), logging.getLogger("http")
+_log, _beneath = structlog.get_logger("http"), logging.getLogger("http")
 _ADDRESS_LIMIT, _HEADERS_LIMIT = 4_096, 16_384
 _DISCARD_LIMIT, _DISCARD_SECONDS = 16 * 2**20, 5.0
 """How much of a body that is too large is read for nothing: who still writes when the connection is closed sees a reset instead of the answer."""
@@ -87,8 +87,8 @@ class Front:
         async def give_up(was_read: bool) -> None:
             if was_read:
                 metrics.HTTP_REFUSED.labels(self._service, "late").inc()
-            away = {"connection": "close"}
-            await measured.answer_instead(Problem(504, headers=away | {"retry-after": "1"}) if was_read else Problem(408, headers=away), receive)
+            late = Problem(504, headers={"connection": "close", "retry-after": "1"})
+            await measured.answer_instead(late if was_read else Problem(408, headers={"connection": "close"}), receive)
 
         turn = Turn(self._turns, self.body_seconds, self._seconds, give_up)
         scope["state"]["turn"] = turn
@@ -134,7 +134,7 @@ def count(service: str, scope: Scope, status: int, seconds: float) -> None:
     requests, durations = _counters(service, method, route, status)
     requests.inc()
     durations.observe(seconds)
-    if _levels.isEnabledFor(logging.DEBUG):  # what stands between takes longer than to count
+    if _beneath.isEnabledFor(logging.DEBUG):  # what stands between takes longer than to count
         _log.debug("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 1))
 
 
@@ -199,17 +199,17 @@ class _Capped:
     its turn: Problem (503) where it gets none."""
 
     def __init__(self, receive: Receive, limit: int, turn: Turn) -> None:
-        self._receive, self._limit, self._turn, self._read, self._whole = receive, limit, turn, 0, False
+        self._receive, self._limit, self._turn, self._read = receive, limit, turn, 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._read += len(message.get("body", b""))
-        self._whole = not message.get("more_body", False)
+        whole = not message.get("more_body", False)
         if self._read > self._limit:
-            if not self._whole:
+            if not whole:
                 await _discard(self._receive)
             raise Problem(413, headers={"connection": "close"})
-        if self._whole:
+        if whole:
             await self._turn.take()
         return message
 

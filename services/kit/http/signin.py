@@ -2,7 +2,6 @@
 about itself decides how it is checked."""
 
 import re
-import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ import jwt
 from fastapi import Request
 from jwt.utils import base64url_decode
 
+from services.kit.clock import record_now
 from services.kit.envelope import refuse_ambiguous
 from services.kit.http.cookies import cookie_of
 from services.kit.http.headers import header
@@ -77,7 +77,7 @@ class SignIn:
     async def _verify_once(self, token: str) -> _Verified:
         """The signature is looked at the first time, the key and the time each time: a key that is gone or changed takes its tokens along."""
         known = self._verified.get(token)
-        if known is not None and await self._keys.get(known.kid) is known.key and time.time() < known.expires_at:
+        if known is not None and await self._keys.get(known.kid) is known.key and record_now().timestamp() < known.expires_at:
             return known
         verified = await self._verify(token)
         if len(self._verified) >= _MOST_REMEMBERED:
@@ -90,10 +90,10 @@ class SignIn:
             raise ValueError("no signed token in its shortest form")
         for part in token.split(".")[:2]:
             refuse_ambiguous(base64url_decode(part))
-        header = jwt.get_unverified_header(token)
-        if not header.keys() <= _HEADER or str(header.get("typ")).lower() != "at+jwt":
+        told = jwt.get_unverified_header(token)
+        if not told.keys() <= _HEADER or str(told.get("typ")).lower() != "at+jwt":
             raise ValueError("not the header of an access token of ours")
-        kid = str(header.get("kid"))
+        kid = str(told.get("kid"))
         key = await self._keys.get(kid)
         if key is None:
             raise ValueError("no such key")

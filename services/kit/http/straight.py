@@ -25,10 +25,10 @@ class Straight:
             self._routes[method, length, end] = fit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self.answer(Request(scope, receive, send)) if scope["type"] == "http" else None
+        response = await self._answer(Request(scope, receive, send)) if scope["type"] == "http" else None
         await (response or self._app)(scope, receive, send)
 
-    async def answer(self, request: Request) -> Response | None:
+    async def _answer(self, request: Request) -> Response | None:
         """What the route answers, a problem where it raises; None where FastAPI has to."""
         route = self._route(request.scope)
         if route is None or route.straight is None:
